@@ -1,0 +1,1 @@
+"""How the broker speaks: binary frames, the stream, REST, the instrument dump and the daily login."""

@@ -1,0 +1,1 @@
+"""A Kite-compatible server on loopback over the mock market."""

@@ -1,0 +1,1 @@
+"""What must survive a crash: subscriptions, instruments of the day, candles and backfill progress."""

@@ -1,0 +1,1 @@
+"""What the trader sees: the Textual application."""

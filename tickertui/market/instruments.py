@@ -1,0 +1,302 @@
+"""Contracts: one `Instrument`, and the day's hundred thousand of them as columns (`InstrumentTable`).
+
+Everything about a contract (strike, expiry, lot, tick, underlying) is read from the columns of the broker's dump;
+no code takes a trading symbol apart. The broker's CSV is parsed in `tickertui.kite.dump`, which builds the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import IntEnum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class InstrumentKind(IntEnum):
+    """What a contract is; `label` is the broker's own word in ``instrument_type``."""
+
+    EQUITY = 0
+    INDEX = 1
+    FUTURE = 2
+    CALL = 3
+    PUT = 4
+
+    @property
+    def label(self) -> str:
+        """The broker's word: EQ, INDEX, FUT, CE or PE (the broker lists an index as EQ in segment INDICES)."""
+        return _KIND_LABELS[self]
+
+    @property
+    def is_option(self) -> bool:
+        """Whether it has a strike and an implied volatility."""
+        return self >= InstrumentKind.CALL
+
+
+_KIND_LABELS = {
+    InstrumentKind.EQUITY: "EQ",
+    InstrumentKind.INDEX: "INDEX",
+    InstrumentKind.FUTURE: "FUT",
+    InstrumentKind.CALL: "CE",
+    InstrumentKind.PUT: "PE",
+}
+
+INDEX_SEGMENT_CODE = 9
+"""Low byte of an index's token."""
+
+_DIVISORS = {3: 10_000_000, 6: 10_000, 12: 10_000}
+PRICE_DIVISORS: NDArray[np.float64] = np.full(256, 100.0)
+"""Price = wire integer / divisor, by segment (the low byte of the token).
+
+CDS (3) is 10^7, BCD (6) and NCO (12) are 10^4, everything else 100 (Kite Connect v3, kiteconnect >= 5.2.2).
+"""
+for _segment, _divisor in _DIVISORS.items():
+    PRICE_DIVISORS[_segment] = _divisor
+PRICE_DIVISORS.setflags(write=False)
+
+
+def price_divisor(token: int) -> int:
+    """Return what a wire price of this token is divided by to give rupees."""
+    return _DIVISORS.get(token & 0xFF, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One contract of the day, with the words of the broker's dump.
+
+    Attributes:
+        token: The broker's ``instrument_token``; reused for other contracts after an expiry.
+        tradingsymbol: For display and for REST keys; never parsed.
+        name: The underlying of a derivative ("NIFTY"), the company or index name otherwise.
+        kind: Equity, index, future, call or put.
+        segment: The broker's segment, e.g. "NFO-OPT" or "INDICES".
+        exchange: NSE, BSE, NFO, BFO, MCX, CDS, BCD or NCO.
+        expiry: Date of expiry, None for what does not expire.
+        strike: Strike in rupees, None for what is not an option.
+        tick_size: Smallest price step in rupees.
+        lot_size: Units per lot.
+        exchange_token: The exchange's own number.
+    """
+
+    token: int
+    tradingsymbol: str
+    name: str
+    kind: InstrumentKind
+    segment: str
+    exchange: str
+    expiry: date | None = None
+    strike: float | None = None
+    tick_size: float = 0.05
+    lot_size: int = 1
+    exchange_token: int = 0
+
+    @property
+    def quote_key(self) -> str:
+        """``EXCHANGE:TRADINGSYMBOL``, the key of the broker's quote calls."""
+        return f"{self.exchange}:{self.tradingsymbol}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRows:
+    """The option rows of one underlying and expiry in an `InstrumentTable`.
+
+    Attributes:
+        underlying: Name of the underlying.
+        expiry: Date of expiry.
+        strikes: float64[k], ascending, rupees.
+        call_tokens: int64[k], -1 where the strike has no call.
+        put_tokens: int64[k], -1 where the strike has no put.
+        lot_size: Units per lot.
+        tick_size: Rupees.
+        exchange: NFO or BFO.
+        segment: The broker's segment.
+    """
+
+    underlying: str
+    expiry: date
+    strikes: NDArray[np.float64]
+    call_tokens: NDArray[np.int64]
+    put_tokens: NDArray[np.int64]
+    lot_size: int
+    tick_size: float
+    exchange: str
+    segment: str
+
+
+@dataclass(frozen=True, eq=False)
+class InstrumentTable:
+    """Contracts as columns of equal length n; row order is the dump's.
+
+    Attributes:
+        tokens: uint32[n].
+        exchange_tokens: int64[n].
+        kinds: int8[n], values of `InstrumentKind`.
+        strikes: float64[n] in rupees, NaN where there is none.
+        expiries: int32[n], ``date.toordinal()``, 0 where there is none.
+        tick_sizes: float64[n] in rupees.
+        lot_sizes: int32[n].
+        symbols: n trading symbols.
+        names: n underlying, company or index names.
+        segments: n segments of the broker.
+        exchanges: n exchanges.
+    """
+
+    tokens: NDArray[np.uint32]
+    exchange_tokens: NDArray[np.int64]
+    kinds: NDArray[np.int8]
+    strikes: NDArray[np.float64]
+    expiries: NDArray[np.int32]
+    tick_sizes: NDArray[np.float64]
+    lot_sizes: NDArray[np.int32]
+    symbols: Sequence[str]
+    names: Sequence[str]
+    segments: Sequence[str]
+    exchanges: Sequence[str]
+    _chains: dict[tuple[str, int], ChainRows] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        lengths = {
+            len(column)
+            for column in (
+                self.tokens, self.exchange_tokens, self.kinds, self.strikes, self.expiries, self.tick_sizes,
+                self.lot_sizes, self.symbols, self.names, self.segments, self.exchanges,
+            )
+        }  # fmt: skip
+        if len(lengths) > 1:
+            raise ValueError(f"the columns of an instrument table have different lengths: {sorted(lengths)}")
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @classmethod
+    def from_instruments(cls, instruments: Iterable[Instrument]) -> InstrumentTable:
+        """Build a table from single contracts (tests, the bundled universe)."""
+        rows = list(instruments)
+        return cls(
+            tokens=np.array([row.token for row in rows], dtype=np.uint32),
+            exchange_tokens=np.array([row.exchange_token for row in rows], dtype=np.int64),
+            kinds=np.array([row.kind for row in rows], dtype=np.int8),
+            strikes=np.array([np.nan if row.strike is None else row.strike for row in rows], dtype=np.float64),
+            expiries=np.array([row.expiry.toordinal() if row.expiry else 0 for row in rows], dtype=np.int32),
+            tick_sizes=np.array([row.tick_size for row in rows], dtype=np.float64),
+            lot_sizes=np.array([row.lot_size for row in rows], dtype=np.int32),
+            symbols=[row.tradingsymbol for row in rows],
+            names=[row.name for row in rows],
+            segments=[row.segment for row in rows],
+            exchanges=[row.exchange for row in rows],
+        )
+
+    @cached_property
+    def _row_by_token(self) -> dict[int, int]:
+        return {token: row for row, token in enumerate(self.tokens.tolist())}
+
+    def row(self, token: int) -> int | None:
+        """Return the row of a token, or None where the dump does not hold it."""
+        return self._row_by_token.get(token)
+
+    def instrument(self, row: int) -> Instrument:
+        """Return one row as an `Instrument`."""
+        strike, expiry = float(self.strikes[row]), int(self.expiries[row])
+        return Instrument(
+            token=int(self.tokens[row]),
+            tradingsymbol=self.symbols[row],
+            name=self.names[row],
+            kind=InstrumentKind(int(self.kinds[row])),
+            segment=self.segments[row],
+            exchange=self.exchanges[row],
+            expiry=date.fromordinal(expiry) if expiry else None,
+            strike=None if np.isnan(strike) else strike,
+            tick_size=float(self.tick_sizes[row]),
+            lot_size=int(self.lot_sizes[row]),
+            exchange_token=int(self.exchange_tokens[row]),
+        )
+
+    def get(self, token: int) -> Instrument | None:
+        """Return the contract of a token, or None where the dump does not hold it."""
+        row = self.row(token)
+        return None if row is None else self.instrument(row)
+
+    @cached_property
+    def _rows_by_chain(self) -> dict[tuple[str, int], NDArray[np.intp]]:
+        """Rows of every (underlying, expiry) of options, found in one sort over the option rows."""
+        option_rows = np.flatnonzero(self.kinds >= InstrumentKind.CALL)
+        if not len(option_rows):
+            return {}
+        ids: dict[str, int] = {}
+        names = self.names
+        name_ids = np.array([ids.setdefault(names[row], len(ids)) for row in option_rows.tolist()], dtype=np.int64)
+        keys = name_ids << 32 | self.expiries[option_rows].astype(np.int64)
+        order = np.argsort(keys, kind="stable")
+        unique, starts = np.unique(keys[order], return_index=True)
+        by_id = list(ids)
+        groups = np.split(option_rows[order], starts[1:])
+        return {(by_id[int(key) >> 32], int(key) & 0xFFFFFFFF): rows for key, rows in zip(unique, groups, strict=True)}
+
+    @cached_property
+    def option_underlyings(self) -> tuple[str, ...]:
+        """Names that have options in this dump, alphabetically."""
+        return tuple(sorted({name for name, _ in self._rows_by_chain}))
+
+    def expiries_of(self, underlying: str) -> tuple[date, ...]:
+        """Return the expiries of an underlying's options, ascending (empty for an unknown name)."""
+        return tuple(
+            date.fromordinal(expiry) for expiry in sorted(e for n, e in self._rows_by_chain if n == underlying)
+        )
+
+    def chain(self, underlying: str, expiry: date) -> ChainRows | None:
+        """Return the strikes and tokens of one underlying and expiry, or None where the dump has none."""
+        key = (underlying, expiry.toordinal())
+        cached = self._chains.get(key)
+        if cached is not None:
+            return cached
+        rows = self._rows_by_chain.get(key)
+        if rows is None:
+            return None
+        self._chains[key] = chain = self._build_chain(underlying, expiry, rows)
+        return chain
+
+    def _build_chain(self, underlying: str, expiry: date, rows: NDArray[np.intp]) -> ChainRows:
+        strikes = np.unique(self.strikes[rows])
+        sides = []
+        for kind in (InstrumentKind.CALL, InstrumentKind.PUT):
+            side = rows[self.kinds[rows] == kind]
+            tokens = np.full(len(strikes), -1, dtype=np.int64)
+            tokens[np.searchsorted(strikes, self.strikes[side])] = self.tokens[side]
+            sides.append(tokens)
+        first = int(rows[0])
+        return ChainRows(
+            underlying=underlying,
+            expiry=expiry,
+            strikes=strikes,
+            call_tokens=sides[0],
+            put_tokens=sides[1],
+            lot_size=int(self.lot_sizes[first]),
+            tick_size=float(self.tick_sizes[first]),
+            exchange=self.exchanges[first],
+            segment=self.segments[first],
+        )
+
+    def find_option(self, underlying: str, expiry: date, strike: float, kind: InstrumentKind) -> Instrument | None:
+        """Return the option with exactly this strike, or None."""
+        chain = self.chain(underlying, expiry)
+        if chain is None:
+            return None
+        index = int(np.searchsorted(chain.strikes, strike))
+        if index == len(chain.strikes) or chain.strikes[index] != strike:
+            return None
+        token = int((chain.call_tokens if kind is InstrumentKind.CALL else chain.put_tokens)[index])
+        return None if token < 0 else self.get(token)
+
+    @cached_property
+    def _futures(self) -> dict[str, tuple[int, ...]]:
+        futures: dict[str, list[int]] = {}
+        for row in np.flatnonzero(self.kinds == InstrumentKind.FUTURE).tolist():
+            futures.setdefault(self.names[row], []).append(row)
+        return {name: tuple(sorted(rows, key=self.expiries.__getitem__)) for name, rows in futures.items()}
+
+    def futures_of(self, underlying: str) -> tuple[Instrument, ...]:
+        """Return the futures of an underlying, nearest expiry first."""
+        return tuple(self.instrument(row) for row in self._futures.get(underlying, ()))
