@@ -1,0 +1,505 @@
+"""Immutable pictures of what the services are doing: what the screens, `headless` and the tests read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from tickertui.market.subscriptions import ChainRule
+from tickertui.market.ticks import Mode
+
+
+class LoopState(StrEnum):
+    """State of the ticker loop. RUNNING with zero instruments is how it idles."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    RELOADING = "reloading"
+    STOPPING = "stopping"
+    FAILED = "failed"
+
+
+class FeedMode(StrEnum):
+    """Which feed fills the board."""
+
+    LIVE = "live"
+    CLOSED = "closed"
+    """Accounts are there, the market is shut: last values, sockets stay open."""
+    MOCK = "mock"
+    REPLAY = "replay"
+    NONE = "none"
+
+
+class AccountState(StrEnum):
+    """State of one account."""
+
+    STARTING = "starting"
+    READY = "ready"
+    LIVE = "live"
+    RECONNECTING = "reconnecting"
+    AUTH_EXPIRED = "auth expired"
+    """The broker refused the token: a login is needed, retrying is pointless."""
+    RATE_LIMITED = "rate limited"
+    ELSEWHERE = "streamed elsewhere"
+    """Another terminal on the same store streams this account; here it is read-only."""
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class StreamState(StrEnum):
+    """State of one WebSocket."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    OPEN = "open"
+    SILENT = "silent"
+    """Open, but its watchdog has seen nothing for too long; about to be dropped."""
+    BACKOFF = "backoff"
+    AUTH = "auth"
+    """Refused with 403."""
+    LIMITED = "limited"
+    """Refused with 429: another program uses this API key."""
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStatus:
+    """One socket of an account.
+
+    Attributes:
+        connection: Number that the board's `connections` column holds; unique over all accounts.
+        label: For the screen: ``Z1/s2``.
+        state: See `StreamState`.
+        epoch: How often it has connected.
+        subscribed: Instruments it carries.
+        ticking: Of these, how many sent more than the broker's cached packet.
+        frames: Binary frames received.
+        ticks: Packets received.
+        ticks_per_second: Over the last few seconds.
+        frame_age: Seconds since the last frame, heartbeat included; None before the first.
+        data_age: Seconds since the last frame with packets; None before the first.
+        reconnects: Since the start.
+        last_error: One sentence, empty when there was none.
+        retry_in: Seconds until the next attempt while in backoff.
+    """
+
+    connection: int
+    label: str
+    state: StreamState
+    epoch: int = 0
+    subscribed: int = 0
+    ticking: int = 0
+    frames: int = 0
+    ticks: int = 0
+    ticks_per_second: float = 0.0
+    frame_age: float | None = None
+    data_age: float | None = None
+    reconnects: int = 0
+    last_error: str = ""
+    retry_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """One account, for the subscriptions pane.
+
+    Attributes:
+        account_id: As in the configuration ("Z1").
+        state: See `AccountState`.
+        user_id: The broker's user, empty before the first profile call.
+        desired: Instruments the plan puts here.
+        subscribed: Instruments on its sockets.
+        ticking: Of these, how many tick.
+        never: Subscribed for more than 60 s without a packet.
+        capacity: Instruments its sockets can carry (9,000).
+        connections: Its sockets.
+        token_expires: When the day's token is expected to be flushed (06:00), None without a token.
+        detail: One sentence about what is wrong, empty when nothing is.
+    """
+
+    account_id: str
+    state: AccountState
+    user_id: str = ""
+    desired: int = 0
+    subscribed: int = 0
+    ticking: int = 0
+    never: int = 0
+    capacity: int = 9000
+    connections: tuple[ConnectionStatus, ...] = ()
+    token_expires: datetime | None = None
+    detail: str = ""
+
+    @property
+    def room(self) -> int:
+        """Instruments it can still take."""
+        return max(0, self.capacity - self.desired)
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """An instrument or rule that the plan could not serve, and why; never dropped silently.
+
+    Attributes:
+        label: Trading symbol or the rule's description.
+        reason: One sentence.
+        token: The token, 0 for a rule.
+    """
+
+    label: str
+    reason: str
+    token: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLine:
+    """One line of a reload plan as the trader sees it.
+
+    Attributes:
+        action: "add", "remove", "move" or "mode".
+        count: Instruments.
+        label: ``NIFTY W08Dec 24,850..25,850 CE/PE``.
+        account: Account id, empty when it has none.
+        detail: ``Z1/s3 (988 → 1,030)``, ``rule removed``.
+        tokens: Which.
+    """
+
+    action: str
+    count: int
+    label: str
+    account: str
+    detail: str
+    tokens: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadPlan:
+    """What a reload would do; nothing has been sent yet.
+
+    Attributes:
+        generation: Number the plan would get.
+        revision: Revision of the store it was made from.
+        lines: Grouped changes.
+        added: Instruments.
+        removed: Instruments.
+        moved: Instruments.
+        mode_changed: Instruments.
+        unchanged: Instruments that see no gap at all.
+        unassigned: What does not fit on any account.
+        unresolved: What the day's dump does not know (kept in the store).
+        load_after: (account id, instruments after, capacity).
+        backfill_requests: History requests the additions will cost.
+        merged_triggers: Changes that arrived within the debounce and are part of this plan.
+    """
+
+    generation: int
+    revision: int
+    lines: tuple[PlanLine, ...] = ()
+    added: int = 0
+    removed: int = 0
+    moved: int = 0
+    mode_changed: int = 0
+    unchanged: int = 0
+    unassigned: tuple[Unplaced, ...] = ()
+    unresolved: tuple[Unplaced, ...] = ()
+    load_after: tuple[tuple[str, int, int], ...] = ()
+    backfill_requests: int = 0
+    merged_triggers: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether applying it would change nothing."""
+        return not (self.added or self.removed or self.moved or self.mode_changed)
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadResult:
+    """What the last reload did.
+
+    Attributes:
+        at: Aware datetime.
+        generation: Of the plan in force afterwards.
+        added: Instruments.
+        removed: Instruments.
+        moved: Instruments.
+        mode_changed: Instruments.
+        seconds: How long it took.
+        error: One sentence, empty on success; the plan before it stays in force.
+    """
+
+    at: datetime
+    generation: int
+    added: int
+    removed: int
+    moved: int
+    mode_changed: int
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCost:
+    """What a rule would cost before it is added.
+
+    Attributes:
+        legs: Instruments.
+        new_legs: Of these, how many no other rule or subscription asks for already.
+        fits: Whether the accounts have room for all of them.
+        account_loads: (account id, new legs there, load after, capacity).
+        sockets: Additional sockets.
+        backfill_requests: History requests.
+        backfill_seconds: At the limits of the keys.
+    """
+
+    legs: int
+    new_legs: int
+    fits: bool
+    account_loads: tuple[tuple[str, int, int, int], ...]
+    sockets: int
+    backfill_requests: int
+    backfill_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStatus:
+    """A chain rule as it stands.
+
+    Attributes:
+        rule: The rule.
+        legs: Instruments it expands to.
+        centre: Strike it is centred on, None before a spot is known.
+        expiries: Expiries it takes in.
+        detail: One sentence when something is wrong, else empty.
+    """
+
+    rule: ChainRule
+    legs: int = 0
+    centre: float | None = None
+    expiries: tuple[date, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeState:
+    """The loop at a glance.
+
+    Attributes:
+        state: See `LoopState`.
+        feed: See `FeedMode`.
+        started_at: Aware datetime, None when stopped.
+        generation: Of the plan in force.
+        revision: Of the store the plan was made from.
+        store_revision: Of the store now; differs while a reload is due.
+        instruments: In the plan.
+        accounts: In the order of the configuration.
+        last_reload: None before the first.
+        reloading: Whether one is pending or under way.
+        unassigned: See `ReloadPlan`.
+        unresolved: See `ReloadPlan`.
+        ticks_per_second: Over all sockets.
+        detail: One sentence when something is wrong, else empty.
+    """
+
+    state: LoopState
+    feed: FeedMode
+    started_at: datetime | None = None
+    generation: int = 0
+    revision: int = 0
+    store_revision: int = 0
+    instruments: int = 0
+    accounts: tuple[AccountStatus, ...] = ()
+    last_reload: ReloadResult | None = None
+    reloading: bool = False
+    unassigned: tuple[Unplaced, ...] = ()
+    unresolved: tuple[Unplaced, ...] = ()
+    ticks_per_second: float = 0.0
+    detail: str = ""
+
+
+class TaskState(StrEnum):
+    """State of a background task."""
+
+    RUNNING = "running"
+    RESTARTING = "restarting"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInfo:
+    """One background task, for the health pane.
+
+    Attributes:
+        name: Unique.
+        state: See `TaskState`.
+        restarts: Since the start.
+        last_error: One sentence without a secret, empty when there was none.
+        last_error_at: Aware datetime.
+        started_at: Aware datetime of the last (re)start.
+        last_activity: Aware datetime the task last reported; None when it never does.
+    """
+
+    name: str
+    state: TaskState
+    restarts: int = 0
+    last_error: str = ""
+    last_error_at: datetime | None = None
+    started_at: datetime | None = None
+    last_activity: datetime | None = None
+
+
+class BootstrapState(StrEnum):
+    """State of the historical backfill."""
+
+    IDLE = "idle"
+    PLANNING = "planning"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapGroup:
+    """Progress of one underlying and expiry.
+
+    Attributes:
+        label: ``NIFTY W01Dec``.
+        underlying: Name.
+        expiry: Date, None for underlyings themselves.
+        total: Instruments.
+        done: Instruments without a gap left.
+        failed: Instruments whose last attempt failed.
+    """
+
+    label: str
+    underlying: str
+    expiry: date | None
+    total: int
+    done: int
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapFailure:
+    """A request that failed, and why."""
+
+    token: int
+    label: str
+    reason: str
+    attempts: int
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DayCoverage:
+    """Coverage of one trading day in a group, for the gap map.
+
+    Attributes:
+        day: Trading day.
+        expected: Candles the calendar expects.
+        stored: Candles stored.
+        requested: Whether the broker was asked for all of it (a candle without a trade does not exist).
+    """
+
+    day: date
+    expected: int
+    stored: int
+    requested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapProgress:
+    """The backfill at a glance.
+
+    Attributes:
+        state: See `BootstrapState`.
+        groups: By underlying and expiry.
+        instruments_total: All groups.
+        instruments_done: All groups.
+        requests_left: To the broker.
+        requests_done: To the broker.
+        rate: Requests per second over the last while.
+        rate_limit: Requests per second that the keys allow.
+        seconds_left: None while it cannot be told.
+        gaps_found: Since the start.
+        gaps_filled: Since the start.
+        candles_stored: Since the start.
+        rate_limited: 429 answers since the start.
+        failures: Latest first, bounded.
+        coverage: Group label -> days, oldest first.
+        detail: One sentence when something holds it up, else empty.
+    """
+
+    state: BootstrapState = BootstrapState.IDLE
+    groups: tuple[BootstrapGroup, ...] = ()
+    instruments_total: int = 0
+    instruments_done: int = 0
+    requests_left: int = 0
+    requests_done: int = 0
+    rate: float = 0.0
+    rate_limit: float = 0.0
+    seconds_left: float | None = None
+    gaps_found: int = 0
+    gaps_filled: int = 0
+    candles_stored: int = 0
+    rate_limited: int = 0
+    failures: tuple[BootstrapFailure, ...] = ()
+    coverage: dict[str, tuple[DayCoverage, ...]] = field(default_factory=dict)
+    detail: str = ""
+
+    @property
+    def fraction(self) -> float:
+        """Done part between 0 and 1; 1 when there is nothing to do."""
+        return self.instruments_done / self.instruments_total if self.instruments_total else 1.0
+
+
+class Severity(StrEnum):
+    """How loud an event is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, for the events pane and ``headless``.
+
+    Attributes:
+        sequence: Ascending from 1.
+        at: Aware datetime.
+        severity: See `Severity`.
+        topic: Short kebab-case word: ``reload``, ``stream``, ``account``, ``market``, ``bootstrap``, ``instruments``.
+        text: One sentence without a secret.
+        account: Account id, empty when it concerns none.
+    """
+
+    sequence: int
+    at: datetime
+    severity: Severity
+    topic: str
+    text: str
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedInstrument:
+    """One leg of the plan in force, for drilling down.
+
+    Attributes:
+        token: The broker's ``instrument_token``.
+        label: Trading symbol.
+        mode: Requested mode.
+        account: Account id, empty in a mock feed.
+        connection: Number of its socket, -1 for none.
+        owner: The rule or "single subscription" that asks for it.
+    """
+
+    token: int
+    label: str
+    mode: Mode
+    account: str
+    connection: int
+    owner: str
