@@ -10,9 +10,7 @@ import anyio
 T = TypeVar("T")
 
 
-async def wait_until(
-    predicate: Callable[[], T], description: str, *, timeout: float = 10.0, poll: float = 0.005
-) -> T:
+async def wait_until(predicate: Callable[[], T], description: str, *, timeout: float = 10.0, poll: float = 0.005) -> T:
     """Return the first truthy value of ``predicate()``.
 
     Args:

@@ -50,7 +50,7 @@ class SubscriptionRecord:
 
 @dataclass(frozen=True, slots=True)
 class ChainRule:
-    """ "NIFTY, next 2 expiries, ATM ± 40, full": what a trader really says.
+    """What a trader really says: "NIFTY, next 2 expiries, ATM ± 40, full".
 
     Attributes:
         rule_id: Number given by the store, 0 for a rule that is not stored yet.
