@@ -28,6 +28,7 @@ from tickertui.market.implied_volatility import (
     Scratch,
     normalised_price,
     price_over_vega,
+    signs,
 )
 from tickertui.market.mills import Floats, mills
 
@@ -113,14 +114,14 @@ def greeks_block(
         higher: Also rho, vanna, volga, charm and price; otherwise those columns keep their contents.
     """
     size = len(forward)
-    d1, u, phi, tail, work, root_years, other = scratch.floats(size)[:7]
-    positive, out_of_the_money, _ = scratch.masks(size)
+    d1, u, phi, tail, work, other = scratch.floats(size)[:6]
+    positive = scratch.masks(size)[0]
     if higher or rate is not None:
         if price is None:
             _price_block(scratch, forward, strike, is_call, total, log_moneyness, discount, out.price)
         else:
             out.price[:] = price
-    np.sqrt(years, out=root_years)
+    delta, gamma, theta, vega = out.delta, out.gamma, out.theta, out.vega
     _first_normal_argument(forward, strike, total, log_moneyness, d1, work)
     np.abs(d1, out=u)
     np.minimum(u, _DENSITY_END, out=u)
@@ -130,23 +131,23 @@ def greeks_block(
     np.exp(u, out=phi)
     phi *= _INVERSE_SQRT_2PI
     tail *= phi  # N(-|d1|)
-    np.subtract(1.0, tail, out=work)
-    np.greater_equal(d1, 0.0, out=positive)
-    np.not_equal(positive, is_call, out=out_of_the_money)
-    np.copyto(work, tail, where=out_of_the_money)
-    delta, vega, theta = out.delta, out.vega, out.theta
-    np.negative(work, out=delta)
-    np.copyto(delta, work, where=is_call)
+    # delta = e N(z) with e = +1, -1 and z = e d1: N(z) = [z >= 0] - copysign(tail, z), exact on either side.
+    sign = signs(is_call, other)
+    np.multiply(sign, d1, out=u)
+    np.greater_equal(u, 0.0, out=positive)
+    np.copyto(delta, positive)
+    np.copysign(tail, u, out=u)
+    delta -= u
+    delta *= sign
     if discount is not None:
         delta *= discount
         phi *= discount
-    np.multiply(forward, total, out=work)
-    np.divide(phi, work, out=out.gamma)
-    scale = np.multiply(phi, forward, out=u)  # D F phi(d1)
-    np.multiply(scale, root_years, out=vega)
+    np.multiply(forward, total, out=work)  # F s
+    np.divide(phi, work, out=gamma)
+    work *= phi  # D F phi s: vega is this over sigma, the decay of theta this over 2 T
+    np.divide(work, volatility, out=vega)
     vega *= 0.01
-    np.multiply(scale, volatility, out=theta)
-    theta /= root_years
+    np.divide(work, years, out=theta)
     theta *= -0.5 / DAYS_PER_YEAR
     if rate is not None:
         np.multiply(rate, out.price, out=work)
@@ -242,8 +243,8 @@ def _price_block(
     np.sqrt(work, out=work)
     work *= lower  # sqrt(F K)
     b *= work
-    np.negative(apart, out=work)
-    np.copyto(work, apart, where=is_call)
+    signs(is_call, work)
+    work *= apart
     np.maximum(work, 0.0, out=work)
     np.add(b, work, out=out)
     if discount is not None:

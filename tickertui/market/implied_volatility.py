@@ -27,7 +27,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tickertui.market.mills import Floats, inverse, mills, slope
+from tickertui.market.mills import Floats, constants, inverse, mills, slope
 
 Flags: TypeAlias = NDArray[np.bool_]
 Statuses: TypeAlias = NDArray[np.int8]
@@ -66,6 +66,7 @@ SMALLEST_PRICE: Final = 1e-20
 
 SQRT_2PI: Final = 2.5066282746310002
 LN_SQRT_2PI: Final = 0.9189385332046728
+LN_2: Final = 0.6931471805599453
 _TINY: Final = 1e-300
 _CONVERGED: Final = 1e-5  # the steps are of order 4, so the step after one of 1e-5 would be below 1e-20
 _BISECTIONS: Final = 70  # on ln s over [1e-12, 1e4]: 37 / 2^70 is far below double precision
@@ -143,7 +144,7 @@ def solve_block(
             wide[unsolvable] = False
         rows = np.flatnonzero(wide)
         guess = total[rows]
-    _series_step(log_moneyness, np.log(beta, out=beta), total, temporaries)
+    _series_step(log_moneyness, beta, total, temporaries)
     if len(unsolvable):
         total[unsolvable] = np.nan
     if rows is None or not len(rows):
@@ -168,12 +169,14 @@ def _normalise(
 ) -> Rows:
     """Fill beta, |x| and the status; return the rows without an answer, whose beta and |x| are made harmless.
 
-    sqrt(F K) is taken as min(F, K) sqrt(1 + r) with r = |F - K| / min(F, K), and |x| as log1p(r): the product
+    sqrt(F K) is taken as min(F, K) sqrt(1 + r) with r = |F - K| / min(F, K), and |x| as ln(1 + r): the product
     F K cannot overflow, and at the money no digit is lost in ln(F / K).
     """
     lower, apart, intrinsic, time_value, root = temporaries[:5]
     np.subtract(forward, strike, out=apart)
-    _intrinsic_value(apart, is_call, intrinsic)
+    signs(is_call, intrinsic)
+    intrinsic *= apart
+    np.maximum(intrinsic, 0.0, out=intrinsic)
     np.abs(apart, out=apart)
     np.minimum(forward, strike, out=lower)
     np.subtract(undiscounted, intrinsic, out=time_value)
@@ -203,7 +206,7 @@ def _normalise(
         status[doubtful] = found
         doubtful = doubtful[found != Status.OK]
         time_value[doubtful], lower[doubtful], root[doubtful] = 0.01, 1.0, 0.0
-    np.log1p(root, out=log_moneyness)
+    log_of_ratio(root, log_moneyness, intrinsic)
     root += 1.0
     np.sqrt(root, out=root)
     root *= lower
@@ -214,11 +217,28 @@ def _normalise(
 _NO_ROWS: Final[Rows] = np.empty(0, dtype=np.intp)
 
 
-def _intrinsic_value(apart: Floats, is_call: Flags, out: Floats) -> None:
-    """max(F - K, 0) for calls and max(K - F, 0) for puts, of ``apart`` = F - K."""
-    np.negative(apart, out=out)
-    np.copyto(out, apart, where=is_call)
-    np.maximum(out, 0.0, out=out)
+def signs(is_call: Flags, out: Floats) -> Floats:
+    """+1 for calls and -1 for puts; arithmetic on it is twice as fast as masked copies, which branch per row."""
+    np.copyto(out, is_call)
+    out *= 2.0
+    out -= 1.0
+    return out
+
+
+def log_of_ratio(ratio: Floats, out: Floats, work: Floats) -> None:
+    """|ln(F/K)| = ln(1 + r) of r = |F - K| / min(F, K) >= 0, with all digits also where r is tiny.
+
+    Kahan's form r ln(w) / (w - 1) with the rounded w = 1 + r; 7 ns where the library's log1p takes 14 (AVX2).
+    Where w = 1 the two floors make the quotient 1.
+    """
+    np.add(ratio, 1.0, out=work)
+    np.log2(work, out=out)
+    out *= LN_2
+    np.maximum(out, _TINY, out=out)
+    work -= 1.0
+    np.maximum(work, _TINY, out=work)
+    out /= work
+    out *= ratio
 
 
 def _diagnose(
@@ -263,7 +283,8 @@ def _bachelier_guess(log_moneyness: Floats, beta: Floats, total: Floats, tempora
     np.divide(log_moneyness, beta, out=k)
     np.maximum(k, 1e-8, out=k)  # at the money u0 -> k / sqrt(2 pi), so s0 = beta k / u0 -> beta sqrt(2 pi)
     np.add(k, 1.0, out=log_ratio)
-    np.log(log_ratio, out=log_ratio)
+    np.log2(log_ratio, out=log_ratio)
+    log_ratio *= LN_2
     inverse(log_ratio, u, work)
     u *= log_ratio
     np.multiply(beta, k, out=total)
@@ -311,14 +332,14 @@ def price_over_vega(u: Floats, uu: Floats, tt: Floats, s: Floats, out: Floats, t
 
 _RECURRENCE: Final = (
     # added to u², factor of the last but one, 1/((n-1) n)
-    (7.0, 6.0, 1.0 / 20.0),
-    (11.0, 20.0, 1.0 / 42.0),
-    (15.0, 42.0, 1.0 / 72.0),
-    (19.0, 72.0, 1.0 / 110.0),
+    constants(7.0, 6.0, 1.0 / 20.0),
+    constants(11.0, 20.0, 1.0 / 42.0),
+    constants(15.0, 42.0, 1.0 / 72.0),
+    constants(19.0, 72.0, 1.0 / 110.0),
 )
 
 
-def _series_step(log_moneyness: Floats, log_beta: Floats, total: Floats, temporaries: list[Floats]) -> None:
+def _series_step(log_moneyness: Floats, beta: Floats, total: Floats, temporaries: list[Floats]) -> None:
     """One Householder step of order 4 on g = ln b - ln beta, in place on ``total``.
 
     With rho = b/b', B = b''/b' = (u² - t²)/s and nu = -g rho (the Newton step):
@@ -334,15 +355,17 @@ def _series_step(log_moneyness: Floats, log_beta: Floats, total: Floats, tempora
     tt *= 0.25
     price_over_vega(u, uu, tt, total, rho, rest)
     nu, curvature, h3, inverse_rho, work = rest[:5]
-    # nu = -rho g = rho ((u² + t²)/2 + ln sqrt(2 pi) + ln beta - ln rho)
+    # nu = -rho g = rho ((u² + t²)/2 + ln sqrt(2 pi) - ln(rho / beta))
     np.add(uu, tt, out=nu)
     nu *= 0.5
     nu += LN_SQRT_2PI
-    nu += log_beta
-    nu -= np.log(rho, out=work)
+    np.divide(rho, beta, out=work)
+    np.log2(work, out=work)  # libm's log2 takes 5 ns, its log 8, where numpy has no vector version
+    work *= LN_2
+    nu -= work
     nu *= rho
-    np.reciprocal(rho, out=inverse_rho)
-    np.reciprocal(total, out=work)
+    np.divide(1.0, rho, out=inverse_rho)
+    np.divide(1.0, total, out=work)
     np.subtract(uu, tt, out=curvature)
     curvature *= work  # B
     work *= work

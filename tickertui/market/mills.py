@@ -28,10 +28,16 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 """One-dimensional float64 array."""
 
-Coefficients: TypeAlias = tuple[float, ...]
-"""Of a polynomial, constant term first."""
+Coefficients: TypeAlias = tuple[NDArray[np.float64], ...]
+"""Of a polynomial, constant term first, each a 0-d array: numpy takes those 0.3 µs faster than a Python float."""
 
-_MILLS_P: Final = (
+
+def constants(*values: float) -> Coefficients:
+    """Return numbers in the form in which a ufunc takes them fastest."""
+    return tuple(np.array(value) for value in values)
+
+
+_MILLS_P: Final = constants(
     1.2533141373155003,
     2.150362442247917,
     1.8227277655318588,
@@ -45,7 +51,7 @@ _MILLS_P: Final = (
     8.330848876269301e-07,
 )
 
-_MILLS_Q: Final = (
+_MILLS_Q: Final = constants(
     1.0,
     2.5136255536028234,
     2.9599093635237548,
@@ -60,7 +66,7 @@ _MILLS_Q: Final = (
     8.330848876269301e-07,
 )
 
-_SLOPE_P: Final = (
+_SLOPE_P: Final = constants(
     1.0,
     1.450460315970485,
     1.0612172198118677,
@@ -74,7 +80,7 @@ _SLOPE_P: Final = (
     2.520955733152083e-07,
 )
 
-_SLOPE_Q: Final = (
+_SLOPE_Q: Final = constants(
     1.0,
     2.7037744532859813,
     3.4498959662278117,
@@ -90,14 +96,14 @@ _SLOPE_Q: Final = (
     2.520955733152083e-07,
 )
 
-_INVERSE_P: Final = (
+_INVERSE_P: Final = constants(
     0.3989422608313544,
     0.04629709942891101,
     0.007184761938474979,
     7.675294623871497e-05,
 )
 
-_INVERSE_Q: Final = (
+_INVERSE_Q: Final = constants(
     1.0,
     0.1161603520873585,
     0.021561330742456433,
@@ -135,8 +141,8 @@ def _rational(p: Coefficients, q: Coefficients, u: Floats, out: Floats, work: Fl
 
 
 def _horner(coefficients: Coefficients, u: Floats, out: Floats) -> None:
-    np.multiply(u, coefficients[-1], out=out)
-    out += coefficients[-2]
+    np.multiply(u, coefficients[-1], out)
+    np.add(out, coefficients[-2], out)
     for coefficient in coefficients[-3::-1]:
-        out *= u
-        out += coefficient
+        np.multiply(out, u, out)
+        np.add(out, coefficient, out)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.market.black import Greeks, greeks_block
-from tickertui.market.implied_volatility import Flags, Scratch, Status, Statuses, solve_block, solve_wide
+from tickertui.market.implied_volatility import Flags, Scratch, Status, Statuses, log_of_ratio, solve_block, solve_wide
 from tickertui.market.mills import Floats
 
 BLOCK: Final = 16_384
@@ -204,7 +204,7 @@ def _total_volatility(
     usable = (lower > 0.0) & (log_moneyness < np.inf) & (years > 0.0) & (years < np.inf) & (iv > 0.0) & (iv < np.inf)
     if discount is not None:
         usable &= (discount > 0.0) & (discount < np.inf)
-    np.log1p(log_moneyness, out=log_moneyness)
+    log_of_ratio(log_moneyness.copy(), log_moneyness, total)
     np.sqrt(years, out=total)
     total *= iv
     if not usable.all():
