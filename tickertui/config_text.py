@@ -1,0 +1,194 @@
+"""Configuration as text: which line a key stands on, mistakes in words, and the documented example file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticUndefined
+
+_MAX_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """One mistake in the configuration.
+
+    Attributes:
+        file: File name, or "environment".
+        line: Line from 1, 0 where there is none.
+        key: Dotted key ("accounts.1.sockets", numbered from 1), empty for the whole file.
+        text: What is wrong and how to mend it.
+    """
+
+    file: str
+    line: int
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.key}: {self.text}" if self.key else f"{where}: {self.text}"
+
+
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\"']+)\s*=")
+
+
+def line_of(text: str, path: Sequence[str | int]) -> int:
+    """Return the line (from 1) of a key in a TOML text, of its table where the key is missing, or 0.
+
+    Args:
+        text: The TOML document.
+        path: For instance ``("accounts", 1, "sockets")``, array tables counted from 0.
+    """
+    wanted = list(path)
+    table: list[str | int] = []
+    counts: dict[str, int] = {}
+    best = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _HEADER.match(line)
+        if header:
+            name = header[2].strip().strip("\"'")
+            if header[1] == "[[":
+                counts[name] = counts.get(name, -1) + 1
+                table = [name, counts[name]]
+            else:
+                table = list(name.split("."))
+            if table and wanted[: len(table)] == table:
+                best = number
+            continue
+        key = _KEY.match(line)
+        if key:
+            full = [*table, *(part.strip("\"'") for part in key[1].split("."))]
+            if wanted[: len(full)] == full:
+                return number
+    return best
+
+
+def nearest_key(wrong: str, names: Iterable[str]) -> str:
+    """Return ``; did you mean X?`` for the closest name, or the list of valid names."""
+    names = list(names)
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; valid here: {', '.join(names)}" if names else ""
+
+
+def problem_from(
+    detail: ErrorDetails,
+    model: type[BaseModel],
+    text: str,
+    file: str,
+    origin: Mapping[tuple[str, str], str],
+) -> ConfigProblem:
+    """Turn one validation error into a sentence with file, line, key, the wrong value and the way out."""
+    path = [part for part in detail["loc"] if not _is_type_tag(part)]
+    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)
+    variable = origin.get((str(path[0]), str(path[1]))) if len(path) >= 2 else None
+    line = 0 if variable else line_of(text, path)
+    return ConfigProblem("environment" if variable else file, line, variable or key, _sentence(detail, model, path))
+
+
+def _is_type_tag(part: str | int) -> bool:
+    """Unions add the type that was tried to the path (``strikes.int``); it is no key."""
+    return isinstance(part, str) and bool(re.match(r"^(int|list\[|tuple\[|literal\[|function-|date$|str$)", part))
+
+
+def _sentence(detail: ErrorDetails, model: type[BaseModel], path: Sequence[str | int]) -> str:
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        owner = _model_at(model, path[:-1])
+        names = list(owner.model_fields) if owner else []
+        return f"is not a setting{nearest_key(str(path[-1]), names)}"
+    if kind == "missing":
+        return "is missing"
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    message = message[0].lower() + message[1:] if message else message
+    return message if _is_confidential(path) else f"{message}{_shown(detail.get('input'))}"
+
+
+def _is_confidential(path: Sequence[str | int]) -> bool:
+    return any(word in str(path[-1]) for word in ("key", "secret", "token", "url")) if path else False
+
+
+def _shown(value: object) -> str:
+    """The wrong value, shortened; never a secret, never a whole table."""
+    if value is None or isinstance(value, (dict, list, SecretStr, BaseModel)):
+        return ""
+    shown = repr(value)
+    return f" (it is {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '…'})"
+
+
+def _model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
+    current: type[BaseModel] | None = model
+    for part in path:
+        if isinstance(part, int) or current is None:
+            continue
+        field = current.model_fields.get(part)
+        current = _model_in(field.annotation) if field else None
+    return current
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for arg in get_args(annotation) if (model := _model_in(arg))), None)
+
+
+# ---------------------------------------------------------------------- the example file
+
+_EXAMPLES: Mapping[str, str] = {
+    "accounts": '# [[accounts]]\n# id = "Z1"\n# api_key = "abcd1234efgh5678"\n',
+    "rules": (
+        '# [[rules]]\n# underlying = "NIFTY"\n# expiries = 2\n# strikes = 40\n#\n'
+        '# [[rules]]\n# underlying = "SENSEX"\n# expiries = [2026-12-03]\n# strikes = "all"\n'
+    ),
+    "keys": '# chain-to-atm = "a,home"\n',
+}
+
+
+def render_example(model: type[BaseModel]) -> str:
+    """Return a TOML file that documents every setting and sets none: each line is its default, commented out."""
+    lines = [
+        "# tickertui configuration. Every setting is shown with its default, commented out.",
+        "# Any of them can be set for one run in the environment: TICKERTUI_SCREEN__THEME=mono",
+        "",
+    ]
+    for name, field in model.model_fields.items():
+        section = _model_in(field.annotation)
+        repeated = field.annotation is not section
+        lines += _comment((section.__doc__ if section else field.description) or "")
+        if section is None:
+            lines += [f"[{name}]", *_EXAMPLES[name].splitlines(), ""]
+            continue
+        if repeated:
+            for key, info in section.model_fields.items():
+                lines += _comment(f"  {key}: {info.description}{_default_note(info)}")
+            lines += [*_EXAMPLES[name].splitlines(), ""]
+            continue
+        lines.append(f"[{name}]")
+        for key, info in section.model_fields.items():
+            lines += _comment(info.description or "")
+            lines.append(f"# {key} = {_toml(info.default)}")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}".rstrip() for line in " ".join(text.split("\n")).splitlines() if line.strip()]
+
+
+def _default_note(info: FieldInfo) -> str:
+    return " (required)" if info.default is PydanticUndefined else f" Default {_toml(info.default)}."
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,75 @@
+"""Where files live: the platform's own directories, or below one root that the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+APP_NAME = "tickertui"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The directories and files of one installation. Nothing is created by asking for a path.
+
+    Attributes:
+        config_dir: ``config.toml``, ``secrets.toml``, ``calendar.toml``, ``themes/``.
+        data_dir: The database.
+        state_dir: Tokens of the day, the log.
+    """
+
+    config_dir: Path
+    data_dir: Path
+    state_dir: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration."""
+        return self.config_dir / "config.toml"
+
+    @property
+    def secrets_file(self) -> Path:
+        """API secrets; must be readable by its owner only."""
+        return self.config_dir / "secrets.toml"
+
+    @property
+    def calendar_file(self) -> Path:
+        """Holidays and sessions that override the shipped calendar."""
+        return self.config_dir / "calendar.toml"
+
+    @property
+    def themes_dir(self) -> Path:
+        """The user's own themes."""
+        return self.config_dir / "themes"
+
+    @property
+    def database_file(self) -> Path:
+        """The SQLite database."""
+        return self.data_dir / "tickertui.db"
+
+    @property
+    def tokens_dir(self) -> Path:
+        """The day's access tokens, one 0600 file an account."""
+        return self.state_dir / "tokens"
+
+    @property
+    def log_file(self) -> Path:
+        """The rotating log."""
+        return self.state_dir / "tickertui.log"
+
+
+def user_paths(environ: Mapping[str, str]) -> Paths:
+    """Return the platform's directories, or those below ``TICKERTUI_HOME`` where it is set."""
+    home = environ.get("TICKERTUI_HOME")
+    if home:
+        root = Path(home).expanduser()
+        return Paths(root / "config", root / "data", root / "state")
+    # platformdirs takes 10 ms to import: `--version` does without it.
+    import platformdirs
+
+    return Paths(
+        Path(platformdirs.user_config_dir(APP_NAME, appauthor=False)),
+        Path(platformdirs.user_data_dir(APP_NAME, appauthor=False)),
+        Path(platformdirs.user_state_dir(APP_NAME, appauthor=False)),
+    )
