@@ -1,0 +1,52 @@
+"""What the commands share: reading the configuration and ending with one clear sentence."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from dataclasses import dataclass
+
+from tickertui.config import ConfigError, Settings, environment, load_settings, resolve_config_path
+from tickertui.exit_codes import ExitCode
+from tickertui.paths import Paths, user_paths
+
+
+class CommandFailed(Exception):  # noqa: N818 - it ends a command; it is not an error of the program
+    """A command ends with this sentence and exit code.
+
+    Attributes:
+        code: Exit code of the process.
+    """
+
+    def __init__(self, sentence: str, code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Settings and where the files are."""
+
+    settings: Settings
+    paths: Paths
+
+
+def load_configuration(arguments: Namespace) -> Configuration:
+    """Read the configuration that the arguments name.
+
+    Raises:
+        CommandFailed: With every mistake, one a line.
+    """
+    environ = environment()
+    paths = user_paths(environ)
+    try:
+        path = resolve_config_path(arguments.config, environ, paths)
+        return Configuration(load_settings(path, environ), paths)
+    except ConfigError as error:
+        raise CommandFailed(str(error), ExitCode.USAGE) from None
+
+
+def report(error: CommandFailed) -> int:
+    """Print the sentence and return the exit code."""
+    print(error, file=sys.stderr)
+    return int(error.code)

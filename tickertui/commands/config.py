@@ -1,0 +1,71 @@
+"""``tickertui config init|check|path``."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+from tickertui.commands.common import CommandFailed, load_configuration, report
+from tickertui.config import ConfigError, Settings, environment, resolve_config_path
+from tickertui.config_text import render_example
+from tickertui.exit_codes import ExitCode
+from tickertui.paths import user_paths
+
+
+def run_command(arguments: Namespace) -> int:
+    """Run one of the three actions and return the exit code."""
+    actions = {"init": _init, "check": _check, "path": _path}
+    try:
+        actions[arguments.action](arguments)
+    except CommandFailed as error:
+        return report(error)
+    return ExitCode.OK
+
+
+def _init(arguments: Namespace) -> None:
+    text = render_example(Settings)
+    if arguments.stdout:
+        print(text, end="")
+        return
+    paths = user_paths(environment())
+    path = Path(arguments.config).expanduser() if arguments.config else paths.config_file
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise CommandFailed(
+            f"{path}: exists already; move it away, or use --stdout to see the example", ExitCode.USAGE
+        ) from None
+    except OSError as error:
+        raise CommandFailed(f"{path}: cannot be written: {error.strerror}", ExitCode.USAGE) from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    print(f"wrote {path}")
+
+
+def _check(arguments: Namespace) -> None:
+    configuration = load_configuration(arguments)
+    path = resolve_config_path(arguments.config, environment(), configuration.paths)
+    settings = configuration.settings
+    what = f"{len(settings.accounts)} accounts, {len(settings.rules)} rules"
+    print(f"{path}: ok ({what})" if path.exists() else f"{path}: not there; the defaults apply")
+
+
+def _path(arguments: Namespace) -> None:
+    environ = environment()
+    paths = user_paths(environ)
+    try:
+        config = resolve_config_path(arguments.config, environ, paths)
+    except ConfigError as error:
+        raise CommandFailed(str(error), ExitCode.USAGE) from None
+    for label, path in (
+        ("config", config),
+        ("secrets", paths.secrets_file),
+        ("calendar", paths.calendar_file),
+        ("themes", paths.themes_dir),
+        ("database", paths.database_file),
+        ("tokens", paths.tokens_dir),
+        ("log", paths.log_file),
+    ):
+        print(f"{label:<9}{path}")
