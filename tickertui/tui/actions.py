@@ -1,0 +1,286 @@
+"""The one registry of actions: bindings, footer, help, palette, keymap and the README's key table come from it.
+
+An action is reachable by its keys, by the palette and by ``:id``. Lower-case keys only look; the few that change
+something at once are upper case and ask first.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from textual.binding import Binding, Keymap
+
+
+class Context(StrEnum):
+    """Where an action works; the order is that of help and README."""
+
+    APP = "Everywhere"
+    CHAIN = "Chain"
+    SUBSCRIPTIONS = "Subscriptions"
+    BOOTSTRAP = "Bootstrap"
+    EVENTS = "Events"
+    LIST = "Lists"
+    REPLAY = "Replay"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing the trader can do.
+
+    Attributes:
+        id: Stable kebab-case name: the key of the keymap, the palette's and the command line's word.
+        method: ``action_<method>`` of the widget or screen of its context, with arguments if any.
+        keys: Default keys, comma separated, in Textual's names.
+        label: One or two words for the footer.
+        tooltip: One sentence for help and palette.
+        context: Where it works.
+        footer: Place in the footer, lower first; 0 keeps it out.
+        asks: Whether it changes something and asks first.
+    """
+
+    id: str
+    method: str
+    keys: str
+    label: str
+    tooltip: str
+    context: Context = Context.APP
+    footer: int = 0
+    asks: bool = False
+
+    @property
+    def display(self) -> str:
+        """The keys as they are printed on a keyboard."""
+        return " ".join(key_display(key) for key in self.keys.split(","))
+
+    def binding(self) -> Binding:
+        """Return the Textual binding with this id, so that a keymap can move it."""
+        return Binding(
+            self.keys,
+            self.method,
+            self.label,
+            show=bool(self.footer),
+            key_display=key_display(self.keys.split(",")[0]),
+            tooltip=self.tooltip,
+            id=self.id,
+        )
+
+
+_DISPLAY: Final = {
+    "question_mark": "?",
+    "exclamation_mark": "!",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "slash": "/",
+    "colon": ":",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "escape": "Esc",
+    "enter": "Enter",
+    "space": "Space",
+    "tab": "Tab",
+    "shift+tab": "Shift+Tab",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "home": "Home",
+    "end": "End",
+    "comma": ",",
+    "full_stop": ".",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
+    "ctrl+o": "Ctrl+O",
+}
+
+
+def key_display(key: str) -> str:
+    """Return how a Textual key name is printed on a keyboard."""
+    return _DISPLAY.get(key, key)
+
+
+def _app(id: str, method: str, keys: str, label: str, tooltip: str, footer: int = 0, asks: bool = False) -> Action:
+    return Action(id, method, keys, label, tooltip, Context.APP, footer, asks)
+
+
+def _chain(id: str, method: str, keys: str, label: str, tooltip: str, footer: int = 0, asks: bool = False) -> Action:
+    return Action(id, method, keys, label, tooltip, Context.CHAIN, footer, asks)
+
+
+ACTIONS: Final[tuple[Action, ...]] = (
+    _app("show-chain", "show_pane('chain')", "1", "Chain", "Show the option chain.", 1),
+    _app("show-subscriptions", "show_pane('subscriptions')", "2", "Subs", "Show accounts, sockets and rules.", 2),
+    _app("show-bootstrap", "show_pane('bootstrap')", "3", "Boot", "Show the backfill of history.", 3),
+    _app("show-health", "show_pane('health')", "4", "Health", "Show background tasks and the program's health.", 4),
+    _app("show-analytics", "show_pane('analytics')", "5", "Analytics", "Show smile and open interest profile.", 5),
+    _app("show-events", "show_pane('events')", "6", "Events", "Show everything that happened.", 6),
+    _app("next-pane", "next_pane(1)", "tab", "Next", "Go to the next pane."),
+    _app("previous-pane", "next_pane(-1)", "shift+tab", "Previous", "Go to the previous pane."),
+    _app("jump", "jump", "ctrl+o", "Jump", "Jump to anything on screen by its letter."),
+    _app("reload-plan", "reload_plan", "r", "reload", "Plan a reload: show what would change, then apply it.", 40),
+    _app("login", "login", "L", "login", "Log an account in: fetch the day's token.", 0, True),
+    _app("toggle-mock", "toggle_mock", "M", "mock", "Switch the synthetic market on or off.", 0, True),
+    _app("theme", "choose_theme", "t", "theme", "Choose a theme."),
+    _app("pause", "pause", "p", "pause", "Pause the display, never the feed."),
+    _app("command", "command_line", "colon", "cmd", "Type a command, with completion."),
+    _app("screenshot", "save_picture", "S", "picture", "Save the screen as an SVG picture."),
+    _app("help", "show_help", "question_mark", "help", "List the keys of this pane.", 90),
+    _app("back", "back", "escape", "back", "Go back; never quits."),
+    _app("quit", "ask_quit", "q", "quit", "Quit; asks while a live feed runs.", 95),
+    _chain("strike-up", "cursor(-1, 0)", "up,k", "up", "Go one strike up."),
+    _chain("strike-down", "cursor(1, 0)", "down,j", "down", "Go one strike down."),
+    _chain("column-left", "cursor(0, -1)", "left,h", "left", "Go one column or side left."),
+    _chain("column-right", "cursor(0, 1)", "right,l", "right", "Go one column or side right."),
+    _chain("page-up", "page(-1)", "pageup", "page up", "Go one page up."),
+    _chain("page-down", "page(1)", "pagedown", "page down", "Go one page down."),
+    _chain("first-strike", "edge(-1)", "g,home", "first", "Go to the first strike."),
+    _chain("last-strike", "edge(1)", "G,end", "last", "Go to the last strike."),
+    _chain("chain-to-atm", "to_atm", "a", "ATM", "Go to the strike at the money.", 10),
+    _chain("auto-centre", "auto_centre", "A", "auto-centre", "Keep the money in the middle, with hysteresis."),
+    _chain("previous-expiry", "expiry(-1)", "left_square_bracket", "previous expiry", "Show the expiry before."),
+    _chain("next-expiry", "expiry(1)", "right_square_bracket", "next expiry", "Show the expiry after."),
+    _chain("pick-expiry", "pick_expiry", "e", "expiry", "Choose an expiry from the list.", 12),
+    _chain("pick-underlying", "pick_underlying", "u", "undl", "Choose an underlying, by typing part of it.", 13),
+    _chain("last-underlying", "last_underlying", "U", "last underlying", "Go back to the underlying before."),
+    _chain("wider", "strike_range(1)", "plus,equals_sign", "wider", "Show more strikes."),
+    _chain("narrower", "strike_range(-1)", "minus", "narrower", "Show fewer strikes."),
+    _chain("next-columns", "next_columns", "c", "cols", "Switch the column preset: OI, price, Greeks, full.", 14),
+    _chain("edit-columns", "edit_columns", "C", "edit columns", "Choose and order the columns of your own preset."),
+    _chain("next-view", "next_view", "v", "view", "Switch the view: chain, one side, straddle, by expiry."),
+    _chain("next-bar", "next_bar", "o", "bars", "Switch what the bars mean: OI, change in OI, volume."),
+    _chain("next-units", "next_units", "z", "units", "Switch units: lakh, lots, contracts."),
+    _chain("maximise", "maximise", "Z", "maximise", "Give the pane the whole screen, or give it back."),
+    _chain("sort", "next_sort", "s", "sort", "Sort by strike, open interest, change or volume."),
+    _chain("filter", "filter", "f", "filter", "Show only rows that match."),
+    _chain("find", "find", "slash", "find", "Find a strike, symbol or expiry."),
+    _chain("why", "why", "i", "why", "Tell where this number comes from.", 41),
+    _chain("depth", "depth", "d", "depth", "Show the market depth of the leg."),
+    _chain("leg", "leg", "enter", "leg", "Open the leg: candles and open interest."),
+    _chain("pin", "pin", "space", "pin", "Keep this strike in sight."),
+    _chain("mark", "mark", "m", "mark", "Mark now: show changes since this moment."),
+    _chain("copy", "copy_cell", "y", "copy", "Copy the cell to the clipboard."),
+    _chain("copy-row", "copy_row", "Y", "copy row", "Copy the row to the clipboard."),
+    Action(
+        "new-rule", "new_rule", "n", "new rule", "Subscribe a chain: see its cost first.", Context.SUBSCRIPTIONS, 20
+    ),
+    Action("drop-rule", "drop_rule", "D", "drop", "Drop the rule under the cursor.", Context.SUBSCRIPTIONS, 21, True),
+    Action(
+        "rebuild-feed", "rebuild", "R", "rebuild", "Reconnect this account's sockets.", Context.SUBSCRIPTIONS, 22, True
+    ),
+    Action("move-shard", "move", "X", "move", "Move this account's legs to others.", Context.SUBSCRIPTIONS, 23, True),
+    Action(
+        "pin-account", "pin_account", "space", "pin", "Pin the rule to an account, or unpin it.", Context.SUBSCRIPTIONS
+    ),
+    Action(
+        "open-legs",
+        "open_legs",
+        "enter",
+        "legs",
+        "List the legs behind this line, with reasons.",
+        Context.SUBSCRIPTIONS,
+        24,
+    ),
+    Action("toggle-bootstrap", "toggle_bootstrap", "b", "start/pause", "Start or pause the backfill.", Context.APP, 42),
+    Action("retry-failed", "retry_failed", "f", "retry", "Ask again for what failed.", Context.BOOTSTRAP, 25),
+    Action("gap-map", "gap_map", "enter", "gap map", "Show covered and missing days.", Context.BOOTSTRAP, 26),
+    Action("filter-events", "filter_events", "f", "filter", "Show only events that match.", Context.EVENTS, 27),
+    Action("copy-event", "copy_event", "y", "copy", "Copy the event to the clipboard.", Context.EVENTS, 28),
+    Action("list-up", "list_cursor(-1)", "up,k", "up", "Go one line up.", Context.LIST),
+    Action("list-down", "list_cursor(1)", "down,j", "down", "Go one line down.", Context.LIST),
+    Action("list-page-up", "list_page(-1)", "pageup", "page up", "Go one page up.", Context.LIST),
+    Action("list-page-down", "list_page(1)", "pagedown", "page down", "Go one page down.", Context.LIST),
+    Action("list-first", "list_edge(-1)", "g,home", "first", "Go to the first line.", Context.LIST),
+    Action("list-last", "list_edge(1)", "G,end", "last", "Go to the last line.", Context.LIST),
+    Action("leave-replay", "leave_replay", "Q", "leave replay", "Leave the replay.", Context.REPLAY, 30, True),
+)
+
+BY_ID: Final[Mapping[str, Action]] = {action.id: action for action in ACTIONS}
+
+
+def bindings_of(*contexts: Context) -> list[Binding]:
+    """Return the bindings of contexts, in the registry's order."""
+    return [action.binding() for action in ACTIONS if action.context in contexts]
+
+
+class KeymapError(ValueError):
+    """The ``[keys]`` of the configuration cannot be used; the text has one sentence a mistake."""
+
+
+def check_keymap(keys: Mapping[str, str]) -> Keymap:
+    """Check the user's keys and return them as Textual's keymap.
+
+    Textual itself ignores unknown ids and lets one binding silently disable another, so both are refused here.
+
+    Args:
+        keys: Action id -> key or comma separated keys.
+
+    Raises:
+        KeymapError: An unknown id (with the nearest one), an empty key, or two actions on one key in one place.
+    """
+    mistakes = []
+    for action_id, value in keys.items():
+        if action_id not in BY_ID:
+            close = difflib.get_close_matches(action_id, BY_ID, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else "; `?` in the program lists the ids"
+            mistakes.append(f"keys.{action_id}: is not an action{hint}")
+        elif not all(key.strip() for key in value.split(",")):
+            mistakes.append(f"keys.{action_id}: names no key (it is {value!r})")
+    mistakes += clashes({action.id: keys.get(action.id, action.keys) for action in ACTIONS})
+    if mistakes:
+        raise KeymapError("\n".join(mistakes))
+    return {action_id: ",".join(key.strip() for key in value.split(",")) for action_id, value in keys.items()}
+
+
+_TOGETHER: Final = {
+    Context.CHAIN: (Context.APP, Context.CHAIN, Context.REPLAY),
+    Context.SUBSCRIPTIONS: (Context.APP, Context.SUBSCRIPTIONS, Context.LIST),
+    Context.BOOTSTRAP: (Context.APP, Context.BOOTSTRAP, Context.LIST),
+    Context.EVENTS: (Context.APP, Context.EVENTS, Context.LIST),
+}
+"""Contexts that are active at the same time."""
+
+
+def clashes(keys: Mapping[str, str]) -> list[str]:
+    """Return one sentence for every two actions that share a key in one place.
+
+    Args:
+        keys: Action id -> comma separated keys, for all actions.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for contexts in _TOGETHER.values():
+        owner: dict[str, str] = {}
+        for action in ACTIONS:
+            if action.context not in contexts:
+                continue
+            for key in keys[action.id].split(","):
+                other = owner.setdefault(key.strip(), action.id)
+                if other != action.id:
+                    found.setdefault(
+                        (other, action.id),
+                        f"keys: {key_display(key.strip())!r} means both {other!r} and {action.id!r}; move one of them",
+                    )
+    return list(found.values())
+
+
+def actions_of(contexts: Iterable[Context]) -> list[Action]:
+    """Return the actions of contexts in the registry's order."""
+    wanted = set(contexts)
+    return [action for action in ACTIONS if action.context in wanted]
+
+
+def key_table() -> str:
+    """Return the README's table of keys, in Markdown."""
+    lines = ["| Key | Where | What it does | Id |", "| --- | --- | --- | --- |"]
+    for action in ACTIONS:
+        keys = " ".join(f"`{key_display(key)}`" for key in action.keys.split(","))
+        asks = " Asks first." if action.asks else ""
+        lines.append(f"| {keys} | {action.context} | {action.tooltip}{asks} | `{action.id}` |")
+    return "\n".join(lines)
