@@ -26,11 +26,11 @@ from tickertui.market.implied_volatility import (
     SQRT_2PI,
     Flags,
     Scratch,
-    normalised_price,
     price_over_vega,
     signs,
 )
 from tickertui.market.mills import Floats, mills
+from tickertui.market.wide_volatility import normalised_price
 
 DAYS_PER_YEAR: Final = 365.0
 """Theta and charm are per calendar day, whatever the convention of time."""

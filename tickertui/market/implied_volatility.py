@@ -15,8 +15,8 @@ strike K (P. Jäckel, "Let's Be Rational", 2015, has the same normalisation and 
 3. *One Householder step of order 4* (`_series_step`) on g(s) = ln b(s) - ln beta where s <= 0.3, which is about
    99 % of a listed universe. b/b' is a Taylor series in t whose terms come from one rational (`mills.slope`).
    What remains is below 3e-15.
-4. *The rest* (`solve_wide`), gathered over all blocks: two Mills ratios, two or three of the same steps on ln b,
-   or on ln(b_max - b) in the upper half of the price range; a row that has not converged is bisected.
+4. *The rest* (`wide_volatility.solve_wide`), gathered over all blocks: two Mills ratios, two or three of the same
+   steps on ln b, or on ln(b_max - b) in the upper half of the price range; what has not converged is bisected.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tickertui.market.mills import Floats, constants, inverse, mills, slope
+from tickertui.market.mills import Floats, constants, inverse, slope
 
 Flags: TypeAlias = NDArray[np.bool_]
 Statuses: TypeAlias = NDArray[np.int8]
@@ -55,9 +55,6 @@ class Status(IntEnum):
 SERIES_LIMIT: Final = 0.3
 """Largest s for the Taylor series of `_series_step`; its first dropped term is below 1e-16 there."""
 
-FAR_LIMIT: Final = 0.8
-"""From this s the closed form of Stefanica and Radoičić is the better guess."""
-
 ROUNDING: Final = 4 * float(np.finfo(np.float64).eps)
 """Time value below this share of max(F, K) is the rounding of F - K (in the money)."""
 
@@ -67,9 +64,8 @@ SMALLEST_PRICE: Final = 1e-20
 SQRT_2PI: Final = 2.5066282746310002
 LN_SQRT_2PI: Final = 0.9189385332046728
 LN_2: Final = 0.6931471805599453
-_TINY: Final = 1e-300
-_CONVERGED: Final = 1e-5  # the steps are of order 4, so the step after one of 1e-5 would be below 1e-20
-_BISECTIONS: Final = 70  # on ln s over [1e-12, 1e4]: 37 / 2^70 is far below double precision
+TINY: Final = 1e-300
+"""Keeps a logarithm finite and a quotient defined."""
 
 
 class Scratch:
@@ -234,9 +230,9 @@ def log_of_ratio(ratio: Floats, out: Floats, work: Floats) -> None:
     np.add(ratio, 1.0, out=work)
     np.log2(work, out=out)
     out *= LN_2
-    np.maximum(out, _TINY, out=out)
+    np.maximum(out, TINY, out=out)
     work -= 1.0
-    np.maximum(work, _TINY, out=work)
+    np.maximum(work, TINY, out=work)
     out /= work
     out *= ratio
 
@@ -392,130 +388,3 @@ def _series_step(log_moneyness: Floats, beta: Floats, total: Floats, temporaries
     h2 *= nu
     h2 /= h3
     total += h2
-
-
-def solve_wide(
-    undiscounted: Floats, forward: Floats, strike: Floats, is_call: Flags, log_moneyness: Floats, guess: Floats
-) -> Floats:
-    """Solve rows whose s is above `SERIES_LIMIT`; few, so this is written with fresh arrays.
-
-    Args:
-        undiscounted: Prices divided by the discount factor; every row has a solution.
-        forward: Forwards.
-        strike: Strikes.
-        is_call: True for calls.
-        log_moneyness: |ln(F/K)|.
-        guess: Starting values of s.
-
-    Returns:
-        s = sigma sqrt(T).
-    """
-    lower = np.minimum(forward, strike)
-    mean = lower * np.sqrt(1.0 + np.abs(forward - strike) / lower)
-    intrinsic = np.maximum(np.where(is_call, forward - strike, strike - forward), 0.0)
-    beta = (undiscounted - intrinsic) / mean
-    # b_max - beta, from the bound of the option itself (F or K), because min(F, K) - time value would round twice.
-    missing = np.maximum((np.where(is_call, forward, strike) - undiscounted) / mean, _TINY)
-    upper = beta > missing
-    target = np.log(np.where(upper, missing, beta))
-    s = guess.copy()
-    far = s > FAR_LIMIT
-    steps = 2
-    if far.any():
-        better = _polya_guess(log_moneyness[far], beta[far])
-        s[far] = np.where(np.isfinite(better) & (better > 0.0), better, s[far])
-        steps = 3
-    change = np.full(len(s), np.inf)
-    for _ in range(steps):
-        change = _wide_step(log_moneyness, target, upper, s)
-        s += change
-    # The last change bounds what is left; one of NaN or a negative s comes from a guess outside the fitted ranges.
-    lost = ~((np.abs(change) < _CONVERGED * s) & (s > 0.0))
-    if lost.any():
-        s[lost] = _bisect(log_moneyness[lost], target[lost], upper[lost])
-    return s
-
-
-def _wide_ratio(log_moneyness: Floats, upper: Flags, s: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return b/b' (or (b_max - b)/b' where ``upper``), u² and t².
-
-    b/b' = Y(z) - M(t + u) with z = t - u, and (b_max - b)/b' = Y(-z) + M(t + u); Y(z) is M(-z) for z <= 0 and
-    sqrt(2 pi) exp(z²/2) - M(z) for z > 0.
-    """
-    t = 0.5 * s
-    u = np.minimum(log_moneyness / s, _MILLS_LIMIT)
-    z = t - u
-    near, far = _fresh_mills(np.abs(z)), _fresh_mills(np.minimum(t + u, _MILLS_LIMIT))
-    other = SQRT_2PI * np.exp(np.minimum(0.5 * z * z, 700.0)) - near
-    ratio = np.where((z > 0.0) ^ upper, other, near) + np.where(upper, far, -far)
-    return ratio, u * u, t * t
-
-
-_MILLS_LIMIT: Final = 1e6  # phi underflows beyond 39 anyway; the rational itself would overflow at 1e25
-
-
-def _fresh_mills(u: Floats) -> Floats:
-    return mills(u, np.empty_like(u), np.empty_like(u))
-
-
-def _wide_step(log_moneyness: Floats, target: Floats, upper: Flags, s: Floats) -> Floats:
-    """Return the change of s in one step of `_series_step`'s formula on ln b, or on ln(b_max - b)."""
-    ratio, uu, tt = _wide_ratio(log_moneyness, upper, s)
-    g = np.log(ratio) - 0.5 * (uu + tt) - LN_SQRT_2PI - target
-    rho = np.where(upper, -ratio, ratio)
-    nu = -g * rho
-    curvature = (uu - tt) / s
-    h2 = curvature - 1.0 / rho
-    h3 = curvature * curvature - 3.0 * uu / (s * s) - 0.25 - 3.0 * curvature / rho + 2.0 / (rho * rho)
-    return nu * (1.0 + 0.5 * h2 * nu) / (1.0 + nu * (h2 + h3 * nu / 6.0))
-
-
-def normalised_price(log_moneyness: Floats, s: Floats) -> tuple[Floats, Floats]:
-    """Return b and b_max - b of an out-of-the-money option, without overflow for any s > 0.
-
-    With E = exp(-(u² + t²)/2) / sqrt(2 pi) and b_max = exp(-u t) = exp(-|x|/2): b = E [M(u - t) - M(u + t)] for
-    t <= u and b_max - b = E [M(t - u) + M(t + u)] for t > u; the other one is the difference to b_max.
-    """
-    t = 0.5 * s
-    u = np.minimum(log_moneyness / s, _MILLS_LIMIT)
-    near, far = _fresh_mills(np.abs(t - u)), _fresh_mills(np.minimum(t + u, _MILLS_LIMIT))
-    density = np.exp(-0.5 * (u * u + t * t)) / SQRT_2PI
-    bound = np.exp(-0.5 * log_moneyness)
-    crossed = t > u
-    part = density * np.where(crossed, near + far, near - far)
-    return np.where(crossed, bound - part, part), np.where(crossed, part, bound - part)
-
-
-def _bisect(log_moneyness: Floats, target: Floats, upper: Flags) -> Floats:
-    """Bisect ln s; slow and certain, for prices far outside any market."""
-    low, high = np.full(len(target), np.log(1e-12)), np.full(len(target), np.log(1e4))
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        price, missing = normalised_price(log_moneyness, np.exp(middle))
-        too_high = np.where(
-            upper, np.log(np.maximum(missing, _TINY)) < target, np.log(np.maximum(price, _TINY)) > target
-        )
-        high = np.where(too_high, middle, high)
-        low = np.where(too_high, low, middle)
-    return np.exp(0.5 * (low + high))
-
-
-def _polya_guess(log_moneyness: Floats, beta: Floats) -> Floats:
-    """Closed-form guess from Pólya's approximation of N (Stefanica and Radoičić, 2017, for an OTM call).
-
-    With y = -|x|, alpha = price / K and R = 2 alpha - e^y + 1 the paper's quadratic in exp(-2 gamma / pi) gives
-    s = sqrt(gamma + |x|) -/+ sqrt(gamma - |x|); the branch is told by the price at which d2 changes its sign.
-    """
-    y = -log_moneyness
-    ey = np.exp(y)
-    alpha = beta * np.exp(0.5 * y)
-    k = 1.0 - 2.0 / np.pi
-    r = 2.0 * alpha - ey + 1.0
-    a = (2.0 * np.sinh(k * y)) ** 2
-    b = 8.0 * np.cosh(2.0 * y / np.pi) - 4.0 / ey * np.cosh(k * y) * (ey * ey + 1.0 - r * r)
-    c = 16.0 / (ey * ey) * alpha * (alpha - np.expm1(y)) * (ey - alpha) * (1.0 + alpha)
-    root = 2.0 * c / (b + np.sqrt(b * b + 4.0 * a * c))
-    gamma = np.maximum(-0.5 * np.pi * np.log(np.minimum(root, 1.0)), log_moneyness)
-    branch_price = 0.5 * ey - (0.5 - 0.5 * np.sqrt(-np.expm1(-4.0 * log_moneyness / np.pi)))
-    plus, minus = np.sqrt(gamma + log_moneyness), np.sqrt(gamma - log_moneyness)
-    return np.where(alpha <= branch_price, plus - minus, plus + minus)

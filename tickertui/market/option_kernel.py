@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.market.black import Greeks, greeks_block
-from tickertui.market.implied_volatility import Flags, Scratch, Status, Statuses, log_of_ratio, solve_block, solve_wide
+from tickertui.market.implied_volatility import Flags, Scratch, Status, Statuses, log_of_ratio, solve_block
 from tickertui.market.mills import Floats
+from tickertui.market.wide_volatility import solve_wide
 
 BLOCK: Final = 16_384
 """Rows per pass over the scratch arrays, see `Scratch`."""
