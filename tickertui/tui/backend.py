@@ -1,0 +1,231 @@
+"""What the screens ask of the program behind them: one protocol, so that a screen is tested without services.
+
+`tickertui.tui.services_backend` implements it over the running services; the tests implement it over prepared data.
+Every reading method returns at once; the ones that change something are coroutines and raise `BackendRefused` with
+one sentence for the trader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from tickertui.market.board import MarketBoard
+from tickertui.market.candles import Candles
+from tickertui.market.clock import Clock
+from tickertui.market.hours import MarketCalendar
+from tickertui.market.instruments import ChainRows, Instrument
+from tickertui.market.subscriptions import ChainRule
+from tickertui.services.state import (
+    BootstrapProgress,
+    Event,
+    FeedMode,
+    ReloadPlan,
+    ReloadResult,
+    RuleCost,
+    RuleStatus,
+    RuntimeState,
+    TaskInfo,
+    WatchedInstrument,
+)
+
+
+class BackendRefused(Exception):  # noqa: N818 - an answer, not a defect
+    """The program cannot do it; the text is one sentence that says why and which key helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryInfo:
+    """One expiry of an underlying, for the strip and the picker.
+
+    Attributes:
+        expiry: Date.
+        cycle: "W", "M", "Q" or "H" as the listing shows it, empty when it cannot be told.
+        days: Calendar days left.
+        shifted: Name of the holiday that moved it, empty when none did.
+        contracts: Options listed.
+    """
+
+    expiry: date
+    cycle: str
+    days: int
+    shifted: str
+    contracts: int
+
+
+@dataclass(frozen=True, slots=True)
+class HealthFigures:
+    """Figures of the program itself; None where one cannot be had on this platform.
+
+    Attributes:
+        cpu_percent: Of one core, over the last seconds.
+        memory_mb: Resident.
+        loop_delay_ms: How late the event loop ran its last timer.
+        tick_to_screen_p50_ms: Receipt to painted frame.
+        tick_to_screen_p99_ms: Receipt to painted frame.
+        clock_skew_s: This machine minus the exchange, by the newest packets.
+        database: "ok", or one sentence.
+        dropped: Packets refused by the board (unknown, late, older plan).
+        greeks_ms: Last valuation round.
+        greeks_rows: Rows valued in it.
+    """
+
+    cpu_percent: float | None = None
+    memory_mb: float | None = None
+    loop_delay_ms: float | None = None
+    tick_to_screen_p50_ms: float | None = None
+    tick_to_screen_p99_ms: float | None = None
+    clock_skew_s: float | None = None
+    database: str = "ok"
+    dropped: int = 0
+    greeks_ms: float | None = None
+    greeks_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPage:
+    """What a login needs to show: the address of the broker's page. The API secret stays behind."""
+
+    account_id: str
+    url: str
+
+
+class Backend(Protocol):
+    """The program as the screens see it."""
+
+    @property
+    def clock(self) -> Clock:
+        """Wall and monotonic time."""
+        ...
+
+    @property
+    def calendar(self) -> MarketCalendar:
+        """Sessions and holidays."""
+        ...
+
+    @property
+    def board(self) -> MarketBoard:
+        """The latest of everything that ticks."""
+        ...
+
+    # -- reading ---------------------------------------------------------
+
+    def runtime(self) -> RuntimeState:
+        """State of loop, accounts and sockets."""
+        ...
+
+    def bootstrap(self) -> BootstrapProgress:
+        """State of the backfill."""
+        ...
+
+    def tasks(self) -> tuple[TaskInfo, ...]:
+        """Every background task."""
+        ...
+
+    def events(self, since: int = 0) -> tuple[Event, ...]:
+        """Events with a higher number than ``since``, oldest first."""
+        ...
+
+    def rules(self) -> tuple[RuleStatus, ...]:
+        """Chain rules as they stand."""
+        ...
+
+    def legs(self) -> Sequence[WatchedInstrument]:
+        """Every instrument of the plan in force."""
+        ...
+
+    def health(self) -> HealthFigures:
+        """Figures of the program itself."""
+        ...
+
+    def underlyings(self) -> tuple[str, ...]:
+        """Names that have options today; the watched ones first."""
+        ...
+
+    def expiries(self, underlying: str) -> tuple[ExpiryInfo, ...]:
+        """Expiries of an underlying that are not over, ascending."""
+        ...
+
+    def chain(self, underlying: str, expiry: date) -> ChainRows | None:
+        """Strikes and tokens of one chain."""
+        ...
+
+    def instrument(self, token: int) -> Instrument | None:
+        """One contract of the day."""
+        ...
+
+    def index_token(self, underlying: str) -> int | None:
+        """Token of the underlying's index or share."""
+        ...
+
+    def future(self, underlying: str) -> Instrument | None:
+        """The nearest future."""
+        ...
+
+    def search(self, text: str, limit: int = 50) -> tuple[Instrument, ...]:
+        """Contracts that match what was typed, best first."""
+        ...
+
+    def instruments_day(self) -> date | None:
+        """Trading day of the instrument dump, None without one."""
+        ...
+
+    # -- doing -----------------------------------------------------------
+
+    async def plan_reload(self) -> ReloadPlan:
+        """What a reload would do."""
+        ...
+
+    async def apply_reload(self) -> ReloadResult:
+        """Do it."""
+        ...
+
+    async def what_if(self, rule: ChainRule) -> RuleCost:
+        """Cost of a rule before it is added."""
+        ...
+
+    async def add_rule(self, rule: ChainRule) -> None:
+        """Store a rule; a reload follows by itself."""
+        ...
+
+    async def remove_rule(self, rule_id: int) -> None:
+        """Drop a rule; a reload follows by itself."""
+        ...
+
+    async def pin_rule(self, rule_id: int, account: str | None) -> None:
+        """Pin a rule to an account, or unpin it."""
+        ...
+
+    async def reconnect(self, account: str) -> None:
+        """Rebuild the sockets of an account."""
+        ...
+
+    async def move_account(self, account: str) -> None:
+        """Move an account's legs to accounts with room, until it is logged in or rebuilt."""
+        ...
+
+    async def set_feed(self, feed: FeedMode) -> None:
+        """Switch the mock on (MOCK) or back to what the accounts and the calendar say (LIVE)."""
+        ...
+
+    def login_page(self, account: str) -> LoginPage:
+        """Where to log in."""
+        ...
+
+    async def login(self, account: str, redirect: str) -> None:
+        """Exchange the redirect address or request token for the day's token."""
+        ...
+
+    async def toggle_bootstrap(self) -> None:
+        """Start or pause the backfill."""
+        ...
+
+    async def retry_failed(self) -> None:
+        """Ask again for what failed."""
+        ...
+
+    async def candles(self, token: int, start: datetime, end: datetime) -> Candles:
+        """Stored one-minute candles of a leg."""
+        ...
