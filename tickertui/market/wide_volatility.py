@@ -121,8 +121,8 @@ def _bisect(log_moneyness: Floats, target: Floats, upper: Flags) -> Floats:
         too_high = np.where(upper, np.log(np.maximum(missing, TINY)) < target, np.log(np.maximum(price, TINY)) > target)
         high = np.where(too_high, middle, high)
         low = np.where(too_high, low, middle)
-    middle = 0.5 * (low + high)
-    return np.exp(middle, out=middle)
+    result: Floats = np.exp(0.5 * (low + high))
+    return result
 
 
 def _polya_guess(log_moneyness: Floats, beta: Floats) -> Floats:
