@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from tickertui.kite.stream_state import StreamState as StreamState
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
 
@@ -46,22 +47,6 @@ class AccountState(StrEnum):
     """Another terminal on the same store streams this account; here it is read-only."""
     FAILED = "failed"
     STOPPED = "stopped"
-
-
-class StreamState(StrEnum):
-    """State of one WebSocket."""
-
-    IDLE = "idle"
-    CONNECTING = "connecting"
-    OPEN = "open"
-    SILENT = "silent"
-    """Open, but its watchdog has seen nothing for too long; about to be dropped."""
-    BACKOFF = "backoff"
-    AUTH = "auth"
-    """Refused with 403."""
-    LIMITED = "limited"
-    """Refused with 429: another program uses this API key."""
-    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
