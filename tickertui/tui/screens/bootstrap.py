@@ -1,0 +1,121 @@
+"""The bootstrap pane: how much of the history is there, what is still asked for, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from tickertui.services.state import BootstrapGroup, BootstrapProgress, BootstrapState, DayCoverage
+from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_STATE_ROLE = {
+    BootstrapState.IDLE: "quiet",
+    BootstrapState.PLANNING: "text",
+    BootstrapState.RUNNING: "ok",
+    BootstrapState.PAUSED: "warn",
+    BootstrapState.DONE: "ok",
+}
+
+
+class BootstrapPane(Vertical):
+    """Progress by underlying and expiry."""
+
+    DEFAULT_CSS = "BootstrapPane RowList { height: 1fr; }"
+
+    def compose(self) -> ComposeResult:
+        """One list."""
+        yield RowList(id="bootstrap-list")
+
+    def show(self, progress: BootstrapProgress) -> None:
+        """Show the picture of this moment."""
+        self.query_one(RowList).set_rows(list(bootstrap_rows(progress)))
+
+
+def bar(fraction: float, width: int) -> str:
+    """A bar of ``width`` cells in eighths."""
+    eighths = round(max(0.0, min(1.0, fraction)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
+
+
+def duration(seconds: float | None) -> str:
+    """``51s``, ``3m36s``, ``1h12m``, or ``—`` when it cannot be told."""
+    if seconds is None:
+        return "—"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def bootstrap_rows(progress: BootstrapProgress, *, compact: bool = False) -> Iterator[Row]:
+    """Build the pane's rows; ``compact`` gives the few lines of the panel under the chain."""
+    state = Span(f"{progress.state}", _STATE_ROLE[progress.state])
+    yield row(
+        "", " ", state,
+        f" {progress.fraction:.0%}  left {progress.requests_left:,} requests, {duration(progress.seconds_left)}",
+    )  # fmt: skip
+    limited = Span(f"429s: {progress.rate_limited}", "warn" if progress.rate_limited else "quiet")
+    yield row("", f" {progress.rate:.1f}/{progress.rate_limit:.1f} requests/s   ", limited)
+    if progress.detail:
+        yield row("", Span(f" {progress.detail}", "warn"))
+    if not progress.groups:
+        yield row("", Span(" Nothing to backfill: no instrument of the plan has a gap.", "quiet"))
+    width = 10 if compact else 24
+    for group in progress.groups:
+        yield _group_row(group, width)
+    sums = f" gaps found {progress.gaps_found:,}, filled {progress.gaps_filled:,}; candles {progress.candles_stored:,}"
+    yield row("", Span(sums, "quiet"))
+    if compact:
+        return
+    yield from _failure_rows(progress)
+    yield from _coverage_rows(progress)
+
+
+def _group_row(group: BootstrapGroup, width: int) -> Row:
+    fraction = group.done / group.total if group.total else 1.0
+    failed = Span(f"  {group.failed} failed", "warn") if group.failed else ""
+    return row(
+        f"group:{group.label}", f" {group.label:<18} ", Span(bar(fraction, width), "bar"),
+        f" {group.done:>5,}/{group.total:,}", failed,
+    )  # fmt: skip
+
+
+def _failure_rows(progress: BootstrapProgress) -> Iterator[Row]:
+    if not progress.failures:
+        return
+    yield heading("")
+    yield row("", Span(f" Failed: {len(progress.failures)}", "warn"), Span("   f asks again", "quiet"))
+    for failure in progress.failures[:50]:
+        again = f", again at {failure.retry_at:%H:%M:%S}" if failure.retry_at else ""
+        yield row(
+            f"failure:{failure.token}", f"   {failure.label:<28}",
+            Span(f"{failure.reason} (tried {failure.attempts}×{again})", "quiet"),
+        )  # fmt: skip
+
+
+def _coverage_rows(progress: BootstrapProgress) -> Iterator[Row]:
+    if not progress.coverage:
+        return
+    days = next(iter(progress.coverage.values()))
+    yield heading("")
+    yield heading(" Coverage".ljust(20) + " ".join(f"{day.day:%d}" for day in days))
+    for label, group_days in progress.coverage.items():
+        cells: list[Span | str] = [f" {label:<18} "]
+        for day in group_days:
+            cells += [coverage_span(day), " "]
+        yield row(f"coverage:{label}", *cells)
+    yield row("", Span(" █ complete  ▓ asked, candles missing  ░ not asked yet  Enter shows the gap map", "quiet"))
+
+
+def coverage_span(day: DayCoverage) -> Span:
+    """Two cells for one day."""
+    if day.requested and day.stored >= day.expected:
+        return Span("██", "bar")
+    if day.requested:
+        return Span("▓▓", "warn")
+    return Span("░░", "track")

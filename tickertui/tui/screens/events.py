@@ -1,0 +1,102 @@
+"""The events pane: everything that happened, newest first, filterable and copyable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Input
+
+from tickertui.services.state import Event, Severity
+from tickertui.tui.widgets.row_list import Row, RowList, Span, row
+
+_ROLE = {Severity.INFO: "text", Severity.WARNING: "warn", Severity.ERROR: "error"}
+_MARK = {Severity.INFO: " ", Severity.WARNING: "!", Severity.ERROR: "‼"}
+
+
+class EventsPane(Vertical):
+    """Events and a filter line that shows while it is used."""
+
+    DEFAULT_CSS = """
+    EventsPane RowList { height: 1fr; }
+    EventsPane Input { height: 1; border: none; padding: 0 1; display: none; }
+    EventsPane Input.-shown { display: block; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._filter = ""
+        self._events: tuple[Event, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """The list above its filter."""
+        yield RowList(id="events-list")
+        yield Input(placeholder="words that must appear: account, topic, text", id="events-filter", compact=True)
+
+    def show(self, events: tuple[Event, ...]) -> None:
+        """Show these events, filtered."""
+        self._events = events
+        self.query_one(RowList).set_rows(list(event_rows(events, self._filter)))
+
+    def start_filter(self) -> None:
+        """Open the filter line."""
+        line = self.query_one("#events-filter", Input)
+        line.add_class("-shown")
+        line.focus()
+
+    def end_filter(self, *, clear: bool) -> bool:
+        """Close the filter line; tell whether it was open or a filter was on."""
+        line = self.query_one("#events-filter", Input)
+        was_on = line.has_class("-shown") or bool(self._filter)
+        line.remove_class("-shown")
+        if clear:
+            line.value = self._filter = ""
+            self.show(self._events)
+        self.query_one(RowList).focus()
+        return was_on
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Filter while typing."""
+        message.stop()
+        self._filter = message.value
+        self.show(self._events)
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Keep the filter and go back to the list."""
+        message.stop()
+        self.end_filter(clear=False)
+
+    def selected(self) -> Event | None:
+        """The event under the cursor."""
+        key = self.query_one(RowList).cursor_key
+        return next((event for event in self._events if f"event:{event.sequence}" == key), None)
+
+
+def event_text(event: Event) -> str:
+    """One line, as it is copied."""
+    account = f"{event.account} " if event.account else ""
+    return f"{event.at:%Y-%m-%d %H:%M:%S} {event.severity} {event.topic} {account}{event.text}"
+
+
+def event_rows(events: Iterable[Event], words: str = "", *, limit: int = 1000) -> Iterator[Row]:
+    """Build rows, newest first, of the events that hold every word."""
+    wanted = words.lower().split()
+    shown = 0
+    for event in reversed(tuple(events)):
+        text = event_text(event).lower()
+        if not all(word in text for word in wanted):
+            continue
+        role = _ROLE[event.severity]
+        account = f"{event.account} " if event.account else ""
+        yield row(
+            f"event:{event.sequence}", Span(f" {event.at:%H:%M:%S} ", "quiet"), Span(_MARK[event.severity], role),
+            Span(f" {event.topic:<12}", "quiet"), Span(f"{account}{event.text}", role),
+        )  # fmt: skip
+        shown += 1
+        if shown >= limit:
+            return
+    if not shown:
+        yield row(
+            "", Span(" Nothing matches the filter; Esc clears it." if wanted else " Nothing happened yet.", "quiet")
+        )

@@ -1,0 +1,35 @@
+"""Help: the keys of the focused pane, from the registry, with the user's own keys in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from tickertui.tui.actions import Context, actions_of, key_display
+from tickertui.tui.screens.modals import ListScreen
+from tickertui.tui.widgets.row_list import Row, Span, heading, row
+
+
+class HelpScreen(ListScreen):
+    """The keys of some contexts, the focused pane's first."""
+
+    def __init__(self, contexts: Iterable[Context], keys: Mapping[str, str]) -> None:
+        super().__init__("Keys", list(help_rows(contexts, keys)), "↑↓ scroll   y copy   Esc back")
+
+
+def help_rows(contexts: Iterable[Context], keys: Mapping[str, str]) -> Iterator[Row]:
+    """Build the lines: a heading for each context, then its actions.
+
+    Args:
+        contexts: In the order to show.
+        keys: The user's own keys by action id.
+    """
+    first = True
+    for context in contexts:
+        if not first:
+            yield heading("")
+        first = False
+        yield heading(f" {context}")
+        for action in actions_of((context,)):
+            shown = " ".join(key_display(key.strip()) for key in keys.get(action.id, action.keys).split(","))
+            asks = "  asks first" if action.asks else ""
+            yield row(f"action:{action.id}", Span(f" {shown:<12}", "strong"), action.tooltip, Span(asks, "warn"))

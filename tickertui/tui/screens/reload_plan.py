@@ -1,0 +1,89 @@
+"""The reload plan: what would be sent, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from tickertui.services.state import PlanLine, ReloadPlan
+from tickertui.tui.screens.bootstrap import duration
+from tickertui.tui.screens.modals import PanelScreen
+from tickertui.tui.widgets.row_list import Row, RowList, Span, row
+
+_SIGN = {"add": ("+", "gain"), "remove": ("-", "loss"), "move": ("→", "warn"), "mode": ("~", "warn")}
+_HISTORY_RATE = 3.0
+"""Requests per second and key that the broker allows; the plan's estimate assumes one key."""
+
+
+class ReloadPlanScreen(PanelScreen[bool]):
+    """Enter applies the plan; Esc leaves the running one as it is."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "apply", "apply", tooltip="Send it."),
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("y", "copy", "copy", tooltip="Copy the plan to the clipboard."),
+    ]
+
+    def __init__(self, plan: ReloadPlan) -> None:
+        hint = "Enter closes: there is nothing to send" if plan.is_empty else "Enter apply   y copy   Esc cancel"
+        super().__init__(f"Reload plan · revision {plan.revision} · nothing sent yet", hint)
+        self._plan = plan
+
+    def content(self) -> ComposeResult:
+        """The lines of the plan."""
+        yield RowList()
+
+    def on_mount(self) -> None:
+        """Fill the list and take the keys."""
+        rows = self.query_one(RowList)
+        lines = list(plan_rows(self._plan))
+        rows.styles.height = min(24, len(lines))
+        rows.set_rows(lines)
+        rows.focus()
+
+    def action_apply(self) -> None:
+        """Close with yes, or just close when there is nothing to do."""
+        self.dismiss(not self._plan.is_empty)
+
+    def action_move(self, lines: int) -> None:
+        """Scroll."""
+        rows = self.query_one(RowList)
+        rows.move(lines) if rows.cursor_key else rows.scroll_relative(y=lines, animate=False)
+
+    def action_copy(self) -> None:
+        """Copy the plan as text."""
+        self.app.copy_to_clipboard("\n".join(item.text.rstrip() for item in plan_rows(self._plan)))
+        self.notify("Copied.", timeout=2)
+
+
+def plan_rows(plan: ReloadPlan) -> Iterator[Row]:
+    """Build the lines of a plan."""
+    if plan.is_empty:
+        yield row("", " Nothing changes: what runs is what you asked for.")
+    for number, line in enumerate(plan.lines):
+        yield _line_row(number, line)
+    for kind, items in (("no room", plan.unassigned), ("unknown", plan.unresolved)):
+        for item in items[:20]:
+            yield row("", Span(f" !    1  {item.label:<30}", "warn"), Span(f" {kind}: {item.reason}", "quiet"))
+        if len(items) > 20:
+            yield row("", Span(f" ! {len(items) - 20:,} more without a place", "warn"))
+    yield row("", f" = {plan.unchanged:,} unchanged, not touched, no gap in their ticks")
+    if plan.load_after:
+        loads = "   ".join(f"{account} {after:,}/{capacity:,}" for account, after, capacity in plan.load_after)
+        yield row("", Span(f" after   {loads}", "quiet"))
+    if plan.backfill_requests:
+        wait = duration(plan.backfill_requests / _HISTORY_RATE)
+        yield row("", Span(f" backfill {plan.backfill_requests:,} requests = {wait} with one key", "quiet"))
+    if plan.merged_triggers > 1:
+        yield row("", Span(f" {plan.merged_triggers} changes arrived together and are one plan", "quiet"))
+
+
+def _line_row(number: int, line: PlanLine) -> Row:
+    sign, role = _SIGN.get(line.action, ("·", "text"))
+    return row(
+        f"line:{number}", Span(f" {sign}{line.count:>5,}  ", role), f"{line.label:<38} ", Span(line.detail, "quiet")
+    )  # fmt: skip

@@ -1,0 +1,270 @@
+"""`RowList`: lines of styled text with a cursor, for every pane that is a list (Line API; only what changed is drawn).
+
+Panes build immutable `Row`s from the services' pictures a few times a second; the widget compares them with what it
+shows. It knows roles ("gain", "stale", ...), never colours: those come from the theme through component classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+ROLES = (
+    "text", "title", "quiet", "strong", "gain", "loss", "warn", "error", "mock", "replay", "ok", "bar", "track",
+)  # fmt: skip
+"""Names of the component classes, ``row-list--<role>``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a line in one style."""
+
+    text: str
+    role: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line.
+
+    Attributes:
+        key: Names the line across updates; an empty key cannot hold the cursor (headings, rules).
+        spans: Its text, left to right; what does not fit is cut.
+    """
+
+    key: str
+    spans: tuple[Span, ...]
+
+    @property
+    def text(self) -> str:
+        """The line without styles."""
+        return "".join(span.text for span in self.spans)
+
+
+def row(key: str, *spans: Span | str) -> Row:
+    """Build a row; plain strings take the role ``text``."""
+    return Row(key, tuple(Span(span) if isinstance(span, str) else span for span in spans))
+
+
+def heading(text: str) -> Row:
+    """A line that names what follows."""
+    return Row("", (Span(text, "title"),))
+
+
+class RowList(ScrollView, can_focus=True):
+    """A list of rows with a cursor that stays on its row when rows come and go."""
+
+    ALLOW_SELECT: ClassVar[bool] = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"row-list--{role}" for role in ROLES} | {"row-list--cursor"}
+    DEFAULT_CSS = """
+    RowList {
+        scrollbar-size: 0 0;
+        background: $background;
+        & > .row-list--text { color: $foreground; }
+        & > .row-list--title { color: $foreground; text-style: bold; }
+        & > .row-list--quiet { color: $stale; }
+        & > .row-list--strong { color: $foreground; text-style: bold; }
+        & > .row-list--gain { color: $gain; }
+        & > .row-list--loss { color: $loss; }
+        & > .row-list--warn { color: $warn; text-style: bold; }
+        & > .row-list--error { color: $error; text-style: bold; }
+        & > .row-list--mock { color: $mock; }
+        & > .row-list--replay { color: $replay; }
+        & > .row-list--ok { color: $gain; }
+        & > .row-list--bar { color: $gain; }
+        & > .row-list--track { color: $stale; }
+        & > .row-list--cursor { background: $atm; }
+    }
+    """
+
+    @dataclass
+    class Highlighted(Message):
+        """The cursor came to another row."""
+
+        row_list: RowList
+        key: str
+
+        @property
+        def control(self) -> RowList:
+            """The list."""
+            return self.row_list
+
+    @dataclass
+    class Chosen(Message):
+        """A row was chosen with Enter or a click on the cursor."""
+
+        row_list: RowList
+        key: str
+
+        @property
+        def control(self) -> RowList:
+            """The list."""
+            return self.row_list
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._rows: tuple[Row, ...] = ()
+        self._cursor_key = ""
+        self._styles: dict[str, Style] = {}
+        self._cursor_style = Style()
+        self._strips: dict[tuple[Row, bool, int], Strip] = {}
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """What is shown."""
+        return self._rows
+
+    @property
+    def cursor_key(self) -> str:
+        """Key of the row under the cursor, empty when no row can hold it."""
+        return self._cursor_key
+
+    def set_rows(self, rows: Sequence[Row]) -> None:
+        """Show these rows; only lines that differ are drawn again."""
+        new, old = tuple(rows), self._rows
+        if new == old:
+            return
+        self._rows = new
+        self._keep_cursor(old)
+        if len(new) != len(old):
+            self.virtual_size = Size(self.size.width, len(new))
+        changed = [y for y in range(max(len(new), len(old))) if _at(new, y) != _at(old, y)]
+        if len(changed) > self.size.height // 2:
+            self.refresh()
+        else:
+            self._refresh_lines(changed)
+
+    def _keep_cursor(self, old: tuple[Row, ...]) -> None:
+        keys = [item.key for item in self._rows]
+        if self._cursor_key in keys and self._cursor_key:
+            return
+        selectable = [key for key in keys if key]
+        before = next((y for y, item in enumerate(old) if item.key and item.key == self._cursor_key), 0)
+        below = [key for key in keys[before:] if key]
+        self._set_cursor((below or selectable or [""])[0])
+
+    def _refresh_lines(self, lines: Iterable[int]) -> None:
+        top, width = self.scroll_offset.y, self.size.width
+        regions = [Region(0, y - top, width, 1) for y in lines if 0 <= y - top < self.size.height]
+        if regions:
+            self.refresh(*regions)
+
+    # ------------------------------------------------------------------ cursor
+
+    def move(self, lines: int) -> None:
+        """Move the cursor by this many selectable rows."""
+        keys = [item.key for item in self._rows if item.key]
+        if not keys:
+            return
+        at = keys.index(self._cursor_key) if self._cursor_key in keys else 0
+        self._set_cursor(keys[max(0, min(len(keys) - 1, at + lines))])
+
+    def page(self, pages: int) -> None:
+        """Move the cursor by the height of the list."""
+        self.move(pages * max(1, self.size.height - 1))
+
+    def edge(self, direction: int) -> None:
+        """Move the cursor to the first (-1) or last (+1) row."""
+        self.move(direction * len(self._rows))
+
+    def choose(self) -> None:
+        """Choose the row under the cursor."""
+        if self._cursor_key:
+            self.post_message(self.Chosen(self, self._cursor_key))
+
+    def _set_cursor(self, key: str) -> None:
+        if key == self._cursor_key:
+            return
+        lines = [y for y, item in enumerate(self._rows) if item.key and item.key in (key, self._cursor_key)]
+        self._cursor_key = key
+        self._refresh_lines(lines)
+        at = next((y for y, item in enumerate(self._rows) if item.key == key and key), None)
+        if at is not None and self.is_attached and self.size.height:
+            self.scroll_to_region(Region(0, at, 1, 1), animate=False, force=True)
+        if self.is_attached:
+            self.post_message(self.Highlighted(self, key))
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse is; a second click chooses."""
+        y = int(event.y) + self.scroll_offset.y
+        if not 0 <= y < len(self._rows) or not self._rows[y].key:
+            return
+        if self._rows[y].key == self._cursor_key:
+            self.choose()
+        else:
+            self._set_cursor(self._rows[y].key)
+
+    # ------------------------------------------------------------------ drawing
+
+    def notify_style_update(self) -> None:
+        """Read the palette again when the theme changed."""
+        super().notify_style_update()
+        self._styles = {}
+        self._strips.clear()
+
+    def _palette(self) -> dict[str, Style]:
+        if not self._styles:
+            base = self.rich_style
+            self._styles = {
+                role: base + self.get_component_rich_style(f"row-list--{role}", partial=True) for role in ROLES
+            }
+            cursor = self.get_component_rich_style("row-list--cursor", partial=True)
+            self._cursor_style = Style(bgcolor=cursor.bgcolor)
+        return self._styles
+
+    def on_resize(self) -> None:
+        """The width is part of every line."""
+        self.virtual_size = Size(self.size.width, len(self._rows))
+
+    def on_focus(self) -> None:
+        """The cursor shows only in the focused list."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The cursor shows only in the focused list."""
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the viewport."""
+        palette, width = self._palette(), self.size.width
+        line = y + self.scroll_offset.y
+        if line >= len(self._rows):
+            return Strip([Segment(" " * width, palette["text"])], width)
+        item = self._rows[line]
+        at_cursor = bool(item.key) and item.key == self._cursor_key and self.has_focus
+        key = (item, at_cursor, width)
+        strip = self._strips.get(key)
+        if strip is None:
+            if len(self._strips) > 2048:
+                self._strips.clear()
+            self._strips[key] = strip = self._draw(item, at_cursor, width, palette)
+        return strip
+
+    def _draw(self, item: Row, at_cursor: bool, width: int, palette: dict[str, Style]) -> Strip:
+        segments, left = [], width
+        for span in item.spans:
+            if left <= 0:
+                break
+            size = cell_len(span.text)
+            text = span.text if size <= left else set_cell_size(span.text, left)
+            left -= min(size, left)
+            style = palette.get(span.role, palette["text"])
+            segments.append(Segment(text, style + self._cursor_style if at_cursor else style))
+        if left > 0:
+            style = palette["text"]
+            segments.append(Segment(" " * left, style + self._cursor_style if at_cursor else style))
+        return Strip(segments, width)
+
+
+def _at(rows: tuple[Row, ...], y: int) -> Row | None:
+    return rows[y] if y < len(rows) else None
