@@ -1,0 +1,125 @@
+"""The ``:`` line: any action by its id, and a few commands that take a word, with completion."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input
+
+from tickertui.tui.actions import ACTIONS
+from tickertui.tui.screens.modals import Choice, PanelScreen, narrowed
+from tickertui.tui.widgets.row_list import RowList, Span, row
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of the line.
+
+    Attributes:
+        name: First word.
+        help: One sentence.
+        words: What may follow it, for completion; empty where it takes free text or nothing.
+    """
+
+    name: str
+    help: str
+    words: Callable[[], Sequence[str]] = tuple
+
+
+class CommandSyntax(ValueError):  # noqa: N818 - what was typed, not a defect
+    """The line means nothing; the text names the nearest command."""
+
+
+def parse_command(text: str, commands: Mapping[str, Command]) -> tuple[str, str]:
+    """Return (name, argument) of a line.
+
+    Raises:
+        CommandSyntax: For an unknown first word.
+    """
+    name, _, argument = text.strip().removeprefix(":").partition(" ")
+    if name not in commands:
+        near = difflib.get_close_matches(name, commands, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "; Tab completes what there is"
+        raise CommandSyntax(f"no command {name!r}{hint}")
+    return name, argument.strip()
+
+
+def action_commands() -> dict[str, Command]:
+    """Every action of the registry as a command without an argument."""
+    return {action.id: Command(action.id, action.tooltip) for action in ACTIONS}
+
+
+class CommandLineScreen(PanelScreen[tuple[str, str]]):
+    """Closes with (name, argument)."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", "up", show=False, priority=True),
+        Binding("down", "move(1)", "down", show=False, priority=True),
+        Binding("tab", "complete", "complete", show=False, priority=True),
+    ]
+
+    def __init__(self, commands: Mapping[str, Command]) -> None:
+        super().__init__("Command", "Tab complete   ↑↓ choose   Enter run   Esc back")
+        self._commands = commands
+
+    def content(self) -> ComposeResult:
+        """The line above what matches."""
+        yield Input(placeholder="goto 24500, underlying SENSEX, theme mono, or any action", compact=True)
+        yield RowList()
+
+    def on_mount(self) -> None:
+        """Take the keys."""
+        rows = self.query_one(RowList)
+        rows.styles.height = 12
+        rows.can_focus = False
+        self._suggest("")
+        self.query_one(Input).focus()
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Suggest while typing."""
+        message.stop()
+        self._suggest(message.value)
+
+    def _suggest(self, text: str) -> None:
+        name, space, argument = text.partition(" ")
+        command = self._commands.get(name)
+        if space and command is not None:
+            words = [Choice(f"{name} {word}", f"{name} {word}") for word in command.words()]
+            choices = narrowed(words, argument) if argument else words
+        else:
+            choices = narrowed([Choice(item.name, item.name, item.help) for item in self._commands.values()], name)
+        rows = [
+            row(choice.key, Span(f" {choice.text:<24} ", "strong"), Span(choice.note, "quiet")) for choice in choices
+        ]
+        self.query_one(RowList).set_rows(rows)
+        self.query_one(RowList).edge(-1)
+
+    def action_move(self, lines: int) -> None:
+        """Choose another suggestion."""
+        self.query_one(RowList).move(lines)
+
+    def action_complete(self) -> None:
+        """Take the suggestion into the line."""
+        key = self.query_one(RowList).cursor_key
+        if key:
+            line = self.query_one(Input)
+            line.value = key if " " in key or not self._commands[key].words() else f"{key} "
+            line.cursor_position = len(line.value)
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Run the line, or the suggestion when the line is only part of one."""
+        message.stop()
+        text = message.value.strip()
+        suggestion = self.query_one(RowList).cursor_key
+        first = text.partition(" ")[0]
+        if first not in self._commands and suggestion:
+            text = suggestion
+        try:
+            self.dismiss(parse_command(text, self._commands))
+        except CommandSyntax as mistake:
+            self.show_error(str(mistake))

@@ -1,0 +1,162 @@
+"""Subscribe a chain: the rule in words, and what it costs in legs, sockets and backfill before it is added."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import date
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input, Static
+
+from tickertui.market.subscriptions import ChainRule
+from tickertui.market.ticks import Mode
+from tickertui.services.state import RuleCost
+from tickertui.tui.backend import BackendRefused
+from tickertui.tui.screens.bootstrap import duration
+from tickertui.tui.screens.modals import PanelScreen
+from tickertui.tui.widgets.row_list import Row, RowList, Span, row
+
+_MODES = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
+
+
+class RuleSyntax(ValueError):  # noqa: N818 - what was typed, not a defect
+    """The typed rule cannot be read; the text says what was expected."""
+
+
+class NewRuleScreen(PanelScreen[ChainRule]):
+    """One line such as ``NIFTY 2 40 full @Z1``; the cost follows as one types.
+
+    Args:
+        underlyings: Names that have options.
+        suggestion: What the field starts with.
+        what_if: Cost of a rule; raises `BackendRefused`.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "complete", "complete", show=False, priority=True),
+    ]
+
+    def __init__(
+        self, underlyings: tuple[str, ...], suggestion: str, what_if: Callable[[ChainRule], Awaitable[RuleCost]]
+    ) -> None:
+        super().__init__("Subscribe a chain", "Enter add   Tab complete   Esc back")
+        self._underlyings = underlyings
+        self._suggestion = suggestion
+        self._what_if = what_if
+        self._affordable: ChainRule | None = None
+
+    def content(self) -> ComposeResult:
+        """The line, what it means, and its cost."""
+        yield Static(
+            "underlying, expiries (a number or dates), strikes each side of the money or all, mode, @account",
+            classes="panel-text",
+            markup=False,
+        )
+        yield Input(value=self._suggestion, compact=True)
+        yield RowList()
+
+    def on_mount(self) -> None:
+        """Take the keys and show the cost of the suggestion."""
+        rows = self.query_one(RowList)
+        rows.styles.height = 7
+        rows.can_focus = False
+        self.query_one(Input).focus()
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Tell the cost of what is typed so far."""
+        message.stop()
+        self._affordable = None
+        try:
+            rule = parse_rule(message.value, self._underlyings)
+        except RuleSyntax as mistake:
+            self.query_one(RowList).set_rows([row("", Span(f" {mistake}", "quiet"))])
+            return
+        self.run_worker(self._show_cost(rule), exclusive=True, exit_on_error=False)
+
+    async def _show_cost(self, rule: ChainRule) -> None:
+        try:
+            cost = await self._what_if(rule)
+        except BackendRefused as refused:
+            self.query_one(RowList).set_rows([row("", Span(f" {refused}", "error"))])
+            return
+        self._affordable = rule
+        self.query_one(RowList).set_rows(list(cost_rows(rule, cost)))
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Close with the rule."""
+        message.stop()
+        try:
+            self.dismiss(parse_rule(message.value, self._underlyings))
+        except RuleSyntax as mistake:
+            self.show_error(str(mistake))
+
+    def action_complete(self) -> None:
+        """Complete the underlying."""
+        line = self.query_one(Input)
+        word, space, rest = line.value.partition(" ")
+        match = next((name for name in self._underlyings if name.startswith(word.upper())), None)
+        if match:
+            line.value = f"{match}{space or ' '}{rest}"
+            line.cursor_position = len(match) + 1
+
+
+def parse_rule(text: str, underlyings: tuple[str, ...]) -> ChainRule:
+    """Read ``NIFTY 2 40 full @Z1``; everything behind the underlying may be left out.
+
+    Raises:
+        RuleSyntax: With one sentence about the first word that does not fit.
+    """
+    words = text.split()
+    if not words:
+        raise RuleSyntax("an underlying first, for instance NIFTY")
+    underlying = words[0].upper()
+    if underlyings and underlying not in underlyings:
+        near = next((name for name in underlyings if name.startswith(underlying)), None)
+        raise RuleSyntax(f"no options on {underlying} today" + (f"; Tab makes it {near}" if near else ""))
+    numbers: list[int] = []
+    dates: list[date] = []
+    strikes: int | None = 40
+    mode, account = Mode.FULL, None
+    for word in words[1:]:
+        if word.startswith("@") and len(word) > 1:
+            account = word[1:]
+        elif word.lower() in _MODES:
+            mode = _MODES[word.lower()]
+        elif word.lower() == "all":
+            strikes = None
+        elif word.isdigit():
+            numbers.append(int(word))
+        else:
+            dates.append(_date(word))
+    if dates:
+        numbers.insert(0, 1)
+    count = numbers[0] if numbers else 1
+    if len(numbers) > 1 and strikes is not None:
+        strikes = numbers[1]
+    if not 1 <= count <= 20 or (strikes is not None and not 1 <= strikes <= 500):
+        raise RuleSyntax("expiries from 1 to 20, strikes from 1 to 500")
+    return ChainRule(0, underlying, count, tuple(dates), strikes, mode, account)
+
+
+def _date(word: str) -> date:
+    try:
+        return date.fromisoformat(word)
+    except ValueError:
+        raise RuleSyntax(f"{word!r} is neither a number, a date like 2026-12-01, a mode, all, nor @account") from None
+
+
+def cost_rows(rule: ChainRule, cost: RuleCost) -> Iterator[Row]:
+    """Build the lines that tell what a rule costs."""
+    yield row("", Span(f" {rule.describe()}", "strong"))
+    fits = Span("fits", "ok") if cost.fits else Span("does not fit", "error")
+    yield row("", f" {cost.legs:,} legs, {cost.new_legs:,} of them new: ", fits)
+    for account, new, after, capacity in cost.account_loads:
+        yield row("", f"   {account}  +{new:,} → {after:,}/{capacity:,}")
+    if cost.sockets:
+        yield row("", f" {cost.sockets} more socket{'s' if cost.sockets > 1 else ''}")
+    wait = duration(cost.backfill_seconds)
+    yield row("", Span(f" backfill {cost.backfill_requests:,} requests, {wait}", "quiet"))
+    if not cost.fits:
+        yield row("", Span(" take fewer strikes, drop a rule, or add an account; what does not fit is listed", "quiet"))
