@@ -1,0 +1,435 @@
+"""`MarketCalendar`: when which segment trades, what phase a moment is in, and when an option's time runs out.
+
+Called by the loop (market open and close), the bootstrapper (sessions whose candles are expected), the Greeks (time
+to expiry), the mock and the simulator, and the screen (phase, notes). The calendar only *plans*: ticks are taken
+whenever they come; `MarketCalendar.unexpected_tick` finds the words when they come at an unknown hour.
+
+All of it is data (`tickertui.market.calendar_data`); no weekday, holiday or hour stands in this code. A segment is
+named as the broker names exchanges ("NFO", "BFO", "NSE", "BSE", "INDICES", "MCX", "CDS", "NCO", "BCD"); the longer
+names of the dump ("NFO-OPT") mean their exchange. Datetimes must be aware; answers are in Asia/Kolkata.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, TypeVar
+
+from tickertui.market.calendar_data import CalendarData, CalendarError, Hours, Special, load_calendar_data
+from tickertui.market.clock import IST
+
+__all__ = ["IST", "CalendarError", "DayKind", "MarketCalendar", "Phase", "Session", "load_calendar"]
+
+_T = TypeVar("_T")
+
+_ONE_DAY: Final = timedelta(days=1)
+_SEARCH_DAYS: Final = 60
+"""How far a next or previous session is looked for; the longest real gap is five days."""
+_NOTICE_DAYS: Final = 30
+"""The end of the data is announced this long ahead (the next year's list appears in mid-December)."""
+_PENDING_NOTICE_DAYS: Final = 14
+_CACHE_LIMIT: Final = 20_000
+
+
+class Phase(StrEnum):
+    """What a segment does at a moment."""
+
+    PRE_OPEN = "pre-open"
+    OPEN = "open"
+    CAS = "closing auction"
+    """The cash market is in its closing auction: the index is frozen, derivatives trade on."""
+    CLOSING = "closing"
+    """The index is done, derivatives trade to their close."""
+    CLOSED = "closed"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the segment's session runs."""
+        return self in (Phase.OPEN, Phase.CAS, Phase.CLOSING)
+
+
+class DayKind(StrEnum):
+    """What a calendar day is."""
+
+    TRADING = "trading"
+    HOLIDAY = "holiday"
+    WEEKEND = "weekend"
+    SPECIAL = "special"
+    """A day with a session of its own (Muhurat, Budget), also when its timings are pending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session of one segment.
+
+    Attributes:
+        day: Its date.
+        open: Start of trading, inclusive.
+        close: End of trading, exclusive.
+        name: "" for an ordinary day, else the special session's or the holiday's name.
+        edges: (start, phase), ascending; the last one is (close, CLOSED).
+        steps: (start, name) of what happens within the phases, e.g. "matching".
+    """
+
+    day: date
+    open: datetime
+    close: datetime
+    name: str = ""
+    edges: tuple[tuple[datetime, Phase], ...] = ()
+    steps: tuple[tuple[datetime, str], ...] = ()
+
+    @property
+    def auction(self) -> datetime | None:
+        """When the closing auction begins (an index prints nothing from then on), None without one."""
+        return next((start for start, phase in self.edges if phase is Phase.CAS), None)
+
+    @property
+    def minutes(self) -> int:
+        """Length in minutes."""
+        return int((self.close - self.open) / timedelta(minutes=1))
+
+
+def load_calendar(override: Path | None = None) -> MarketCalendar:
+    """Return the calendar of the bundled data with the user's file merged over it.
+
+    Args:
+        override: The user's ``calendar.toml``; None or a file that does not exist changes nothing.
+
+    Raises:
+        CalendarError: When the file cannot be used: which file, which key, how to mend it.
+    """
+    return MarketCalendar(load_calendar_data(override))
+
+
+def market_time(at: datetime) -> datetime:
+    """Return an instant in Asia/Kolkata.
+
+    Raises:
+        ValueError: When ``at`` has no time zone.
+    """
+    if at.tzinfo is None or at.utcoffset() is None:
+        raise ValueError(f"{at!r} has no time zone; market time is Asia/Kolkata")
+    return at.astimezone(IST)
+
+
+class MarketCalendar:
+    """Answers about sessions, from data.
+
+    Args:
+        data: What the files say.
+    """
+
+    def __init__(self, data: CalendarData) -> None:
+        self._data = data
+        self._sessions: dict[tuple[str, date], tuple[Session, ...]] = {}
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """Segments that the data knows."""
+        return self._data.segments
+
+    @property
+    def valid_until(self) -> date:
+        """Last day whose holidays are known; later days are planned as if they had none."""
+        return self._data.valid_until
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Files that the data came from."""
+        return self._data.sources
+
+    # ------------------------------------------------------------------ days
+
+    def day_kind(self, day: date, segment: str = "NFO") -> DayKind:
+        """Return what a day is for a segment."""
+        key = (day, self._segment(segment))
+        if key in self._data.specials:
+            return DayKind.SPECIAL
+        if key in self._data.holidays:
+            return DayKind.HOLIDAY
+        return DayKind.WEEKEND if day.isoweekday() in self._data.weekend else DayKind.TRADING
+
+    def holiday_name(self, day: date, segment: str = "NFO") -> str | None:
+        """Return the name of a segment's holiday, None where the day is none."""
+        holiday = self._data.holidays.get((day, self._segment(segment)))
+        return None if holiday is None else holiday.name
+
+    def is_trading_day(self, segment: str, day: date) -> bool:
+        """Return whether a segment has a session with known hours on a day."""
+        return bool(self.session_on(segment, day))
+
+    def session_on(self, segment: str, day: date) -> tuple[Session, ...]:
+        """Return a day's sessions in order; mostly one, none on a holiday."""
+        key = (self._segment(segment), day)
+        found = self._sessions.get(key)
+        if found is None:
+            if len(self._sessions) >= _CACHE_LIMIT:
+                self._sessions.clear()
+            self._sessions[key] = found = tuple(self._build_day(*key))
+        return found
+
+    def sessions(self, segment: str, start: date, end: date) -> list[Session]:
+        """Return the sessions of all days from ``start`` to ``end``, both included."""
+        return [session for day in _days(start, end) for session in self.session_on(segment, day)]
+
+    def trading_days_between(self, segment: str, start: date, end: date) -> int:
+        """Count the trading days after ``start`` up to and including ``end``; 0 when ``end`` is not later."""
+        return sum(bool(self.session_on(segment, day)) for day in _days(start + _ONE_DAY, end))
+
+    def minutes_in_session(self, segment: str, day: date) -> int:
+        """Return the minutes a segment trades on a day (385 for NFO since August 2026)."""
+        return sum(session.minutes for session in self.session_on(segment, day))
+
+    # ------------------------------------------------------------------ moments
+
+    def phase(self, segment: str, at: datetime) -> Phase:
+        """Return what a segment does at a moment; an edge belongs to the phase it starts."""
+        at = market_time(at)
+        return _in_force(self._edges(segment, at.date()), at, Phase.CLOSED)
+
+    def step(self, segment: str, at: datetime) -> str:
+        """Return what happens within the phase ("matching", "order entry"), empty where nothing particular does."""
+        at = market_time(at)
+        if self.phase(segment, at) is Phase.CLOSED:
+            return ""
+        steps = [step for session in self.session_on(segment, at.date()) for step in session.steps]
+        return _in_force(steps, at, "")
+
+    def is_open(self, segment: str, at: datetime) -> bool:
+        """Return whether a segment's session runs at a moment; a closing auction is part of it."""
+        return self.phase(segment, at).is_open
+
+    def current_session(self, segment: str, at: datetime) -> Session | None:
+        """Return the session that runs at a moment, None while the segment is shut."""
+        at = market_time(at)
+        sessions = self.session_on(segment, at.date())
+        return next((session for session in sessions if session.open <= at < session.close), None)
+
+    def next_change(self, segment: str, at: datetime) -> datetime:
+        """Return the first moment after ``at`` at which the phase changes.
+
+        Raises:
+            CalendarError: When the data knows no session within 60 days.
+        """
+        at = market_time(at)
+        now = self.phase(segment, at)
+        for day in _days(at.date(), at.date() + _SEARCH_DAYS * _ONE_DAY):
+            for edge, _ in self._edges(segment, day):
+                if edge > at and self.phase(segment, edge) is not now:
+                    return edge
+        raise self._no_session(segment, at, "after")
+
+    def next_open(self, segment: str, at: datetime) -> datetime:
+        """Return the first start of trading after ``at``: while the segment trades, that of the next session.
+
+        Raises:
+            CalendarError: When the data knows no session within 60 days.
+        """
+        return self.next_session(segment, at).open
+
+    def next_session(self, segment: str, at: datetime) -> Session:
+        """Return the first session that opens after ``at``.
+
+        Raises:
+            CalendarError: When the data knows no session within 60 days.
+        """
+        at = market_time(at)
+        for day in _days(at.date(), at.date() + _SEARCH_DAYS * _ONE_DAY):
+            for session in self.session_on(segment, day):
+                if session.open > at:
+                    return session
+        raise self._no_session(segment, at, "after")
+
+    def previous_session(self, segment: str, at: datetime) -> Session:
+        """Return the last session that had closed by ``at``.
+
+        Raises:
+            CalendarError: When the data knows no session within 60 days.
+        """
+        at = market_time(at)
+        for back in range(_SEARCH_DAYS):
+            for session in reversed(self.session_on(segment, at.date() - back * _ONE_DAY)):
+                if session.close <= at:
+                    return session
+        raise self._no_session(segment, at, "before")
+
+    def last_close(self, segment: str, at: datetime) -> datetime:
+        """Return when the last finished session closed.
+
+        Raises:
+            CalendarError: When the data knows no session within 60 days.
+        """
+        return self.previous_session(segment, at).close
+
+    def remaining_session_fraction(self, segment: str, at: datetime) -> float:
+        """Return how much of the day's session time is still to come: 1 before the open, 0 after the close."""
+        at = market_time(at)
+        sessions = self.session_on(segment, at.date())
+        total = sum((session.close - session.open for session in sessions), timedelta())
+        left = sum((session.close - min(max(at, session.open), session.close) for session in sessions), timedelta())
+        return left / total if total else 0.0
+
+    # ------------------------------------------------------------------ expiry
+
+    def expiry_instant(self, segment: str, expiry: date) -> datetime:
+        """Return when an option that expires on a date has no time value left.
+
+        It is the segment's expiry time in force on that date, or the close where the day's session does not hold
+        that time (a special session). A date without a session keeps the time in force.
+        """
+        name = self._segment(segment)
+        at = _in_force_on(self._data.expiry_times.get(name, {}), expiry)
+        sessions = self.session_on(name, expiry)
+        moment = datetime.combine(expiry, at or self._hours(name, expiry).close, IST)
+        if sessions and not any(session.open < moment <= session.close for session in sessions):
+            return sessions[-1].close
+        return moment
+
+    def shifted_expiry_note(self, segment: str, expiry: date) -> str | None:
+        """Return a note when the days right after an expiry are holidays (it may have been moved before them).
+
+        For instance "Tue 24 Nov is a holiday: Prakash Gurpurb Sri Guru Nanak Dev". Only what the data says: whether
+        the exchange moved this expiry is in the contract's own date.
+        """
+        names = []
+        day = expiry + _ONE_DAY
+        while (name := self.holiday_name(day, segment)) is not None and not self.session_on(segment, day):
+            names.append(f"{day:%a %d %b} is a holiday: {name}")
+            day += _ONE_DAY
+        return "; ".join(names) or None
+
+    # ------------------------------------------------------------------ what the user must know
+
+    def warnings(self, at: datetime) -> list[str]:
+        """Return what is wrong or will soon be wrong with the data, one sentence each."""
+        day = market_time(at).date()
+        found = []
+        left = (self.valid_until - day).days
+        if left < 0:
+            found.append(
+                f"The market calendar ended on {self.valid_until:%d %b %Y}: holidays after it are not known; "
+                "update tickertui or add them to calendar.toml."
+            )
+        elif left < _NOTICE_DAYS:
+            found.append(
+                f"The market calendar ends on {self.valid_until:%d %b %Y}, in {left} days; "
+                "update tickertui or add the new year's holidays to calendar.toml."
+            )
+        for later in _days(day, day + _PENDING_NOTICE_DAYS * _ONE_DAY):
+            special = next((s for s in self._data.specials.get((later, "NFO"), ()) if s.pending), None)
+            if special is not None:
+                found.append(
+                    f"{special.name} on {later:%a %d %b %Y}: the timings are not known; "
+                    "add a [[session]] with date, open and close to calendar.toml."
+                )
+        return found
+
+    def unexpected_tick(self, segment: str, at: datetime) -> str | None:
+        """Return a sentence when ticks at this moment lie outside every known session, None when they do not."""
+        at = market_time(at)
+        if self.phase(segment, at) is not Phase.CLOSED:
+            return None
+        kind, name = self.day_kind(at.date(), segment), self.holiday_name(at.date(), segment)
+        about = f"{kind}: {name}" if name else f"{kind} day" if kind is not DayKind.WEEKEND else "weekend"
+        return (
+            f"Ticks of {segment} at {at:%H:%M:%S} on {at:%a %d %b %Y} ({about}) are outside every known session; "
+            "the calendar may lack a special session: add it to calendar.toml."
+        )
+
+    # ------------------------------------------------------------------ inside
+
+    def _segment(self, segment: str) -> str:
+        """Return the exchange of the dump's longer names ("NFO-OPT" -> "NFO")."""
+        if segment in self._data.hours:
+            return segment
+        exchange = segment.partition("-")[0]
+        if exchange not in self._data.hours:
+            raise ValueError(f"the segment {segment!r} is not in the calendar; known: {', '.join(self.segments)}")
+        return exchange
+
+    def _hours(self, segment: str, day: date) -> Hours:
+        hours = self._data.hours[segment]
+        return _in_force_on(hours, day) or hours[min(hours)]
+
+    def _edges(self, segment: str, day: date) -> list[tuple[datetime, Phase]]:
+        return [edge for session in self.session_on(segment, day) for edge in session.edges]
+
+    def _build_day(self, segment: str, day: date) -> Iterator[Session]:
+        hours = self._hours(segment, day)
+        specials = self._data.specials.get((day, segment))
+        if specials is not None:
+            for special in specials:
+                if special.usual:
+                    yield _session(day, hours, special.name)
+                elif not special.pending:
+                    yield _session(day, _special_hours(special), special.name)
+            return
+        holiday = self._data.holidays.get((day, segment))
+        if day.isoweekday() in self._data.weekend:
+            return
+        if holiday is None:
+            yield _session(day, hours, "")
+        elif holiday.evening and hours.evening is not None:
+            evening = Hours(None, hours.evening, None, None, hours.close, None, ())
+            yield _session(day, evening, f"Evening session ({holiday.name})")
+
+    @staticmethod
+    def _no_session(segment: str, at: datetime, where: str) -> CalendarError:
+        return CalendarError(
+            f"the market calendar knows no session of {segment} within {_SEARCH_DAYS} days {where} {at:%d %b %Y}; "
+            "check the holidays in calendar.toml"
+        )
+
+
+def _special_hours(special: Special) -> Hours:
+    assert special.open is not None
+    assert special.close is not None
+    return Hours(special.pre_open, special.open, None, None, special.close, None, ())
+
+
+def _session(day: date, hours: Hours, name: str) -> Session:
+    starts = (
+        (hours.pre_open, Phase.PRE_OPEN),
+        (hours.open, Phase.OPEN),
+        (hours.cas, Phase.CAS),
+        (hours.closing, Phase.CLOSING),
+        (hours.close, Phase.CLOSED),
+    )
+    return Session(
+        day=day,
+        open=_at(day, hours.open),
+        close=_at(day, hours.close),
+        name=name,
+        edges=tuple((_at(day, start), phase) for start, phase in starts if start is not None),
+        steps=tuple((_at(day, start), step) for start, step in hours.steps),
+    )
+
+
+def _at(day: date, moment: time) -> datetime:
+    return datetime.combine(day, moment, IST)
+
+
+def _days(start: date, end: date) -> Iterator[date]:
+    for ordinal in range(start.toordinal(), end.toordinal() + 1):
+        yield date.fromordinal(ordinal)
+
+
+def _in_force(starts: list[tuple[datetime, _T]], at: datetime, before: _T) -> _T:
+    """Return the value of the last start that is not after ``at``."""
+    found = before
+    for start, value in starts:
+        if start > at:
+            break
+        found = value
+    return found
+
+
+def _in_force_on(dated: Mapping[date, _T], day: date) -> _T | None:
+    """Return the value of the last date that is not after ``day``."""
+    dates = sorted(dated)
+    place = bisect_right(dates, day)
+    return dated[dates[place - 1]] if place else None
