@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.binding import BindingType
+from textual.message import Message
 
 from tickertui.services.state import BootstrapGroup, BootstrapProgress, BootstrapState, DayCoverage
+from tickertui.tui.actions import Context, bindings_of
+from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -20,18 +24,40 @@ _STATE_ROLE = {
 }
 
 
-class BootstrapPane(Vertical):
+class BootstrapPane(ListPane):
     """Progress by underlying and expiry."""
 
-    DEFAULT_CSS = "BootstrapPane RowList { height: 1fr; }"
+    CONTEXTS: ClassVar[tuple[Context, ...]] = (Context.BOOTSTRAP, Context.LIST)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.BOOTSTRAP)]
 
-    def compose(self) -> ComposeResult:
-        """One list."""
-        yield RowList(id="bootstrap-list")
+    @dataclass
+    class Asked(Message):
+        """The trader asked for something.
+
+        Attributes:
+            what: "retry" or "gaps".
+            key: Key of the row under the cursor.
+        """
+
+        what: str
+        key: str
 
     def show(self, progress: BootstrapProgress) -> None:
         """Show the picture of this moment."""
-        self.query_one(RowList).set_rows(list(bootstrap_rows(progress)))
+        self.row_list.set_rows(list(bootstrap_rows(progress)))
+
+    def action_retry_failed(self) -> None:
+        """Ask again for what failed."""
+        self.post_message(self.Asked("retry", self.row_list.cursor_key))
+
+    def action_gap_map(self) -> None:
+        """Show covered and missing days."""
+        self.post_message(self.Asked("gaps", self.row_list.cursor_key))
+
+    def on_row_list_chosen(self, message: RowList.Chosen) -> None:
+        """A click on the cursor shows the gap map."""
+        message.stop()
+        self.action_gap_map()
 
 
 def bar(fraction: float, width: int) -> str:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.binding import BindingType
 from textual.widgets import Input
 
 from tickertui.services.state import Event, Severity
+from tickertui.tui.actions import Context, bindings_of
+from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 _ROLE = {Severity.INFO: "text", Severity.WARNING: "warn", Severity.ERROR: "error"}
 _MARK = {Severity.INFO: " ", Severity.WARNING: "!", Severity.ERROR: "‼"}
 
 
-class EventsPane(Vertical):
+class EventsPane(ListPane):
     """Events and a filter line that shows while it is used."""
 
+    CONTEXTS: ClassVar[tuple[Context, ...]] = (Context.EVENTS, Context.LIST)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.EVENTS)]
     DEFAULT_CSS = """
-    EventsPane RowList { height: 1fr; }
     EventsPane Input { height: 1; border: none; padding: 0 1; display: none; }
     EventsPane Input.-shown { display: block; }
     """
@@ -31,7 +35,7 @@ class EventsPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """The list above its filter."""
-        yield RowList(id="events-list")
+        yield RowList()
         yield Input(placeholder="words that must appear: account, topic, text", id="events-filter", compact=True)
 
     def show(self, events: tuple[Event, ...]) -> None:
@@ -39,7 +43,7 @@ class EventsPane(Vertical):
         self._events = events
         self.query_one(RowList).set_rows(list(event_rows(events, self._filter)))
 
-    def start_filter(self) -> None:
+    def action_filter_events(self) -> None:
         """Open the filter line."""
         line = self.query_one("#events-filter", Input)
         line.add_class("-shown")
@@ -66,6 +70,13 @@ class EventsPane(Vertical):
         """Keep the filter and go back to the list."""
         message.stop()
         self.end_filter(clear=False)
+
+    def action_copy_event(self) -> None:
+        """Copy the event under the cursor."""
+        event = self.selected()
+        if event is not None:
+            self.app.copy_to_clipboard(event_text(event))
+            self.notify("Copied.", timeout=2)
 
     def selected(self) -> Event | None:
         """The event under the cursor."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from textual.app import ComposeResult
-from textual.containers import Vertical
-
 from tickertui.services.state import RuntimeState, TaskInfo, TaskState
 from tickertui.tui.backend import HealthFigures
 from tickertui.tui.screens.subscriptions import subscription_rows
-from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row
+from tickertui.tui.widgets.list_pane import ListPane
+from tickertui.tui.widgets.row_list import Row, Span, heading, row
 
 _TASK_ROLE = {
     TaskState.RUNNING: "ok",
@@ -22,18 +20,12 @@ _TASK_ROLE = {
 }
 
 
-class HealthPane(Vertical):
+class HealthPane(ListPane):
     """What the program itself is doing."""
-
-    DEFAULT_CSS = "HealthPane RowList { height: 1fr; }"
-
-    def compose(self) -> ComposeResult:
-        """One list."""
-        yield RowList(id="health-list")
 
     def show(self, runtime: RuntimeState, tasks: tuple[TaskInfo, ...], figures: HealthFigures, now: datetime) -> None:
         """Show the picture of this moment."""
-        self.query_one(RowList).set_rows(list(health_rows(runtime, tasks, figures, now)))
+        self.row_list.set_rows(list(health_rows(runtime, tasks, figures, now)))
 
 
 def health_rows(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.binding import BindingType
+from textual.message import Message
 
 from tickertui.services.state import (
     AccountState,
@@ -17,6 +19,8 @@ from tickertui.services.state import (
     StreamState,
     Unplaced,
 )
+from tickertui.tui.actions import Context, bindings_of
+from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row
 
 _ACCOUNT_ROLE = {
@@ -43,18 +47,59 @@ _STREAM_MARK = {
 _METER = 8
 
 
-class SubscriptionsPane(Vertical):
-    """Accounts and rules as one list; the registry's actions of the pane are the main screen's."""
+class SubscriptionsPane(ListPane):
+    """Accounts and rules as one list; keys that change something post an `Asked` to the main screen."""
 
-    DEFAULT_CSS = "SubscriptionsPane RowList { height: 1fr; }"
+    CONTEXTS: ClassVar[tuple[Context, ...]] = (Context.SUBSCRIPTIONS, Context.LIST)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.SUBSCRIPTIONS)]
 
-    def compose(self) -> ComposeResult:
-        """One list."""
-        yield RowList(id="subscriptions-list")
+    @dataclass
+    class Asked(Message):
+        """The trader asked for something about the row under the cursor.
+
+        Attributes:
+            what: "new", "drop", "rebuild", "move", "pin" or "legs".
+            key: Key of the row: ``account:Z1``, ``socket:3``, ``rule:1``, ``unassigned:...``.
+        """
+
+        what: str
+        key: str
 
     def show(self, runtime: RuntimeState, rules: tuple[RuleStatus, ...], now: datetime) -> None:
         """Show the picture of this moment."""
-        self.query_one(RowList).set_rows(list(subscription_rows(runtime, rules, now)))
+        self.row_list.set_rows(list(subscription_rows(runtime, rules, now)))
+
+    def _ask(self, what: str) -> None:
+        self.post_message(self.Asked(what, self.row_list.cursor_key))
+
+    def action_new_rule(self) -> None:
+        """Subscribe a chain."""
+        self._ask("new")
+
+    def action_drop_rule(self) -> None:
+        """Drop the rule."""
+        self._ask("drop")
+
+    def action_rebuild(self) -> None:
+        """Reconnect the account."""
+        self._ask("rebuild")
+
+    def action_move(self) -> None:
+        """Move the account's legs."""
+        self._ask("move")
+
+    def action_pin_account(self) -> None:
+        """Pin the rule."""
+        self._ask("pin")
+
+    def action_open_legs(self) -> None:
+        """List the legs."""
+        self._ask("legs")
+
+    def on_row_list_chosen(self, message: RowList.Chosen) -> None:
+        """A click on the cursor lists the legs."""
+        message.stop()
+        self._ask("legs")
 
 
 def subscription_rows(

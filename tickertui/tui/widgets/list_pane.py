@@ -1,0 +1,49 @@
+"""`ListPane`: a pane around one `RowList`, with the registry's list keys."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+
+from tickertui.tui.actions import Context, bindings_of
+from tickertui.tui.widgets.row_list import RowList
+
+
+class ListPane(Vertical):
+    """A list that fills the pane.
+
+    Attributes:
+        CONTEXTS: Where its keys are listed; subclasses put their own context first.
+    """
+
+    CONTEXTS: ClassVar[tuple[Context, ...]] = (Context.LIST,)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.LIST)]
+    DEFAULT_CSS = "ListPane > RowList { height: 1fr; }"
+
+    def compose(self) -> ComposeResult:
+        """One list."""
+        yield RowList()
+
+    @property
+    def row_list(self) -> RowList:
+        """The list."""
+        return self.query_one(RowList)
+
+    def take_focus(self) -> None:
+        """Give the keys to the list."""
+        self.row_list.focus()
+
+    def action_list_cursor(self, lines: int) -> None:
+        """Move the cursor."""
+        self.row_list.move(lines)
+
+    def action_list_page(self, pages: int) -> None:
+        """Move the cursor by pages."""
+        self.row_list.page(pages)
+
+    def action_list_edge(self, direction: int) -> None:
+        """Move the cursor to one end."""
+        self.row_list.edge(direction)
