@@ -1,0 +1,91 @@
+"""``tickertui login ACCOUNT``: the broker's login page, what one pastes back, and the day's token in a private file."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from argparse import Namespace
+
+import anyio
+
+from tickertui.clock import SystemClock
+from tickertui.commands.common import CommandFailed, Configuration, load_configuration, report
+from tickertui.config import AccountSettings, environment
+from tickertui.credentials import CredentialError, api_secret, environment_name
+from tickertui.exit_codes import ExitCode
+from tickertui.kite.client import KiteClient, Session
+from tickertui.kite.errors import BrokerTimeout, BrokerUnavailable, KiteError
+from tickertui.kite.login import LoginError, TokenFile, login_url, parse_redirect
+from tickertui.kite.secrets import Secret
+
+
+def run_command(arguments: Namespace) -> int:
+    """Log one account in and return the exit code."""
+    try:
+        _login(load_configuration(arguments), arguments.account)
+    except CommandFailed as error:
+        return report(error)
+    except KeyboardInterrupt:
+        print("\nnot logged in", file=sys.stderr)
+        return ExitCode.LOGIN
+    return ExitCode.OK
+
+
+def _login(configuration: Configuration, account_id: str) -> None:
+    account = _account(configuration, account_id)
+    secret = _secret(configuration, account)
+    broker = configuration.settings.broker
+    key = account.api_key.get_secret_value()
+    print(f"1  Open this address in a browser and log in:\n   {login_url(key, broker.login_url)}")
+    print("2  Paste the address that you are sent to, or only its request_token (it is not shown):")
+    try:
+        request_token = parse_redirect(_read_hidden())
+    except LoginError as error:
+        raise CommandFailed(f"{account_id}: {error}", ExitCode.LOGIN) from None
+    client = KiteClient(account_id, key, None, root=broker.api_url, timeout=broker.timeout_seconds)
+    session = anyio.run(_exchange, client, request_token, secret)
+    tokens = TokenFile(configuration.paths.tokens_dir, SystemClock())
+    try:
+        tokens.save(account_id, session.access_token, session.user_id, SystemClock().now())
+    except LoginError as error:
+        raise CommandFailed(str(error), ExitCode.FAILED) from None
+    print(f"{account_id}: logged in as {session.user_id}; the broker flushes the token at about 06:00")
+
+
+def _account(configuration: Configuration, account_id: str) -> AccountSettings:
+    accounts = {account.id: account for account in configuration.settings.accounts}
+    if account_id in accounts:
+        return accounts[account_id]
+    known = ", ".join(accounts) or "none is configured; `tickertui config init` writes a file to put one in"
+    raise CommandFailed(f"there is no account {account_id!r}: {known}", ExitCode.USAGE)
+
+
+def _secret(configuration: Configuration, account: AccountSettings) -> Secret:
+    try:
+        secret = api_secret(account, configuration.paths.secrets_file, environment())
+    except CredentialError as error:
+        raise CommandFailed(str(error), ExitCode.USAGE) from None
+    if secret is None:
+        raise CommandFailed(
+            f"the API secret of {account.id} is not known: put api_secret under [{account.id}] in "
+            f"{configuration.paths.secrets_file} (mode 0600), set secret_command, or "
+            f"{environment_name(account.id, 'API_SECRET')}",
+            ExitCode.USAGE,
+        )
+    return secret
+
+
+def _read_hidden() -> str:
+    """Read a line without echo; from a pipe it is read as it comes."""
+    return getpass.getpass("   > ") if sys.stdin.isatty() else sys.stdin.readline()
+
+
+async def _exchange(client: KiteClient, request_token: Secret, secret: Secret) -> Session:
+    try:
+        return await client.exchange_request_token(request_token, secret)
+    except (BrokerTimeout, BrokerUnavailable) as error:
+        raise CommandFailed(str(error), ExitCode.UNAVAILABLE) from None
+    except KiteError as error:
+        raise CommandFailed(str(error), ExitCode.LOGIN) from None
+    finally:
+        await client.aclose()
