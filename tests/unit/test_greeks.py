@@ -103,7 +103,7 @@ def test_presets_are_named_and_differ() -> None:
 
 
 def test_exchange_preset_shows_the_known_gap_between_call_and_put() -> None:
-    """True volatility 12 %, carry 5.5 %, 30 days: the exchange's way gives about 10.4 for the call, 13.65 for the put."""
+    """True volatility 12 %, carry 5.5 %, 30 days: the exchange's way shows about 10.4 and 13.65."""
     years, spot = 30 / 365, 24_000.0
     strike = forward = spot * math.exp(0.055 * years)
     discount = math.exp(-0.055 * years)
