@@ -30,29 +30,11 @@ from tickertui.services.state import (
     TaskInfo,
     WatchedInstrument,
 )
+from tickertui.tui.frames import ExpiryMark
 
 
 class BackendRefused(Exception):  # noqa: N818 - an answer, not a defect
     """The program cannot do it; the text is one sentence that says why and which key helps."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExpiryInfo:
-    """One expiry of an underlying, for the strip and the picker.
-
-    Attributes:
-        expiry: Date.
-        cycle: "W", "M", "Q" or "H" as the listing shows it, empty when it cannot be told.
-        days: Calendar days left.
-        shifted: Name of the holiday that moved it, empty when none did.
-        contracts: Options listed.
-    """
-
-    expiry: date
-    cycle: str
-    days: int
-    shifted: str
-    contracts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +126,7 @@ class Backend(Protocol):
         """Names that have options today; the watched ones first."""
         ...
 
-    def expiries(self, underlying: str) -> tuple[ExpiryInfo, ...]:
+    def expiries(self, underlying: str) -> tuple[ExpiryMark, ...]:
         """Expiries of an underlying that are not over, ascending."""
         ...
 

@@ -1,0 +1,80 @@
+"""What the calendar and the loop say about now, in the words of the screen: market phase and the first row's banner."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase
+from tickertui.services.state import AccountState, FeedMode, RuntimeState
+from tickertui.tui.frames import BannerKind, BannerView
+from tickertui.tui.states import Link, Links, MarketView
+
+DERIVATIVES = "NFO"
+"""Segment whose hours the header shows; BFO keeps the same (BSE notice 20260612-9)."""
+
+_OPEN_LABELS = {Phase.OPEN: "F&O OPEN", Phase.CAS: "F&O OPEN", Phase.CLOSING: "F&O CLOSING"}
+
+
+def market_view(calendar: MarketCalendar, segment: str, now: datetime) -> MarketView:
+    """Return what a segment does now.
+
+    Args:
+        calendar: Sessions and holidays.
+        segment: The derivatives segment, e.g. "NFO".
+        now: Aware datetime.
+    """
+    phase = calendar.phase(segment, now)
+    try:
+        session_day = f"{calendar.last_close(segment, now):%a %d %b}"
+    except CalendarError:
+        session_day = ""
+    if phase.is_open:
+        session = calendar.current_session(segment, now)
+        close = session.close if session is not None else now
+        detail = f"closes {close:%H:%M}"
+        if phase is Phase.CAS:
+            step = calendar.step("INDICES", now) or calendar.step(segment, now)
+            detail = f"index in its closing auction{f', {step}' if step else ''}; options trade to {close:%H:%M}"
+        return MarketView(phase, _OPEN_LABELS[phase], detail, (close - now).total_seconds(), session_day)
+    try:
+        following = calendar.next_open(segment, now)
+        detail = f"next open {following:%a %d %b %H:%M}"
+    except CalendarError:
+        detail = "next session not in the calendar"
+    if phase is Phase.PRE_OPEN:
+        return MarketView(phase, "PRE-OPEN", f"options open {following:%H:%M}", None, session_day)
+    return MarketView(phase, _closed_label(calendar, segment, now), detail, None, session_day)
+
+
+def _closed_label(calendar: MarketCalendar, segment: str, now: datetime) -> str:
+    kind = calendar.day_kind(now.date(), segment)
+    if kind is DayKind.HOLIDAY:
+        return f"HOLIDAY {calendar.holiday_name(now.date(), segment) or ''}".rstrip()
+    if kind is DayKind.WEEKEND:
+        return "WEEKEND"
+    return "F&O CLOSED"
+
+
+def banner(runtime: RuntimeState, links: Links, market: MarketView, now: datetime) -> BannerView | None:
+    """Return what the first row must say, the most important first; None while nothing must be said.
+
+    A mock or a replay comes before everything: no other word may hide that the numbers are not the exchange's.
+    """
+    if runtime.feed is FeedMode.MOCK:
+        return BannerView(BannerKind.MOCK, "MOCK DATA · NOT EXCHANGE PRICES")
+    if runtime.feed is FeedMode.REPLAY:
+        return BannerView(BannerKind.REPLAY, f"REPLAY  {now:%a %d %b %Y %H:%M:%S} IST  not live")
+    expired = [account for account in runtime.accounts if account.state is AccountState.AUTH_EXPIRED]
+    if expired:
+        names = " ".join(account.account_id for account in expired)
+        return BannerView(BannerKind.LOGIN, f"{names} NEEDS A LOGIN · press L · retrying will not help")
+    silent = [problem for problem in links.problems if problem.link in (Link.SILENT, Link.DOWN)]
+    if silent and market.is_open:
+        problem = silent[0]
+        age = problem.status.data_age
+        since = "" if age is None else f" {age:.0f}s"
+        more = f" and {len(silent) - 1} more" if len(silent) > 1 else ""
+        word = "SILENT" if problem.link is Link.SILENT else "DOWN"
+        reason = f" · {problem.status.last_error}" if problem.status.last_error else ""
+        return BannerView(BannerKind.SILENT, f"{problem.status.label} {word}{since}{more}{reason} · R rebuilds it now")
+    return None
