@@ -129,7 +129,7 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
     return {name: names.index(name) for name in HEADER if name in names}
 
 
-class _BadCell(DumpError):
+class _CellError(DumpError):
     """A cell that cannot be read."""
 
     def __init__(self, column: str, row: int, what: str) -> None:
@@ -154,7 +154,7 @@ def _cells(line: str) -> list[str]:
     try:
         return next(csv.reader([line]), [])
     except csv.Error as error:
-        raise _BadCell("", 0, f"not CSV: {error}") from None
+        raise _CellError("", 0, f"not CSV: {error}") from None
 
 
 def _ordinal(text: str) -> int:
@@ -198,7 +198,7 @@ class _Reader:
         if cells is not None:
             try:
                 self._keep(self._convert(cells))
-            except _BadCell:
+            except _CellError:
                 pass
             else:
                 return
@@ -226,9 +226,9 @@ class _Reader:
         try:
             cells = _cells(line)
             if len(cells) != self._width:
-                raise _BadCell("", 0, f"{len(cells)} cells instead of {self._width}")
+                raise _CellError("", 0, f"{len(cells)} cells instead of {self._width}")
             self._keep(self._convert([(cell,) for cell in cells]))
-        except _BadCell as error:
+        except _CellError as error:
             self.skipped += 1
             if len(self.problems) < _SHOWN_PROBLEMS:
                 where = f"line {number}, column {error.column}" if error.column else f"line {number}"
@@ -242,7 +242,7 @@ class _Reader:
         """Convert columns of cells.
 
         Raises:
-            _BadCell: When a cell cannot be read.
+            _CellError: When a cell cannot be read.
         """
         column = {name: cells[index] for name, index in self._where.items()}
         tokens = _integers("instrument_token", column["instrument_token"])
@@ -323,16 +323,16 @@ def _numbers(column: str, texts: Sequence[str]) -> NDArray[np.float64]:
         raise _first_bad(column, texts, float, "not a number") from None
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
-        raise _BadCell(column, int(bad[0]), f"{texts[bad[0]]!r} is not a finite number")
+        raise _CellError(column, int(bad[0]), f"{texts[bad[0]]!r} is not a finite number")
     return values
 
 
-def _first_bad(column: str, texts: Sequence[str], convert: Callable[[str], object], what: str) -> _BadCell:
+def _first_bad(column: str, texts: Sequence[str], convert: Callable[[str], object], what: str) -> _CellError:
     for row, text in enumerate(texts):
         try:
             convert(text)
         except ValueError:
-            return _BadCell(column, row, f"{text!r} is {what}")
+            return _CellError(column, row, f"{text!r} is {what}")
     raise AssertionError(f"every cell of column {column} converts on its own but not the column")
 
 
@@ -340,7 +340,7 @@ def _check(name: str, column: dict[str, Sequence[str]], bad: NDArray[np.bool_], 
     rows = np.flatnonzero(bad)
     if len(rows):
         row = int(rows[0])
-        raise _BadCell(name, row, f"{column[name][row]!r} is {what}")
+        raise _CellError(name, row, f"{column[name][row]!r} is {what}")
 
 
 def _kinds(types: Sequence[str], segments: Sequence[str]) -> NDArray[np.int8]:
