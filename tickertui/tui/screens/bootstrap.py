@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import nan
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -11,6 +12,7 @@ from textual.message import Message
 
 from tickertui.services.state import BootstrapGroup, BootstrapProgress, BootstrapState, DayCoverage
 from tickertui.tui.actions import Context, bindings_of
+from tickertui.tui.format import duration as format_duration
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row
 
@@ -68,14 +70,8 @@ def bar(fraction: float, width: int) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """``51s``, ``3m36s``, ``1h12m``, or ``—`` when it cannot be told."""
-    if seconds is None:
-        return "—"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
+    """Return a span of time, the dash when it cannot be told."""
+    return format_duration(nan if seconds is None else seconds)
 
 
 def bootstrap_rows(progress: BootstrapProgress, *, compact: bool = False) -> Iterator[Row]:

@@ -1,0 +1,42 @@
+"""How the trader wants it: what the screens need of the configuration, without the configuration's own types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tickertui.market.chain import ReferenceKind
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenOptions:
+    """Options of the terminal interface.
+
+    Attributes:
+        theme: Name of a theme; an unknown one falls back to the default with a notice.
+        ascii_glyphs: Whether only ASCII drawing characters are used.
+        underlying: Chain to show first.
+        preset: Column preset to start with: oi, price, greeks or full.
+        units: Units to start with: lots, contracts or lakh.
+        reference: What the at-the-money strike is measured from.
+        frames_per_second: Of the display; the feed does not depend on it.
+        keymap: The user's own keys by action id, checked.
+        themes_dir: The user's own themes, None for none.
+        pictures_dir: Where screenshots go.
+        convention: How implied volatility and Greeks are computed, in words.
+        live_frames: False in tests that draw frame by frame.
+    """
+
+    theme: str = "cvd-dark"
+    ascii_glyphs: bool = False
+    underlying: str = "NIFTY"
+    preset: str = "oi"
+    units: str = "lakh"
+    reference: ReferenceKind = ReferenceKind.SPOT
+    frames_per_second: float = 10.0
+    keymap: Mapping[str, str] = field(default_factory=dict)
+    themes_dir: Path | None = None
+    pictures_dir: Path | None = None
+    convention: str = "Black-76"
+    live_frames: bool = True

@@ -1,0 +1,224 @@
+"""One leg under the glass: why its number is what it is, its order book, its candles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from math import isnan, nan
+
+import numpy as np
+
+from tickertui.market.board import Derived, MarketBoard
+from tickertui.market.candles import Candles
+from tickertui.market.clock import Clock, from_epoch
+from tickertui.market.implied_volatility import Status
+from tickertui.market.instruments import Instrument, price_divisor
+from tickertui.market.snapshots import OptionSnapshot, market_depth, option_snapshot
+from tickertui.market.ticks import Source, Word
+from tickertui.services.state import WatchedInstrument
+from tickertui.tui import format as fmt
+from tickertui.tui.states import DataState
+from tickertui.tui.widgets.row_list import Row, Span, row
+
+_SOURCES = {
+    Source.NONE: "nothing came yet",
+    Source.LIVE: "LIVE, the account's socket",
+    Source.SNAPSHOT: "SNAP, a REST quote",
+    Source.MOCK: "MOCK, synthetic: not an exchange price",
+    Source.REPLAY: "REPLAY, recorded",
+}
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True, slots=True)
+class LegContext:
+    """What is around a leg.
+
+    Attributes:
+        instrument: The contract.
+        leg: Who asked for it and which socket carries it, None when it is not in the plan.
+        socket: Label of that socket, empty without one.
+        state: What its price is worth.
+        convention: How the Greeks are computed, in words.
+        expires_at: When its time runs out, None for what does not expire.
+        stored_candles: One-minute candles stored for today, None when not known.
+    """
+
+    instrument: Instrument
+    leg: WatchedInstrument | None
+    socket: str
+    state: DataState
+    convention: str
+    expires_at: datetime | None
+    stored_candles: int | None = None
+
+
+def title_of(instrument: Instrument) -> str:
+    """``NIFTY 01 Dec 24,350 CE · token 12345602``."""
+    parts = [instrument.name]
+    if instrument.expiry:
+        parts.append(f"{instrument.expiry:%d %b}")
+    if instrument.strike is not None:
+        parts.append(fmt.strike(instrument.strike))
+    parts.append(instrument.kind.label)
+    return f"{' '.join(parts)} · token {instrument.token}"
+
+
+def why_rows(board: MarketBoard, clock: Clock, context: LegContext) -> Iterator[Row]:
+    """Build the lines that tell where a leg's numbers come from and how old they are."""
+    instrument = context.instrument
+    shot = option_snapshot(board, instrument)
+    at = board.row(instrument.token)
+    yield from _price_lines(board, at, shot, clock, context)
+    yield from _interest_lines(board, at, shot, clock)
+    yield from _greek_lines(board, at, shot, clock, context)
+    yield _line("lot", f"{instrument.lot_size:,}   tick {instrument.tick_size:g}   {instrument.exchange}")
+    yield from _feed_lines(board, at, clock, context)
+
+
+def _line(label: str, text: str, role: str = "text") -> Row:
+    return row(f"why:{label}", Span(f" {label:<9}", "quiet"), Span(text, role))
+
+
+def _price_lines(board: MarketBoard, at: int, shot: OptionSnapshot, clock: Clock, context: LegContext) -> Iterator[Row]:
+    mock = "~" if shot.source is Source.MOCK else ""
+    times = []
+    if shot.exchange_at:
+        times.append(f"exchange {shot.exchange_at:%H:%M:%S}")
+    if shot.received_at:
+        times.append(f"received {shot.received_at:%H:%M:%S.%f}"[:-3])
+    yield _line("price", f"{mock}{fmt.price(shot.last_price)}   {'   '.join(times) or 'no packet yet'}", "strong")
+    age = _age_s(board, at, clock)
+    source = _SOURCES[shot.source]
+    cached = ", the broker's cached packet" if int(board.packets[at]) == 1 and shot.source is Source.LIVE else ""
+    yield _line("source", f"{source}{cached}   {context.state.word}   age {fmt.short_age(age)}")
+    mode = board.mode_of(at).label
+    bid_ask = _best(board, at)
+    yield _line("quote", f"{bid_ask}   volume {fmt.compact(_or_nan(shot.volume))}   mode {mode}")
+
+
+def _best(board: MarketBoard, at: int) -> str:
+    depth = market_depth(board, int(board.tokens[at])) if at else None
+    if depth is None or not (depth.buy or depth.sell):
+        return "no bid, no ask"
+    bid = fmt.price(depth.buy[0].price) if depth.buy else fmt.MISSING
+    ask = fmt.price(depth.sell[0].price) if depth.sell else fmt.MISSING
+    return f"bid {bid}   ask {ask}"
+
+
+def _interest_lines(board: MarketBoard, at: int, shot: OptionSnapshot, clock: Clock) -> Iterator[Row]:
+    changed = int(board.oi_changed_ns[at])
+    when = "not seen to change"
+    if changed:
+        when = f"changed {from_epoch(changed / 1e9):%H:%M:%S}, {fmt.duration((clock.time_ns() - changed) / 1e9)} ago"
+    lots = f" ({fmt.compact(shot.oi / shot.instrument.lot_size)} lots)" if shot.oi >= 0 else ""
+    yield _line("OI", f"{fmt.compact(_or_nan(shot.oi))}{lots}   {when}")
+    if shot.oi_change is not None:
+        yield _line("dOI", f"{fmt.compact(shot.oi_change, signed=True)}  against the previous close")
+
+
+def _greek_lines(board: MarketBoard, at: int, shot: OptionSnapshot, clock: Clock, context: LegContext) -> Iterator[Row]:
+    if not shot.instrument.kind.is_option:
+        return
+    values = board.derived[at]
+    if isnan(shot.iv):
+        status = int(board.derived_status[at])
+        reason = "not computed yet" if status < 0 else _status_words(status)
+        yield _line("IV", f"{fmt.MISSING}   {reason}")
+    else:
+        oldest = int(board.derived_ns[at])
+        age = (clock.monotonic_ns() - oldest) / 1e9 if oldest else nan
+        yield _line(
+            "IV", f"{fmt.volatility(shot.iv)}%   from {fmt.price(float(values[Derived.PRICE]))}   "
+            f"oldest input {fmt.short_age(age)}",
+        )  # fmt: skip
+        yield _line(
+            "Greeks", f"delta {fmt.signed_number(shot.delta)}   gamma {fmt.greek(shot.gamma, 7)}   "
+            f"theta {fmt.number(shot.theta)} ₹/day   vega {fmt.number(shot.vega)} ₹/point",
+        )  # fmt: skip
+    forward = float(values[Derived.FORWARD])
+    left = "" if context.expires_at is None else f"   T to {context.expires_at:%d %b %H:%M}"
+    yield _line("model", f"{context.convention}   F {fmt.price(forward)}{left}")
+
+
+def _status_words(status: int) -> str:
+    return Status(status).name.lower().replace("_", " ")
+
+
+def _feed_lines(board: MarketBoard, at: int, clock: Clock, context: LegContext) -> Iterator[Row]:
+    packets = int(board.packets[at])
+    subscribed = int(board.subscribed_ns[at])
+    where = context.socket or ("synthetic market" if board.source_of(at) is Source.MOCK else "no socket")
+    since = fmt.duration((clock.monotonic_ns() - subscribed) / 1e9) if subscribed else ""
+    yield _line(
+        "feed", f"{where}   {packets:,} packets{f' in {since}' if since else ''}   plan {int(board.generations[at])}"
+    )
+    owner = context.leg.owner if context.leg is not None else "not in the plan: nothing asks for it"
+    yield _line("owner", owner)
+    if context.stored_candles is not None:
+        yield _line("history", f"{context.stored_candles:,} one-minute candles stored for today")
+
+
+def _or_nan(value: int) -> float:
+    return nan if value < 0 else float(value)
+
+
+def _age_s(board: MarketBoard, at: int, clock: Clock) -> float:
+    received = int(board.received_ns[at])
+    return (clock.monotonic_ns() - received) / 1e9 if received else nan
+
+
+def depth_rows(board: MarketBoard, instrument: Instrument) -> Iterator[Row]:
+    """Build the order book, best level first, bids left and offers right."""
+    depth = market_depth(board, instrument.token)
+    if depth is None:
+        yield row("", Span(" No order book: it comes in full mode only, and not for an index.", "quiet"))
+        return
+    mock = "~" if board.source_of(board.row(instrument.token)) is Source.MOCK else " "
+    yield row("", Span("   orders     qty        bid │        ask     qty  orders", "title"))
+    for level in range(max(len(depth.buy), len(depth.sell), 1)):
+        buy = depth.buy[level] if level < len(depth.buy) else None
+        sell = depth.sell[level] if level < len(depth.sell) else None
+        left = f"{buy.orders:>9}{buy.quantity:>8}{mock + fmt.price(buy.price):>11}" if buy else f"{fmt.MISSING:>28}"
+        right = (
+            f"{mock + fmt.price(sell.price):>11}{sell.quantity:>8}{sell.orders:>8}" if sell else f"{fmt.MISSING:>11}"
+        )
+        yield row(f"level:{level}", Span(left, "gain"), " │", Span(right, "loss"))
+    shot = option_snapshot(board, instrument)
+    yield row(
+        "", Span(
+            f"   in all bid {fmt.compact(_or_nan(shot.total_buy_quantity))}   "
+            f"offered {fmt.compact(_or_nan(shot.total_sell_quantity))}   spread {fmt.price(depth.spread)}", "quiet",
+        ),
+    )  # fmt: skip
+
+
+def leg_rows(board: MarketBoard, instrument: Instrument, candles: Candles, width: int = 60) -> Iterator[Row]:
+    """Build the leg's day: price and open interest as blocks, and the latest candles."""
+    close_of_day = float(board.price([board.row(instrument.token)], Word.CLOSE)[0])
+    yield row("", f" previous close {fmt.price(close_of_day)}")
+    if not len(candles):
+        yield row("", Span(" No candle is stored yet; b starts the backfill.", "quiet"))
+        return
+    divisor = price_divisor(instrument.token)
+    yield row("", Span(" price  ", "quiet"), Span(blocks(candles.close / divisor, width), "gain"))
+    if (candles.oi >= 0).any():
+        yield row("", Span(" OI     ", "quiet"), Span(blocks(candles.oi.astype(np.float64), width), "text"))
+    yield row("", Span("   time      open      high       low     close   volume       OI", "title"))
+    for index in range(len(candles) - 1, max(-1, len(candles) - 13), -1):
+        prices = "".join(
+            f"{fmt.price(column[index] / divisor):>10}"
+            for column in (candles.open, candles.high, candles.low, candles.close)
+        )
+        volume, oi = fmt.compact(float(candles.volume[index])), fmt.compact(_or_nan(int(candles.oi[index])))
+        yield row(f"candle:{index}", f"  {from_epoch(int(candles.start[index])):%H:%M}{prices}{volume:>9}{oi:>9}")
+
+
+def blocks(values: np.ndarray[tuple[int], np.dtype[np.float64]], width: int) -> str:
+    """Return a row of eighth blocks: the means of ``width`` equal stretches between lowest and highest."""
+    stretches = np.array_split(np.asarray(values, dtype=np.float64), min(width, len(values)))
+    means = np.array([stretch.mean() for stretch in stretches])
+    low, high = means.min(), means.max()
+    scale = (means - low) / (high - low) if high > low else np.full(len(means), 0.5)
+    return "".join(_BLOCKS[1 + round(float(part) * 7)] for part in scale)
