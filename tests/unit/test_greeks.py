@@ -19,7 +19,7 @@ from tickertui.market.conventions import (
     VolatilitySide,
     trading_years,
 )
-from tickertui.market.greeks import GreeksCalculator, OptionType, Status
+from tickertui.market.greeks import GreeksCalculator, OptionType, Status, theta_left
 from tickertui.market.instruments import InstrumentKind
 
 EXPIRY = date(2026, 12, 1)
@@ -263,3 +263,18 @@ def test_states_of_an_expiry_day() -> None:
     ]
     with pytest.raises(ValueError, match="must not decrease"):
         ExpiryDay(day.trading_ends, day.variance_ends, day.spot_freezes)
+
+
+def test_theta_left_is_no_more_than_the_time_value_on_the_last_day() -> None:
+    hours = np.array([2.0, 23.0, 48.0, 2.0])
+    years = hours / (365 * 24)
+    strikes = np.array([24_000.0, 24_000.0, 24_000.0, 23_000.0])
+    greeks = GreeksCalculator().greeks(24_000.0, strikes, years, True, 0.15)
+    intrinsic = np.array([0.0, 0.0, 0.0, 1_000.0])
+    found = theta_left(greeks.theta, greeks.price, intrinsic, years)
+    assert greeks.theta[0] < -100.0
+    assert found[0] == -greeks.price[0]
+    assert found[1:3].tolist() == greeks.theta[1:3].tolist()
+    assert found[3] == pytest.approx(0.0, abs=1e-9)
+    missing = np.array([math.nan])
+    assert math.isnan(theta_left(missing, missing, missing, missing)[0])

@@ -13,6 +13,7 @@ from tickertui.market.conventions import PriceRule, VolatilitySide
 from tickertui.market.price_selection import (
     PriceSource,
     is_unreliable,
+    other_legs,
     out_of_the_money,
     select_price,
     select_volatility,
@@ -82,6 +83,15 @@ def test_both_legs_take_the_out_of_the_moneys_volatility() -> None:
     own = select_volatility(iv, np.full(8, FORWARD), STRIKES, CALLS, OTHER, VolatilitySide.OWN)
     assert own.iv.tolist() == iv.tolist()
     assert not own.borrowed.any()
+
+
+def test_other_legs_are_found_within_slice_and_strike() -> None:
+    slices = np.array([0, 0, 0, 0, 1, 1, 2])
+    strikes = np.array([100.0, 100.0, 110.0, 120.0, 120.0, 120.0, 120.0])
+    calls = np.array([True, False, True, False, True, False, True])
+    assert other_legs(slices, strikes, calls).tolist() == [1, 0, -1, -1, 5, 4, -1]
+    assert other_legs(slices[:0], strikes[:0], calls[:0]).tolist() == []
+    assert other_legs(np.zeros(8, dtype=np.intp), STRIKES, CALLS).tolist() == OTHER.tolist()
 
 
 def test_a_missing_volatility_is_borrowed_from_whoever_has_one() -> None:

@@ -350,7 +350,7 @@ def build_up(
     return np.select(conditions, [np.int8(name) for name in names], np.int8(BuildUp.NONE))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Levels:
     """Strikes where open interest piles up, the largest first.
 

@@ -39,7 +39,7 @@ _DENSITY_END: Final = 40.0  # phi(40) = 0 in double precision; beyond, the ratio
 _INVERSE_SQRT_2PI: Final = 1.0 / SQRT_2PI
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Greeks:
     """Greeks of n options, each a float64[n]; NaN where the inputs have no answer.
 
@@ -251,6 +251,22 @@ def _price_block(
         out *= discount
 
 
+def theta_left(theta: Floats, price: Floats, intrinsic: Floats, years: Floats) -> Floats:
+    """Return what an option can still lose by time alone within a day: theta, but no more than its time value.
+
+    With less than a day to go a theta per day overstates the decay: two hours before the expiry an at-the-money
+    index option of 22 rupees shows a theta of -135.
+
+    Args:
+        theta: Rupees per calendar day.
+        price: Rupees.
+        intrinsic: Rupees.
+        years: Times to expiry in years.
+    """
+    with np.errstate(all="ignore"):
+        return np.where(years < 1.0 / DAYS_PER_YEAR, np.maximum(theta, np.minimum(intrinsic - price, 0.0)), theta)
+
+
 def on_spot(greeks: Greeks, spot: Floats, growth: Floats, carry: Floats, years: Floats) -> Greeks:
     """Translate Greeks on the forward F = S g, g = exp(c T), c = r - q, to Greeks on the spot S at a fixed S.
 
@@ -258,7 +274,7 @@ def on_spot(greeks: Greeks, spot: Floats, growth: Floats, carry: Floats, years: 
     volga stay; theta_S = theta - c F delta; rho_S = rho + T F delta; charm_S = g (charm - c delta - c F gamma).
 
     Args:
-        greeks: As `greeks_block` made them.
+        greeks: As `greeks_block` made them with ``higher``: rho, vanna, charm and price are used.
         spot: S, float64[n].
         growth: g, float64[n].
         carry: c, float64[n].

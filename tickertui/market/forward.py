@@ -81,7 +81,7 @@ class ForwardRule(StrEnum):
     SPOT_ONLY = "spot"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ParityForwards:
     """Forwards of n slices from put-call parity.
 
@@ -98,7 +98,7 @@ class ParityForwards:
     strikes: Counts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Forwards:
     """The chosen forwards of n slices.
 
@@ -111,7 +111,7 @@ class Forwards:
     source: Sources
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ForwardInputs:
     """What else is known about n slices; every array float64[n], NaN where unknown.
 

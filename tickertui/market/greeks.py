@@ -6,7 +6,8 @@ their names are in `conventions`.
 
 Units everywhere: volatility as a decimal (0.13 = 13 %), time in years, delta and gamma per rupee of the
 underlying, theta and charm per calendar day, vega, vanna and volga per volatility point, rho per percentage point.
-What has no answer is NaN with a `Status`, never 0.
+What has no answer is NaN with a `Status`, never 0. Under trading-252 a year is 252 sessions, and "a calendar day"
+of theta is a 365th of that year.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tickertui.market.black import DAYS_PER_YEAR, Greeks, on_spot
+from tickertui.market.black import DAYS_PER_YEAR, Greeks, on_spot, theta_left
 from tickertui.market.conventions import (
     Convention,
     ExpiryInstant,
@@ -34,7 +35,7 @@ from tickertui.market.instruments import InstrumentKind
 from tickertui.market.mills import Floats
 from tickertui.market.option_kernel import OptionKernel
 
-__all__ = ["Greeks", "GreeksCalculator", "Model", "OptionGreeks", "OptionType", "OptionValues", "Status"]
+__all__ = ["Greeks", "GreeksCalculator", "Model", "OptionGreeks", "OptionType", "OptionValues", "Status", "theta_left"]
 
 OptionType: TypeAlias = str | InstrumentKind
 """CE, CALL, C, PE, PUT or P in any case, or `InstrumentKind.CALL` / `InstrumentKind.PUT`."""

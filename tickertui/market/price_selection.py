@@ -45,7 +45,7 @@ class PriceSource(IntEnum):
     ASK = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SelectedPrices:
     """Prices of n rows.
 
@@ -107,7 +107,22 @@ def out_of_the_money(forward: Floats, strike: Floats, is_call: Flags) -> Flags:
     return np.where(is_call, strike >= forward, strike <= forward)
 
 
-@dataclass(frozen=True, slots=True)
+def other_legs(slices: Rows, strike: Floats, is_call: Flags) -> Rows:
+    """Return each row's other leg of the same slice and strike, -1 where it has none.
+
+    Args:
+        slices: Number of each row's (underlying, expiry); the rows are sorted by slice, then strike.
+        strike: Strikes.
+        is_call: True for calls.
+    """
+    other = np.full(len(strike), -1, dtype=np.intp)
+    pair = (slices[1:] == slices[:-1]) & (strike[1:] == strike[:-1]) & (is_call[1:] != is_call[:-1])
+    first = np.flatnonzero(pair)
+    other[first], other[first + 1] = first + 1, first
+    return other
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SelectedVolatilities:
     """Volatilities that the Greeks of n rows are computed at.
 

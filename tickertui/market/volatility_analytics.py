@@ -55,7 +55,7 @@ def call_put_spread(strikes: Floats, call_iv: Floats, put_iv: Floats, forward: f
     return at_strike(strikes, call_iv - put_iv, forward)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Smile:
     """Volatility by strike, from the out-of-the-money legs.
 
@@ -173,7 +173,7 @@ def forward_volatility(years: Floats, atm: Floats) -> Floats:
         return np.sqrt(np.where(forward_variance >= 0.0, forward_variance, np.nan))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TermStructure:
     """At-the-money volatility by expiry.
 
