@@ -45,8 +45,6 @@ class HealthFigures:
         cpu_percent: Of one core, over the last seconds.
         memory_mb: Resident.
         loop_delay_ms: How late the event loop ran its last timer.
-        tick_to_screen_p50_ms: Receipt to painted frame.
-        tick_to_screen_p99_ms: Receipt to painted frame.
         clock_skew_s: This machine minus the exchange, by the newest packets.
         database: "ok", or one sentence.
         dropped: Packets refused by the board (unknown, late, older plan).
@@ -57,8 +55,6 @@ class HealthFigures:
     cpu_percent: float | None = None
     memory_mb: float | None = None
     loop_delay_ms: float | None = None
-    tick_to_screen_p50_ms: float | None = None
-    tick_to_screen_p99_ms: float | None = None
     clock_skew_s: float | None = None
     database: str = "ok"
     dropped: int = 0

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from tickertui.services.state import RuntimeState, TaskInfo, TaskState
 from tickertui.tui.backend import HealthFigures
+from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.screens.subscriptions import subscription_rows
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, Span, heading, row
@@ -23,13 +24,24 @@ _TASK_ROLE = {
 class HealthPane(ListPane):
     """What the program itself is doing."""
 
-    def show(self, runtime: RuntimeState, tasks: tuple[TaskInfo, ...], figures: HealthFigures, now: datetime) -> None:
+    def show(
+        self,
+        runtime: RuntimeState,
+        tasks: tuple[TaskInfo, ...],
+        figures: HealthFigures,
+        latency: LatencyMeter,
+        now: datetime,
+    ) -> None:
         """Show the picture of this moment."""
-        self.row_list.set_rows(list(health_rows(runtime, tasks, figures, now)))
+        self.row_list.set_rows(list(health_rows(runtime, tasks, figures, latency, now)))
 
 
 def health_rows(
-    runtime: RuntimeState, tasks: tuple[TaskInfo, ...], figures: HealthFigures, now: datetime
+    runtime: RuntimeState,
+    tasks: tuple[TaskInfo, ...],
+    figures: HealthFigures,
+    latency: LatencyMeter,
+    now: datetime,
 ) -> Iterator[Row]:
     """Build the pane's rows."""
     yield heading(" Program")
@@ -38,8 +50,8 @@ def health_rows(
         Span(f"{figures.dropped:,}", "warn" if figures.dropped else "text"),
     )  # fmt: skip
     yield row(
-        "", f" tick to screen p50 {_number(figures.tick_to_screen_p50_ms, 'ms')} p99 "
-        f"{_number(figures.tick_to_screen_p99_ms, 'ms')}  loop delay {_number(figures.loop_delay_ms, 'ms', 1)}  "
+        "", f" tick to screen p50 {_number(latency.percentile_ms(50), 'ms')} p99 "
+        f"{_number(latency.percentile_ms(99), 'ms')}  loop delay {_number(figures.loop_delay_ms, 'ms', 1)}  "
         f"Greeks {_number(figures.greeks_ms, 'ms', 1)} for {figures.greeks_rows:,} legs",
     )  # fmt: skip
     skewed = figures.clock_skew_s is not None and abs(figures.clock_skew_s) > 2

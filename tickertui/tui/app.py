@@ -1,0 +1,103 @@
+"""`TickerApp`: the Textual application. It shows what a `Backend` tells; it owns no service and starts none.
+
+`tickertui.engine` runs it inside the root task group. Whatever way it ends (quit, SIGTERM, a closed terminal, a
+defect), the services are cancelled and awaited there, not here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import ClassVar
+
+# Textual reads this once, at import: the paint timer's period is half of the delay that a key can meet.
+os.environ.setdefault("TEXTUAL_FPS", "120")
+
+from rich.traceback import Traceback
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from tickertui.tui.actions import ACTIONS
+from tickertui.tui.backend import Backend
+from tickertui.tui.format import ASCII, UNICODE, GlyphSet
+from tickertui.tui.options import ScreenOptions
+from tickertui.tui.screens.main import MainScreen
+from tickertui.tui.themes import DEFAULT_THEME, load_themes, variable_defaults
+
+_TERMINAL_CHECK_S = 2.0
+
+
+class TickerApp(App[int]):
+    """The terminal interface.
+
+    Args:
+        backend: The program behind the screens.
+        options: How the trader wants it.
+    """
+
+    TITLE = "tickertui"
+    CSS_PATH: ClassVar[str] = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(self, backend: Backend, options: ScreenOptions) -> None:
+        super().__init__()
+        self.backend = backend
+        self.options = options
+        self.glyphs: GlyphSet = ASCII if options.ascii_glyphs else UNICODE
+        self.animation_level = "none"
+        self._theme_notices: list[str] = []
+        loaded, failed = load_themes(options.themes_dir)
+        for theme in loaded.values():
+            self.register_theme(theme)
+        self._theme_notices += [str(failure) for failure in failed]
+        wanted = options.theme
+        if wanted not in loaded:
+            names = ", ".join(sorted(loaded))
+            self._theme_notices.append(f"theme {wanted!r} is not there; these are: {names}")
+            wanted = DEFAULT_THEME
+        self.theme = wanted
+        self.set_keymap(dict(options.keymap))
+        self.theme_names: tuple[str, ...] = tuple(loaded)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Give every semantic colour a value, also in Textual's own themes."""
+        return variable_defaults()
+
+    def get_default_screen(self) -> Screen[object]:
+        """The one screen; everything else is a panel over it."""
+        return MainScreen(self.backend, self.options)
+
+    def on_mount(self) -> None:
+        """Tell what was wrong with themes, and watch for a terminal that goes away."""
+        if self._theme_notices:
+            self.notify("\n".join(self._theme_notices), title="Themes", severity="warning", timeout=15, markup=False)
+        if self.options.live_frames and not self.is_headless:
+            self.set_interval(_TERMINAL_CHECK_S, self._check_terminal)
+
+    def _check_terminal(self) -> None:
+        """End when the terminal is gone without a signal; Textual would spin on it for ever."""
+        import termios
+
+        try:
+            termios.tcgetattr(sys.__stdin__.fileno() if sys.__stdin__ is not None else 0)
+        except (termios.error, OSError, ValueError):
+            self.exit(0)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Put every action of the registry into the palette."""
+        yield from super().get_system_commands(screen)
+        main = self.screen_stack[0] if self.screen_stack else screen
+        if isinstance(main, MainScreen):
+            for action in ACTIONS:
+                yield SystemCommand(
+                    f"{action.context}: {action.label}",
+                    f"{action.tooltip} ({action.display})",
+                    lambda action_id=action.id: main.run_action_id(action_id),
+                )
+
+    def _fatal_error(self) -> None:
+        """Print what went wrong without local variables: one of them may be a token."""
+        self.bell()
+        self._exit_renderables.append(Traceback(show_locals=False, width=None, word_wrap=True, suppress=["textual"]))
+        self._close_messages_no_wait()

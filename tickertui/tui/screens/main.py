@@ -1,0 +1,311 @@
+"""The one screen: banner, panes, the small panels under a chain that has room, status bar and key bar.
+
+It keeps the display's clock: one timer builds the frames of what is in sight and nothing else. Keys repaint at once.
+What changes something goes through `Requests` (questions, plans, forms).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher
+
+from tickertui.services.state import RuntimeState
+from tickertui.tui.actions import BY_ID, Context, bindings_of
+from tickertui.tui.backend import Backend
+from tickertui.tui.latency import LatencyMeter
+from tickertui.tui.market_view import DERIVATIVES, banner, market_view
+from tickertui.tui.options import ScreenOptions
+from tickertui.tui.screens.analytics import AnalyticsPane
+from tickertui.tui.screens.bootstrap import BootstrapPane, bootstrap_rows
+from tickertui.tui.screens.chain import ChainPane
+from tickertui.tui.screens.events import EventsPane, event_rows
+from tickertui.tui.screens.health import HealthPane
+from tickertui.tui.screens.help import HelpScreen
+from tickertui.tui.screens.requests import Requests
+from tickertui.tui.screens.subscriptions import SubscriptionsPane, subscription_rows
+from tickertui.tui.states import LinkWatch
+from tickertui.tui.status import status_view
+from tickertui.tui.widgets.banner import Banner
+from tickertui.tui.widgets.key_bar import KeyBar
+from tickertui.tui.widgets.row_list import RowList
+from tickertui.tui.widgets.status_bar import StatusBar
+
+PANES = ("chain", "subscriptions", "bootstrap", "health", "analytics", "events")
+_PANE_TITLES = ("Chain", "Subs", "Bootstrap", "Health", "Analytics", "Events")
+_SLOW_EVERY_S = 0.5
+_PANELS_WIDTH, _PANELS_HEIGHT = 110, 34
+_SMALLEST = (40, 10)
+
+Pane = ChainPane | SubscriptionsPane | BootstrapPane | HealthPane | AnalyticsPane | EventsPane
+
+
+class Panel(RowList, can_focus=False):
+    """A small list under the chain; a click opens its pane."""
+
+    DEFAULT_CSS = """
+    Panel { width: 1fr; height: 100%; border: round $stale; border-title-color: $foreground; padding: 0; }
+    """
+
+    def __init__(self, pane: str, title: str) -> None:
+        super().__init__(id=f"panel-{pane}")
+        self.pane = pane
+        self.border_title = title
+
+    def on_click(self) -> None:
+        """Open the pane."""
+        self.screen.query_one("#panes", ContentSwitcher).current = self.pane
+
+
+class MainScreen(Screen[None]):
+    """Everything the trader sees.
+
+    Args:
+        backend: The program behind it.
+        options: How the trader wants it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.APP)]
+    DEFAULT_CSS = """
+    MainScreen {
+        background: $background;
+        & #panes { height: 1fr; }
+        & #panels { height: 11; display: none; }
+        &.-panels #panels { display: block; }
+        &.-maximised #panels { display: none; }
+        & #too-small { display: none; }
+    }
+    """
+
+    def __init__(self, backend: Backend, options: ScreenOptions) -> None:
+        super().__init__()
+        self.backend = backend
+        self.options = options
+        self.requests = Requests(self, backend)
+        self.latency = LatencyMeter()
+        self.runtime: RuntimeState = backend.runtime()
+        self.paused = False
+        self._links = LinkWatch()
+        self._frames = 0
+        self._events_seen = -1
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom."""
+        yield Banner(id="banner")
+        with ContentSwitcher(initial="chain", id="panes"):
+            yield ChainPane(self.backend, self.options, self.latency, id="chain")
+            yield SubscriptionsPane(id="subscriptions")
+            yield BootstrapPane(id="bootstrap")
+            yield HealthPane(id="health")
+            yield AnalyticsPane(id="analytics")
+            yield EventsPane(id="events")
+        with Horizontal(id="panels"):
+            yield Panel("subscriptions", "2 Subs")
+            yield Panel("bootstrap", "3 Bootstrap")
+            yield Panel("events", "6 Events")
+        yield StatusBar(id="status")
+        yield KeyBar(id="keys")
+
+    # ------------------------------------------------------------------ frames
+
+    def on_mount(self) -> None:
+        """Show the first frame and start the display's clock."""
+        self.chain.take_focus()
+        self.frame()
+        if self.options.live_frames:
+            self.set_interval(1 / self.options.frames_per_second, self.frame)
+
+    def frame(self) -> None:
+        """Draw what is in sight; called by the timer, and by tests."""
+        slow_every = max(1, round(_SLOW_EVERY_S * self.options.frames_per_second))
+        if self._frames % slow_every == 0:
+            self._slow_frame()
+        self._frames += 1
+        if not self.paused and self.pane_name in ("chain", "analytics"):
+            self.chain.frame()
+            if self.pane_name == "analytics":
+                self.query_one(AnalyticsPane).show(self.chain.current_frame)
+
+    def _slow_frame(self) -> None:
+        """Everything that changes slowly: accounts, progress, events, what surrounds the chain."""
+        backend, now = self.backend, self.backend.clock.now()
+        self.runtime = backend.runtime()
+        market = market_view(backend.calendar, DERIVATIVES, now)
+        links = self._links.update(self.runtime.accounts, market_open=market.is_open)
+        self.chain.surround(self.runtime, market, links)
+        self.query_one(Banner).show(banner(self.runtime, links, market, now))
+        self.query_one(StatusBar).show(status_view(backend, self.runtime, self.latency, paused=self.paused))
+        self._show_pane(now_pane=self.pane_name)
+        if self.has_class("-panels") and self.pane_name == "chain":
+            self._show_panels()
+        self._title()
+
+    def _show_pane(self, now_pane: str) -> None:
+        backend, now = self.backend, self.backend.clock.now()
+        if now_pane == "subscriptions":
+            self.query_one(SubscriptionsPane).show(self.runtime, backend.rules(), now)
+        elif now_pane == "bootstrap":
+            self.query_one(BootstrapPane).show(backend.bootstrap())
+        elif now_pane == "health":
+            self.query_one(HealthPane).show(self.runtime, backend.tasks(), backend.health(), self.latency, now)
+        elif now_pane == "events":
+            self.query_one(EventsPane).show(backend.events())
+
+    def _show_panels(self) -> None:
+        backend = self.backend
+        now = backend.clock.now()
+        self.query_one("#panel-subscriptions", Panel).set_rows(
+            list(subscription_rows(self.runtime, (), now, compact=True))
+        )
+        self.query_one("#panel-bootstrap", Panel).set_rows(list(bootstrap_rows(backend.bootstrap(), compact=True)))
+        self.query_one("#panel-events", Panel).set_rows(list(event_rows(backend.events(), limit=20)))
+
+    def _title(self) -> None:
+        """The window's title says MOCK and REPLAY too."""
+        feed = self.runtime.feed
+        title = f"{feed.upper()} · tickertui" if feed.value in ("mock", "replay") else "tickertui"
+        if self.app.title != title:
+            self.app.title = title
+
+    def on_resize(self) -> None:
+        """Choose the layout for the size."""
+        width, height = self.size
+        self.set_class(width >= _PANELS_WIDTH and height >= _PANELS_HEIGHT, "-panels")
+        self.chain.fit(width, height)
+        self.refresh_keys()
+
+    # ------------------------------------------------------------------ panes
+
+    @property
+    def chain(self) -> ChainPane:
+        """The chain pane, also when another one is shown."""
+        return self.query_one(ChainPane)
+
+    @property
+    def pane_name(self) -> str:
+        """Name of the pane that is shown."""
+        return self.query_one("#panes", ContentSwitcher).current or "chain"
+
+    @property
+    def pane(self) -> Pane:
+        """The pane that is shown."""
+        shown: Pane = self.query_one(f"#{self.pane_name}")  # type: ignore[assignment]
+        return shown
+
+    @property
+    def contexts(self) -> tuple[Context, ...]:
+        """Where keys work now."""
+        return (*self.pane.CONTEXTS, Context.APP)
+
+    def action_show_pane(self, name: str) -> None:
+        """Show a pane and give it the keys."""
+        self.query_one("#panes", ContentSwitcher).current = name
+        self.set_class(name != "chain", "-other-pane")
+        self.pane.take_focus()
+        self._show_pane(name)
+        if name == "analytics":
+            self.query_one(AnalyticsPane).show(self.chain.current_frame)
+        self.refresh_keys()
+
+    def action_next_pane(self, direction: int) -> None:
+        """Show the pane after or before."""
+        self.action_show_pane(PANES[(PANES.index(self.pane_name) + direction) % len(PANES)])
+
+    def refresh_keys(self) -> None:
+        """Tell the key bar where the keys are."""
+        if self.is_mounted:
+            self.query_one(KeyBar).show(self.contexts, f"show-{self.pane_name}", self.keymap)
+
+    @property
+    def keymap(self) -> Mapping[str, str]:
+        """The user's own keys by action id."""
+        return self.options.keymap
+
+    def run_action_id(self, action_id: str) -> None:
+        """Run any action of the registry, wherever its pane is: for the palette and the command line."""
+        action = BY_ID[action_id]
+        target: Widget = self
+        if action.context is not Context.APP:
+            name = _HOME.get(action.context)
+            if name is not None and name != self.pane_name:
+                self.action_show_pane(name)
+            target = self.pane
+        self.call_later(self.app.run_action, action.method, target)
+
+    # ------------------------------------------------------------------ actions
+
+    def action_pause(self) -> None:
+        """Hold the display; the feed goes on."""
+        self.paused = not self.paused
+        self._slow_frame()
+
+    def action_back(self) -> None:
+        """Undo the last narrowing: a filter, a maximised pane, another pane."""
+        if self.pane_name == "events" and self.query_one(EventsPane).end_filter(clear=True):
+            return
+        if self.pane_name != "chain":
+            self.action_show_pane("chain")
+        else:
+            self.chain.back()
+
+    def action_show_help(self) -> None:
+        """List the keys."""
+        self.app.push_screen(HelpScreen(self.contexts, self.keymap))
+
+    def action_reload_plan(self) -> None:
+        """Plan a reload and ask."""
+        self.requests.reload_plan()
+
+    def action_login(self) -> None:
+        """Log an account in."""
+        self.requests.login()
+
+    def action_toggle_mock(self) -> None:
+        """Switch the mock."""
+        self.requests.toggle_mock()
+
+    def action_choose_theme(self) -> None:
+        """Choose a theme."""
+        self.requests.choose_theme()
+
+    def action_command_line(self) -> None:
+        """Type a command."""
+        self.requests.command_line()
+
+    def action_jump(self) -> None:
+        """Jump by letter."""
+        self.requests.jump()
+
+    def action_toggle_bootstrap(self) -> None:
+        """Start or pause the backfill."""
+        self.requests.toggle_bootstrap()
+
+    def action_save_picture(self) -> None:
+        """Save the screen."""
+        self.requests.save_picture()
+
+    def action_ask_quit(self) -> None:
+        """Quit, asking while a live feed runs."""
+        self.requests.quit()
+
+    def on_subscriptions_pane_asked(self, message: SubscriptionsPane.Asked) -> None:
+        """Do what the subscriptions pane asks for."""
+        self.requests.about_subscription(message.what, message.key)
+
+    def on_bootstrap_pane_asked(self, message: BootstrapPane.Asked) -> None:
+        """Do what the bootstrap pane asks for."""
+        self.requests.about_bootstrap(message.what, message.key)
+
+
+_HOME: Mapping[Context, str] = {
+    Context.CHAIN: "chain",
+    Context.SUBSCRIPTIONS: "subscriptions",
+    Context.BOOTSTRAP: "bootstrap",
+    Context.EVENTS: "events",
+}
