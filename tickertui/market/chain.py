@@ -1,0 +1,268 @@
+"""`OptionChain`: the calls and puts of one underlying and expiry, by strike, read from the board as arrays.
+
+Column 0 of every (k, 2) array is the call, column 1 the put. Called by the frame reader of the terminal, by the
+analytics screen and by the subscription services that look for the money.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum, StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tickertui.market.board import Derived, MarketBoard
+from tickertui.market.instruments import ChainRows
+from tickertui.market.ticks import ABSENT, Word
+
+
+class Side(IntEnum):
+    """Column of the (k, 2) arrays of a chain."""
+
+    CALL = 0
+    PUT = 1
+
+    @property
+    def label(self) -> str:
+        """The exchange's word: CE or PE."""
+        return "PE" if self else "CE"
+
+
+class ReferenceKind(StrEnum):
+    """What the at-the-money row is measured from; the value is its name on screen."""
+
+    SPOT = "spot"
+    FORWARD = "fwd"
+    CLOSE = "close"
+    """The underlying's previous close, before it has traded."""
+    NONE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The price that decides which strike is at the money.
+
+    Attributes:
+        price: Rupees, NaN where nothing is known.
+        kind: What it is.
+    """
+
+    price: float
+    kind: ReferenceKind
+
+
+NO_REFERENCE: Final = Reference(float("nan"), ReferenceKind.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainTotals:
+    """Sums over all strikes of a chain; a ratio is NaN where its divisor is zero or nothing is known.
+
+    Attributes:
+        call_oi: Open interest of the calls, units; NaN when no call has one.
+        put_oi: Of the puts.
+        call_oi_change: Change since the previous close of the calls whose previous close is known, units.
+        put_oi_change: Of the puts.
+        call_volume: Units traded today in calls.
+        put_volume: In puts.
+        max_pain: The listed strike at which the options are worth least to their holders, NaN without open interest.
+    """
+
+    call_oi: float
+    put_oi: float
+    call_oi_change: float
+    put_oi_change: float
+    call_volume: float
+    put_volume: float
+    max_pain: float
+
+    @property
+    def pcr(self) -> float:
+        """Put/call ratio of the open interest."""
+        return _ratio(self.put_oi, self.call_oi)
+
+    @property
+    def pcr_change(self) -> float:
+        """Put/call ratio of the changes of the open interest since the previous close."""
+        return _ratio(self.put_oi_change, self.call_oi_change)
+
+    @property
+    def pcr_volume(self) -> float:
+        """Put/call ratio of the day's volume."""
+        return _ratio(self.put_volume, self.call_volume)
+
+
+def totals_of(
+    strikes: NDArray[np.float64],
+    oi: NDArray[np.float64],
+    oi_change: NDArray[np.float64],
+    volume: NDArray[np.float64],
+) -> ChainTotals:
+    """Sum a chain.
+
+    Args:
+        strikes: float64[k].
+        oi: float64[k, 2] units, NaN missing.
+        oi_change: float64[k, 2] units, NaN missing.
+        volume: float64[k, 2] units, NaN missing.
+    """
+    stacked = np.stack((oi, oi_change, volume))
+    known = ~np.isnan(stacked)
+    sums = np.where(known.any(axis=1), np.where(known, stacked, 0.0).sum(axis=1), np.nan).tolist()
+    (call_oi, put_oi), (call_change, put_change), (call_volume, put_volume) = sums
+    return ChainTotals(
+        call_oi, put_oi, call_change, put_change, call_volume, put_volume, max_pain(strikes, oi[:, 0], oi[:, 1])
+    )
+
+
+def max_pain(strikes: NDArray[np.float64], call_oi: NDArray[np.float64], put_oi: NDArray[np.float64]) -> float:
+    """Return the listed strike at which all options together expire at the lowest value.
+
+    The value at S is ``sum(call_oi * max(S - K, 0)) + sum(put_oi * max(K - S, 0))``, summed for all S at once by
+    cumulative sums (Zerodha Varsity, "Max pain and PCR ratio"). NaN where there is no open interest.
+
+    Args:
+        strikes: float64[k], ascending.
+        call_oi: float64[k], NaN missing.
+        put_oi: float64[k], NaN missing.
+    """
+    calls, puts = np.nan_to_num(call_oi), np.nan_to_num(put_oi)
+    if not len(strikes) or not (calls.any() or puts.any()):
+        return float("nan")
+    below = strikes * np.cumsum(calls) - np.cumsum(calls * strikes)
+    above = np.cumsum((puts * strikes)[::-1])[::-1] - strikes * np.cumsum(puts[::-1])[::-1]
+    return float(strikes[int(np.argmin(below + above))])
+
+
+def _ratio(numerator: float, divisor: float) -> float:
+    return numerator / divisor if divisor else float("nan")
+
+
+class OptionChain:
+    """One underlying and expiry over a board.
+
+    Args:
+        contracts: Strikes and tokens of the chain, from the day's instrument table.
+        board: Where the values are.
+        underlying_token: Token of the index or share, 0 when there is none.
+        future_token: Token of the future whose price stands in for a forward, 0 when there is none.
+    """
+
+    def __init__(
+        self, contracts: ChainRows, board: MarketBoard, *, underlying_token: int = 0, future_token: int = 0
+    ) -> None:
+        self.contracts = contracts
+        self.board = board
+        self.underlying_token = underlying_token
+        self.future_token = future_token
+        self.tokens: NDArray[np.int64] = np.column_stack((contracts.call_tokens, contracts.put_tokens))
+        self._layout = -1
+        self._rows: NDArray[np.intp] = np.zeros(self.tokens.shape, dtype=np.intp)
+
+    def __len__(self) -> int:
+        return len(self.contracts.strikes)
+
+    @property
+    def underlying(self) -> str:
+        """Name of the underlying."""
+        return self.contracts.underlying
+
+    @property
+    def expiry(self) -> date:
+        """Date of expiry."""
+        return self.contracts.expiry
+
+    @property
+    def strikes(self) -> NDArray[np.float64]:
+        """float64[k], ascending, rupees."""
+        return self.contracts.strikes
+
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        """intp[k, 2]: rows of the board, 0 where a leg does not exist or is not on the board."""
+        if self._layout != self.board.layout:
+            self._layout = self.board.layout
+            self._rows = self.board.rows(self.tokens.ravel().tolist()).reshape(self.tokens.shape)
+        return self._rows
+
+    def price(self, word: Word | int = Word.LAST_PRICE) -> NDArray[np.float64]:
+        """float64[k, 2]: one price field in rupees, NaN missing."""
+        return self.board.price(self.rows, word)
+
+    def quantity(self, word: Word | int) -> NDArray[np.float64]:
+        """float64[k, 2]: one quantity field in units, NaN missing."""
+        raw = self.board.field(self.rows, word)
+        return np.where(raw == ABSENT, np.nan, raw.astype(np.float64))
+
+    def oi_change(self) -> NDArray[np.float64]:
+        """float64[k, 2]: open interest less that of the previous close, units, NaN where either is not known."""
+        previous = self.board.previous_oi[self.rows]
+        return np.where(previous == ABSENT, np.nan, self.quantity(Word.OPEN_INTEREST) - previous)
+
+    def derived(self, column: Derived) -> NDArray[np.float64]:
+        """float64[k, 2]: one column of the valuation, NaN missing."""
+        values: NDArray[np.float64] = self.board.derived[self.rows, column]
+        return values
+
+    def totals(self) -> ChainTotals:
+        """Return the sums over all strikes."""
+        return totals_of(
+            self.strikes, self.quantity(Word.OPEN_INTEREST), self.oi_change(), self.quantity(Word.VOLUME)
+        )
+
+    def nearest(self, price: float) -> int:
+        """Return the row of the strike nearest to a price (the lower one of two equally near), -1 for NaN."""
+        return nearest_strike(self.strikes, price)
+
+    def spot(self) -> Reference:
+        """Return the underlying's last price, else its previous close, else `NO_REFERENCE`."""
+        row = self.board.row(self.underlying_token)
+        price, close = self.board.price([row])[0], self.board.price([row], Word.CLOSE)[0]
+        if not np.isnan(price):
+            return Reference(float(price), ReferenceKind.SPOT)
+        return NO_REFERENCE if np.isnan(close) else Reference(float(close), ReferenceKind.CLOSE)
+
+    def forward(self) -> Reference:
+        """Return the forward of this expiry, else `NO_REFERENCE`.
+
+        That of the valuation where it has run; otherwise put-call parity without discount at the strike where call
+        and put are closest, ``K + C - P``, which is where the parity is least sensitive to stale legs.
+        """
+        valued = self.derived(Derived.FORWARD)
+        known = valued[~np.isnan(valued)]
+        if len(known):
+            return Reference(float(np.median(known)), ReferenceKind.FORWARD)
+        prices = self.price()
+        gap = prices[:, Side.CALL] - prices[:, Side.PUT]
+        if np.isnan(gap).all():
+            return NO_REFERENCE
+        row = int(np.nanargmin(np.abs(gap)))
+        return Reference(float(self.strikes[row] + gap[row]), ReferenceKind.FORWARD)
+
+    def reference(self, preferred: ReferenceKind = ReferenceKind.SPOT) -> Reference:
+        """Return the price that decides the at-the-money row: the preferred one, else what is known."""
+        first, second = (
+            (self.forward, self.spot) if preferred is ReferenceKind.FORWARD else (self.spot, self.forward)
+        )
+        found = first()
+        return found if found.kind is not ReferenceKind.NONE else second()
+
+    def atm_row(self, preferred: ReferenceKind = ReferenceKind.SPOT) -> int:
+        """Return the row of the strike at the money, -1 when no reference is known."""
+        return self.nearest(self.reference(preferred).price)
+
+    def straddle(self, row: int) -> float:
+        """Return call plus put at a row, rupees; NaN where either is missing or ``row`` is -1."""
+        return float("nan") if row < 0 else float(self.price()[row].sum())
+
+
+def nearest_strike(strikes: NDArray[np.float64], price: float) -> int:
+    """Return the index of the strike nearest to a price, the lower one of two equally near; -1 for NaN or none."""
+    if not len(strikes) or np.isnan(price):
+        return -1
+    above = min(int(np.searchsorted(strikes, price)), len(strikes) - 1)
+    below = max(above - 1, 0)
+    return below if price - strikes[below] <= strikes[above] - price else above

@@ -1,0 +1,367 @@
+"""Columns of the chain grid: what each one shows and how wide it is, and which of them fit into a width.
+
+`fit` is pure: presets and the user's own column lists go in, a `Layout` with cell positions comes out. Called by the
+grid when its width, preset, view or units change, never per tick. Columns are named from the outside in on the call
+side; the put side is its mirror.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from tickertui.market.chain import Side
+from tickertui.tui import format as fmt
+from tickertui.tui.format import Units
+from tickertui.tui.frames import Field
+
+
+class Kind(StrEnum):
+    """How a column's values are coloured."""
+
+    PLAIN = "plain"
+    MUTED = "muted"
+    SIGNED = "signed"
+    """Gain for a positive, loss for a negative value."""
+    GREEK = "greek"
+    """Plain, dimmed when the oldest input is old."""
+    PRICE = "price"
+    """The last price: by direction and state, with glyph and age behind it."""
+    BAR = "bar"
+
+
+Writer = Callable[[float, int], str]
+"""Writes a value into at most so many cells; the caller pads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a side.
+
+    Attributes:
+        name: By which presets and the configuration call it.
+        title: Its header.
+        field: What it shows.
+        tight: Cells in the narrow layout, without the separator.
+        roomy: Cells in the wide layout.
+        kind: How it is coloured.
+        write: Writes a value; None for quantities (which follow the units), the price and the bar.
+        help: One line for the column editor.
+        is_quantity: Whether it follows the units.
+        short: Header in the narrow layout, where the long one does not fit beside the mock mark.
+    """
+
+    name: str
+    title: str
+    field: Field
+    tight: int
+    roomy: int
+    kind: Kind
+    write: Writer | None
+    help: str
+    is_quantity: bool = False
+    short: str = ""
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether a positive value carries a plus."""
+        return self.kind is Kind.SIGNED
+
+
+def _price(value: float, width: int) -> str:
+    return fmt.fit_price(value, width).lstrip()
+
+
+def _change(value: float, width: int) -> str:
+    return fmt.fit_price(value, width, signed=True).lstrip()
+
+
+def _volatility(value: float, width: int) -> str:
+    return fmt.volatility(value)[:width]
+
+
+def _delta(value: float, width: int) -> str:
+    return fmt.fraction(value) if width < 5 else fmt.signed_number(value)
+
+
+def _percent(value: float, width: int) -> str:
+    for decimals in (2, 1, 0):
+        text = fmt.percent(value, decimals, signed=True)
+        if len(text) <= width:
+            return text
+    return "#" * width
+
+
+_ALL: Final = (
+    Column("bar", "bar", Field.OI, 5, 8, Kind.BAR, None, "bar of open interest, its change or volume (key o)"),
+    Column("oi", "OI", Field.OI, 5, 6, Kind.PLAIN, None, "open interest", is_quantity=True),
+    Column(
+        "oi_change", "dOI", Field.OI_CHANGE, 6, 7, Kind.SIGNED, None, "change of open interest since yesterday", True
+    ),
+    Column("mark_oi", "OI±m", Field.MARK_OI, 6, 7, Kind.SIGNED, None, "change of open interest since the mark", True),
+    Column("volume", "Vol", Field.VOLUME, 5, 6, Kind.PLAIN, None, "traded today", True),
+    Column("mark_volume", "Vol±m", Field.MARK_VOLUME, 6, 7, Kind.SIGNED, None, "traded since the mark", True),
+    Column("iv", "IV", Field.IV, 4, 4, Kind.GREEK, _volatility, "implied volatility, percent"),
+    Column("delta", "dlt", Field.DELTA, 3, 5, Kind.GREEK, _delta, "delta", short="dl"),
+    Column("gamma", "gamma", Field.GAMMA, 6, 7, Kind.GREEK, fmt.greek, "gamma, per rupee"),
+    Column("theta", "theta", Field.THETA, 6, 7, Kind.GREEK, fmt.greek, "theta, rupees per calendar day", short="thet"),
+    Column("vega", "vega", Field.VEGA, 5, 6, Kind.GREEK, fmt.greek, "vega, rupees per volatility point"),
+    Column("bid", "Bid", Field.BID, 7, 8, Kind.PLAIN, _price, "best bid"),
+    Column("bid_qty", "BidQ", Field.BID_QTY, 5, 6, Kind.MUTED, None, "quantity at the best bid", True),
+    Column("ask", "Ask", Field.ASK, 7, 8, Kind.PLAIN, _price, "best offer"),
+    Column("ask_qty", "AskQ", Field.ASK_QTY, 5, 6, Kind.MUTED, None, "quantity at the best offer", True),
+    Column("spread", "Sprd", Field.SPREAD, 5, 6, Kind.MUTED, _price, "best offer less best bid"),
+    Column("change", "chg", Field.CHANGE, 7, 8, Kind.SIGNED, _change, "price change since yesterday"),
+    Column("change_pct", "chg%", Field.CHANGE_PCT, 6, 7, Kind.SIGNED, _percent, "price change in percent"),
+    Column("mark_ltp", "LTP±m", Field.MARK_LTP, 7, 8, Kind.SIGNED, _change, "price change since the mark"),
+    Column("average", "Avg", Field.AVERAGE, 7, 8, Kind.MUTED, _price, "average traded price"),
+    Column("high", "High", Field.HIGH, 7, 8, Kind.MUTED, _price, "day's high"),
+    Column("low", "Low", Field.LOW, 7, 8, Kind.MUTED, _price, "day's low"),
+    Column("ltp", "", Field.LTP, 8, 8, Kind.PRICE, None, "last price with direction and age"),
+)
+COLUMNS: Final[Mapping[str, Column]] = MappingProxyType({column.name: column for column in _ALL})
+"""Every column by its name."""
+
+AGE_WIDTH: Final = 3
+PRICE_TAIL: Final = 1 + AGE_WIDTH
+"""Cells behind the last price: its glyph and its age."""
+CONTRACT_DIGITS: Final = 12
+"""Cells of a quantity in full: ``99,99,99,999``."""
+CHAIN_WIDTH: Final = 80
+"""Cells below which one side is laid out instead of both."""
+NARROW: Final = 40
+"""Cells below which nothing is drawn but a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named choice of columns.
+
+    Attributes:
+        name: As the configuration and the screen call it.
+        columns: Names from the outside in, on the call side; ``ltp`` is always there and always innermost.
+        drops: Groups of columns that go, one after the other, when they do not fit.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    drops: tuple[tuple[str, ...], ...]
+
+
+PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
+    {
+        preset.name: preset
+        for preset in (
+            Preset(
+                "oi",
+                ("bar", "oi", "oi_change", "volume", "iv", "delta", "bid", "ask", "ltp"),
+                (("bid", "ask"), ("volume",), ("iv",), ("delta",), ("bar",), ("oi_change",)),
+            ),
+            Preset(
+                "price",
+                ("change_pct", "change", "bid_qty", "bid", "ask", "ask_qty", "spread", "ltp"),
+                (("change_pct",), ("bid_qty", "ask_qty"), ("change",), ("spread",)),
+            ),
+            Preset(
+                "greeks",
+                ("vega", "theta", "gamma", "delta", "iv", "ltp"),
+                (("gamma",), ("vega",), ("theta",)),
+            ),
+            Preset(
+                "full",
+                (
+                    "bar", "oi", "oi_change", "volume", "change", "spread", "vega", "theta", "gamma", "iv", "delta",
+                    "bid_qty", "bid", "ask", "ask_qty", "ltp",
+                ),
+                (
+                    ("change",), ("spread",), ("bid_qty", "ask_qty"), ("gamma",), ("vega", "theta"), ("bid", "ask"),
+                    ("volume",), ("iv",), ("delta",), ("bar",), ("oi_change",),
+                ),
+            ),
+        )
+    }
+)  # fmt: skip
+"""The presets that key ``c`` goes through."""
+
+
+def user_preset(name: str, columns: Sequence[str]) -> Preset:
+    """Return the trader's own choice of columns; without room the outermost go first.
+
+    Raises:
+        ValueError: When a column is unknown or named twice: one sentence with the known names.
+    """
+    unknown = [column for column in columns if column not in COLUMNS]
+    if unknown:
+        raise ValueError(f"preset {name!r}: there is no column {unknown[0]!r}; there are {', '.join(COLUMNS)}")
+    if len(set(columns)) != len(columns):
+        raise ValueError(f"preset {name!r} names a column twice: {', '.join(columns)}")
+    outer = tuple(column for column in columns if column != "ltp")
+    return Preset(name, (*outer, "ltp"), tuple((column,) for column in outer))
+
+
+class View(StrEnum):
+    """How the chain is laid out."""
+
+    CHAIN = "chain"
+    """Calls left, puts right, strikes between them."""
+    ONE_SIDE = "one side"
+    """The strikes and one side of them."""
+    STRADDLE = "straddle"
+    """Per strike: both legs together."""
+
+    @property
+    def next(self) -> View:
+        """The one after it, in a ring."""
+        order = list(View)
+        return order[(order.index(self) + 1) % len(order)]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A column at its place.
+
+    Attributes:
+        column: Which.
+        side: Of which side.
+        x: First cell, separator included.
+        gap: Cells of the separator in front.
+        width: Cells of the value, without separator, glyph and age.
+    """
+
+    column: Column
+    side: Side
+    x: int
+    gap: int
+    width: int
+
+    @property
+    def cells(self) -> int:
+        """All cells it takes."""
+        return self.gap + self.width + (PRICE_TAIL if self.column.kind is Kind.PRICE else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Columns placed into a width.
+
+    Attributes:
+        view: How they are laid out.
+        width: Cells of the whole line.
+        margin: Empty cells at the left; what remains at the right is padded.
+        call: Columns of the calls, left to right.
+        put: Columns of the puts, left to right.
+        strike_x: First cell of the strike.
+        strike_width: Its cells.
+        roomy: Whether the wide widths are used.
+    """
+
+    view: View
+    width: int
+    margin: int
+    call: tuple[Placed, ...]
+    put: tuple[Placed, ...]
+    strike_x: int
+    strike_width: int
+    roomy: bool
+
+    @property
+    def placed(self) -> tuple[Placed, ...]:
+        """All columns, left to right."""
+        return self.call + self.put
+
+    @property
+    def used(self) -> int:
+        """Cells up to the end of the last column."""
+        ends = [placed.x + placed.cells for placed in self.placed]
+        return max([*ends, self.strike_x + self.strike_width])
+
+    def at(self, x: int) -> Placed | None:
+        """Return the column under a cell, None for the strike and the margins."""
+        return next((placed for placed in self.placed if placed.x <= x < placed.x + placed.cells), None)
+
+
+def _value_width(column: Column, units: Units, *, roomy: bool) -> int:
+    if column.is_quantity and units is Units.CONTRACTS:
+        return CONTRACT_DIGITS + (1 if column.is_signed else 0)
+    return column.roomy if roomy else column.tight
+
+
+def _side_width(columns: Sequence[Column], units: Units, *, roomy: bool) -> int:
+    return sum(_value_width(column, units, roomy=roomy) + 1 for column in columns) - 1 + PRICE_TAIL
+
+
+def _choices(preset: Preset) -> list[tuple[Column, ...]]:
+    """The preset's columns, and what is left after each of its drops."""
+    names = list(preset.columns)
+    choices = [tuple(COLUMNS[name] for name in names)]
+    for drop in preset.drops:
+        names = [name for name in names if name not in drop]
+        choices.append(tuple(COLUMNS[name] for name in names))
+    return choices
+
+
+def strike_width(*, roomy: bool) -> int:
+    """Return the cells of the strike column."""
+    return 12 if roomy else 10
+
+
+def fit(
+    preset: Preset, width: int, *, view: View = View.CHAIN, side: Side = Side.CALL, units: Units = Units.LAKH
+) -> Layout:
+    """Place as many of a preset's columns as fit into a width; wide cells before narrow ones, columns before width.
+
+    Args:
+        preset: Which columns are wanted.
+        width: Cells of the line.
+        view: `View.CHAIN` needs `CHAIN_WIDTH` cells; with fewer, one side is laid out instead.
+        side: Which side `View.ONE_SIDE` shows.
+        units: Quantities in full take more cells.
+    """
+    if view is View.CHAIN and width >= CHAIN_WIDTH:
+        for columns in _choices(preset):
+            for roomy in (True, False):
+                if 2 * _side_width(columns, units, roomy=roomy) + strike_width(roomy=roomy) <= width:
+                    return _two_sided(columns, width, units, roomy=roomy)
+    return _one_sided(preset, width, side, units)
+
+
+def _two_sided(columns: Sequence[Column], width: int, units: Units, *, roomy: bool) -> Layout:
+    side_width, middle = _side_width(columns, units, roomy=roomy), strike_width(roomy=roomy)
+    margin = (width - 2 * side_width - middle) // 2
+    call, x = [], margin
+    for place, column in enumerate(columns):
+        placed = Placed(column, Side.CALL, x, 1 if place else 0, _value_width(column, units, roomy=roomy))
+        call.append(placed)
+        x += placed.cells
+    strike_x = x
+    x += middle
+    put = []
+    for place, column in enumerate(reversed(columns)):
+        placed = Placed(column, Side.PUT, x, 1 if place else 0, _value_width(column, units, roomy=roomy))
+        put.append(placed)
+        x += placed.cells
+    return Layout(View.CHAIN, width, margin, tuple(call), tuple(put), strike_x, middle, roomy)
+
+
+def _one_sided(preset: Preset, width: int, side: Side, units: Units) -> Layout:
+    """Strike, price, then the preset's columns in their order with the bar at the end."""
+    for columns in _choices(preset):
+        for roomy in (True, False):
+            if strike_width(roomy=roomy) + _side_width(columns, units, roomy=roomy) <= width:
+                return _one_sided_of(columns, width, side, units, roomy=roomy)
+    return _one_sided_of((COLUMNS["ltp"],), width, side, units, roomy=False)
+
+
+def _one_sided_of(columns: Sequence[Column], width: int, side: Side, units: Units, *, roomy: bool) -> Layout:
+    order = sorted(columns, key=lambda column: (column.kind is not Kind.PRICE, column.kind is Kind.BAR))
+    middle = strike_width(roomy=roomy)
+    placed, x = [], middle
+    for place, column in enumerate(order):
+        item = Placed(column, side, x, 1 if place else 0, _value_width(column, units, roomy=roomy))
+        placed.append(item)
+        x += item.cells
+    call, put = ((), tuple(placed)) if side is Side.PUT else (tuple(placed), ())
+    return Layout(View.ONE_SIDE, width, 0, call, put, 0, middle, roomy)

@@ -1,0 +1,328 @@
+"""What the widgets of the chain are fed: immutable pictures of one moment, built once per display frame.
+
+A `ChainFrame` holds numbers and states, not text: units, columns and widths are the widget's business, so that a key
+that changes them repaints at once from the frame that is there. `tickertui.tui.chain_reader.ChainReader` builds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import IntEnum, StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tickertui.market.chain import NO_REFERENCE, ChainTotals, Reference, ReferenceKind
+from tickertui.market.instruments import ChainRows
+from tickertui.tui.states import LIVE_STATES, DataState, MarketView
+
+
+class Field(IntEnum):
+    """Columns of `ChainFrame.values`; NaN where there is no value. Prices in rupees, quantities in units."""
+
+    LTP = 0
+    CLOSE = 1
+    BID = 2
+    ASK = 3
+    AVERAGE = 4
+    HIGH = 5
+    LOW = 6
+    OI = 7
+    VOLUME = 8
+    BID_QTY = 9
+    ASK_QTY = 10
+    LAST_QTY = 11
+    BUY_QTY = 12
+    SELL_QTY = 13
+    IV = 14
+    """A decimal per year."""
+    DELTA = 15
+    GAMMA = 16
+    THETA = 17
+    """Rupees per calendar day."""
+    VEGA = 18
+    """Rupees per volatility point."""
+    OI_CHANGE = 19
+    """Since the previous close."""
+    CHANGE = 20
+    CHANGE_PCT = 21
+    SPREAD = 22
+    MARK_OI = 23
+    """Change of the open interest since the mark was set."""
+    MARK_LTP = 24
+    MARK_VOLUME = 25
+    EXCHANGE_AT = 26
+    """Epoch seconds of the exchange's time stamp; not shown in a cell."""
+
+
+class BarMeaning(IntEnum):
+    """What the bar in a cell stands for; the value is the index into `ChainFrame.bar_scales`."""
+
+    OI = 0
+    OI_CHANGE = 1
+    VOLUME = 2
+
+    @property
+    def field(self) -> Field:
+        """The field that is drawn."""
+        return (Field.OI, Field.OI_CHANGE, Field.VOLUME)[self]
+
+    @property
+    def label(self) -> str:
+        """Its name on screen."""
+        return ("OI", "dOI", "Vol")[self]
+
+    @property
+    def next(self) -> BarMeaning:
+        """The one after it, in a ring."""
+        return BarMeaning((self + 1) % len(BarMeaning))
+
+
+@dataclass(frozen=True, slots=True)
+class ChainKey:
+    """Which chain a frame shows."""
+
+    underlying: str
+    expiry: date
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryMark:
+    """One expiry of the strip.
+
+    Attributes:
+        expiry: Its date.
+        letter: W weekly, M monthly (the last one of its month), Q quarterly, H half-yearly.
+        days: Calendar days from today.
+        note: Why it is not on its usual day, empty when it is or nobody knows.
+    """
+
+    expiry: date
+    letter: str
+    days: int
+    note: str = ""
+
+    @property
+    def is_today(self) -> bool:
+        """Whether it expires today."""
+        return self.days == 0
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteView:
+    """One instrument of the header line.
+
+    Attributes:
+        label: ``NIFTY``, ``Fut``, ``VIX``.
+        price: Rupees, NaN missing.
+        change: Since the previous close, rupees, NaN missing.
+        change_pct: The same in percent.
+        direction: Of the last change of the price, -1, 0 or +1.
+        state: What the price is worth.
+        age_s: Seconds since its last packet, NaN before the first.
+    """
+
+    label: str
+    price: float
+    change: float = float("nan")
+    change_pct: float = float("nan")
+    direction: int = 0
+    state: DataState = DataState.LIVE
+    age_s: float = float("nan")
+
+
+class BannerKind(StrEnum):
+    """Why the first row is taken; the value is the theme variable of its hue."""
+
+    MOCK = "mock"
+    REPLAY = "replay"
+    SILENT = "warn"
+    LOGIN = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class BannerView:
+    """The first row while something about all numbers must be known; it cannot be dismissed.
+
+    Attributes:
+        kind: Decides hue, hatch and words.
+        text: What stands between the hatches; begins with the state's word.
+    """
+
+    kind: BannerKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSummary:
+    """The third line: what the chain says as a whole.
+
+    Attributes:
+        reference: What the at-the-money row is measured from.
+        atm_strike: Rupees, NaN when no reference is known.
+        straddle: Call plus put at the money, rupees.
+        straddle_pct: The same in percent of the reference.
+        atm_iv: Mean implied volatility at the money, a decimal.
+        forward: Forward of this expiry, `NO_REFERENCE` when it cannot be told.
+        oi_at: When an open interest of this chain was last seen to change, None when not yet.
+        oi_age_s: Seconds since then, NaN when not yet.
+        lot_size: Units per lot.
+        convention: How implied volatility and Greeks are computed, in words.
+        marked_at: When the trader set the mark, None without one.
+    """
+
+    reference: Reference = NO_REFERENCE
+    atm_strike: float = float("nan")
+    straddle: float = float("nan")
+    straddle_pct: float = float("nan")
+    atm_iv: float = float("nan")
+    forward: Reference = NO_REFERENCE
+    oi_at: datetime | None = None
+    oi_age_s: float = float("nan")
+    lot_size: int = 1
+    convention: str = ""
+    marked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChainFrame:
+    """One chain at one moment. Arrays are read-only; column 0 of the second axis is the call, 1 the put.
+
+    Attributes:
+        key: Which chain.
+        number: Ascending from 1 for each reader.
+        at: Wall time.
+        at_ns: Monotonic time.
+        contracts: Strikes, tokens, lot and tick size.
+        values: float64[k, 2, fields] by `Field`.
+        states: int8[k, 2] of `DataState`.
+        directions: int8[k, 2]: arrow to show, 0 for none (the last change is long ago).
+        flashes: int8[k, 2]: direction of a change within the last moment.
+        ages: int32[k, 2]: seconds to show behind the price, -1 for none.
+        old_greeks: bool[k, 2]: where the oldest input of the implied volatility is old.
+        row_versions: int64[k]: `number` of the frame in which the row's look changed last.
+        atm_row: Row at the money, -1 when no reference is known.
+        bar_scales: What a full bar stands for, by `BarMeaning`.
+        totals: Sums over all strikes.
+        summary: The chain as a whole.
+        underlying: Header entry of the underlying.
+        future: Header entry of the future, None without one.
+        others: Further header entries.
+        expiries: The strip.
+        market: What the calendar says.
+        banner: What the first row must say, None for nothing.
+        loaded: Legs with a price.
+        legs: Legs on the board.
+    """
+
+    key: ChainKey
+    number: int
+    at: datetime
+    at_ns: int
+    contracts: ChainRows
+    values: NDArray[np.float64]
+    states: NDArray[np.int8]
+    directions: NDArray[np.int8]
+    flashes: NDArray[np.int8]
+    ages: NDArray[np.int32]
+    old_greeks: NDArray[np.bool_]
+    row_versions: NDArray[np.int64]
+    atm_row: int
+    bar_scales: tuple[float, float, float]
+    totals: ChainTotals
+    summary: ChainSummary
+    underlying: QuoteView
+    future: QuoteView | None
+    others: tuple[QuoteView, ...]
+    expiries: tuple[ExpiryMark, ...]
+    market: MarketView
+    banner: BannerView | None
+    loaded: int
+    legs: int
+
+    @property
+    def strikes(self) -> NDArray[np.float64]:
+        """float64[k], ascending, rupees."""
+        return self.contracts.strikes
+
+    @property
+    def is_mock(self) -> bool:
+        """Whether any value of this chain is synthetic."""
+        return bool((self.states == DataState.MOCK).any()) or self.underlying.state is DataState.MOCK
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether any value of this chain is a recorded one."""
+        return bool((self.states == DataState.REPLAY).any())
+
+    def token(self, row: int, side: int) -> int:
+        """Return the token of a leg, -1 where the strike has none."""
+        column = self.contracts.put_tokens if side else self.contracts.call_tokens
+        return int(column[row])
+
+    def tag(self, rows: NDArray[np.intp]) -> StateTag:
+        """Return the worst thing to say about these rows, and of how many of their legs it is true."""
+        states = self.states[rows]
+        states = states[states != DataState.WAITING]
+        counts = np.bincount(states.ravel(), minlength=len(DataState))
+        total = int(self.states[rows].size)
+        for state in _TAG_ORDER:
+            if counts[state]:
+                return StateTag(state, int(counts[state]), total)
+        return StateTag(DataState.LIVE, int(sum(counts[state] for state in LIVE_STATES)), total)
+
+
+_TAG_ORDER: Final = (
+    DataState.MOCK, DataState.REPLAY, DataState.ERROR, DataState.STALE, DataState.CLOSED, DataState.SNAP,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StateTag:
+    """The header's tag.
+
+    Attributes:
+        state: What it says.
+        count: Legs in that state (live and quiet ones for LIVE).
+        total: Legs looked at.
+    """
+
+    state: DataState
+    count: int
+    total: int
+
+
+def expiry_marks(
+    expiries: tuple[date, ...], today: date, notes: dict[date, str] | None = None
+) -> tuple[ExpiryMark, ...]:
+    """Return the marks of an underlying's listed expiries.
+
+    The last listed expiry of a month is its monthly one; those more than three months out are the quarterly series
+    (March, September) and the half-yearly one (June, December).
+
+    Args:
+        expiries: Ascending.
+        today: Date in market time.
+        notes: Why an expiry is not on its usual day.
+    """
+    marks = []
+    for place, expiry in enumerate(expiries):
+        following = expiries[place + 1] if place + 1 < len(expiries) else None
+        monthly = following is None or (following.year, following.month) != (expiry.year, expiry.month)
+        letter = "W"
+        if monthly:
+            months_out = (expiry.year - today.year) * 12 + expiry.month - today.month
+            letter = "M" if months_out <= _SERIAL_MONTHS else "H" if expiry.month in (6, 12) else "Q"
+        marks.append(ExpiryMark(expiry, letter, (expiry - today).days, (notes or {}).get(expiry, "")))
+    return tuple(marks)
+
+
+_SERIAL_MONTHS: Final = 3
+"""Monthly series are listed for the three nearest months; what lies beyond is quarterly or half-yearly."""
+
+__all__ = [
+    "BannerKind", "BannerView", "BarMeaning", "ChainFrame", "ChainKey", "ChainSummary", "ExpiryMark", "Field",
+    "QuoteView", "ReferenceKind", "StateTag", "expiry_marks",
+]  # fmt: skip

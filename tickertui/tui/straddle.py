@@ -1,0 +1,174 @@
+"""The straddle view: per strike both legs together, for who sells or buys volatility. Painted from the same frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from tickertui.tui import format as fmt
+from tickertui.tui.chain_rows import Pieces, merge
+from tickertui.tui.format import GlyphSet, Units
+from tickertui.tui.frames import ChainFrame, Field
+from tickertui.tui.palette import INKS, Ground, Ink
+from tickertui.tui.states import DataState
+
+Values = list[float]
+_STRIKE_WIDTH: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A column of the straddle view.
+
+    Attributes:
+        name: By which the cursor knows it.
+        title: Its header.
+        width: Cells, the separator in front included.
+        value: Of the call's values, the put's values and the reference price.
+        write: Writes the value into at most so many cells; None for quantities.
+        is_price: Whether it is a sum of prices, which carries the mark of its state.
+        is_signed: Whether its sign is coloured.
+    """
+
+    name: str
+    title: str
+    width: int
+    value: Callable[[Values, Values, float], float]
+    write: Callable[[float, int], str] | None
+    is_price: bool = False
+    is_signed: bool = False
+
+
+def _sum(field: Field) -> Callable[[Values, Values, float], float]:
+    return lambda call, put, reference: call[field] + put[field]
+
+
+def _share(call: Values, put: Values, reference: float) -> float:
+    return 100 * (call[Field.LTP] + put[Field.LTP]) / reference
+
+
+def _mean_volatility(call: Values, put: Values, reference: float) -> float:
+    known = [side[Field.IV] for side in (call, put) if side[Field.IV] == side[Field.IV]]
+    return sum(known) / len(known) if known else float("nan")
+
+
+def _pcr(call: Values, put: Values, reference: float) -> float:
+    return put[Field.OI] / call[Field.OI] if call[Field.OI] else float("nan")
+
+
+def _change(call: Values, put: Values, reference: float) -> float:
+    return call[Field.CHANGE] + put[Field.CHANGE]
+
+
+PAIRS: Final = (
+    Pair("straddle", "Straddle", 10, _sum(Field.LTP), lambda value, width: fmt.fit_price(value, width), is_price=True),
+    Pair("straddle_pct", "%", 7, _share, lambda value, _: fmt.percent(value)),
+    Pair(
+        "straddle_change",
+        "chg",
+        9,
+        _change,
+        lambda value, width: fmt.fit_price(value, width, signed=True),
+        is_signed=True,
+    ),
+    Pair("pair_oi", "OI", 7, _sum(Field.OI), None),
+    Pair("pair_oi_change", "dOI", 8, _sum(Field.OI_CHANGE), None, is_signed=True),
+    Pair("pair_iv", "IV", 5, _mean_volatility, lambda value, _: fmt.volatility(value)),
+    Pair("net_delta", "net dlt", 8, _sum(Field.DELTA), lambda value, _: fmt.signed_number(value), is_signed=True),
+    Pair("pair_pcr", "PCR", 6, _pcr, lambda value, _: fmt.number(value)),
+    Pair("pair_theta", "theta", 8, _sum(Field.THETA), fmt.greek),
+    Pair("pair_vega", "vega", 7, _sum(Field.VEGA), fmt.greek),
+)
+"""All columns of the view, in order; those at the end go first when there is no room."""
+
+
+class StraddlePainter:
+    """Paints the straddle view.
+
+    Args:
+        width: Cells of a line.
+        palette: Styles by `tickertui.tui.palette.style_index`.
+        lot_size: Units per lot.
+        units: How quantities are written; in full they would not fit and are written in lakh.
+        glyphs: Unicode or ASCII.
+    """
+
+    def __init__(self, width: int, palette: Sequence[Style], *, lot_size: int, units: Units, glyphs: GlyphSet) -> None:
+        self.width = width
+        self.palette = palette
+        self._lot_size = lot_size
+        self._units = Units.LAKH if units is Units.CONTRACTS else units
+        self._glyphs = glyphs
+        room = width - _STRIKE_WIDTH
+        pairs = []
+        for pair in PAIRS:
+            if pair.width > room:
+                break
+            room -= pair.width
+            pairs.append(pair)
+        self.pairs = tuple(pairs)
+
+    def column_at(self, x: int) -> Pair | None:
+        """Return the column under a cell, None for the strike and what lies beyond."""
+        left = _STRIKE_WIDTH
+        for pair in self.pairs:
+            if left <= x < left + pair.width:
+                return pair
+            left += pair.width
+        return None
+
+    def row(self, frame: ChainFrame, row: int, *, cursor_column: str = "", pinned: bool = False) -> Strip:
+        """Return one strike."""
+        call, put = frame.values[row].tolist()
+        state = DataState(int(frame.states[row].max()))
+        atm = row == frame.atm_row
+        ground = Ground.ATM if atm else Ground.PLAIN
+        strike = fmt.strike(float(frame.strikes[row])).rjust(6)
+        left, right = ("▶ ", " ◀") if atm else ("• " if pinned else "  ", "  ")
+        pieces: Pieces = [
+            (self._glyphs.text(f"{left}{strike}{right}").center(_STRIKE_WIDTH), ground * INKS + Ink.STRIKE)
+        ]
+        for pair in self.pairs:
+            value = pair.value(call, put, frame.summary.reference.price)
+            text, ink = self._written(pair, value, state)
+            pieces.append((text, (Ground.CURSOR if pair.name == cursor_column else ground) * INKS + ink))
+        used = _STRIKE_WIDTH + sum(pair.width for pair in self.pairs)
+        pieces.append((" " * (self.width - used), ground * INKS))
+        return merge(pieces, self.palette, self.width)
+
+    def _written(self, pair: Pair, value: float, state: DataState) -> tuple[str, Ink]:
+        missing = value != value
+        if missing:
+            text = self._glyphs.text(fmt.MISSING)
+        elif pair.write is None:
+            text = fmt.quantity(value, self._units, self._lot_size, signed=pair.is_signed)
+        elif pair.is_price and state is DataState.MOCK:
+            text = fmt.fit_price(value, pair.width - 2, "~")
+        else:
+            text = pair.write(value, pair.width - (2 if pair.is_price else 1))
+        if pair.is_price:
+            text += state.mark.cell or " "
+        ink = Ink.TEXT
+        if state is DataState.STALE:
+            ink = Ink.STALE
+        elif missing:
+            ink = Ink.MUTED
+        elif pair.is_signed:
+            ink = Ink.GAIN if value > 0 else Ink.LOSS if value < 0 else Ink.MUTED
+        elif pair.is_price:
+            ink = {DataState.MOCK: Ink.MOCK, DataState.SNAP: Ink.SNAP, DataState.ERROR: Ink.ERROR}.get(state, Ink.TEXT)
+        return text.rjust(pair.width), ink
+
+    def header(self, *, mock: bool) -> Strip:
+        """Return the line above the rows; in a mock every column carries the mark ``~``."""
+        mark = "~" if mock else ""
+        cells = "STRIKE".center(_STRIKE_WIDTH)
+        for pair in self.pairs:
+            cells += ((mark + pair.title)[: pair.width] + (" " if pair.is_price else "")).rjust(pair.width)
+        text = self._glyphs.text(cells.ljust(self.width))
+        return Strip([Segment(text, self.palette[Ground.HEADER * INKS])], self.width)
