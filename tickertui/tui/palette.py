@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
+from rich.color import Color as RichColor
 from rich.style import Style
 from textual.color import Color
 
 
 class Ink(IntEnum):
-    """Colours of text; each is the theme variable ``cell-<name>`` or the variable named beside it."""
+    """Colours of text."""
 
     TEXT = 0
     MUTED = 1
@@ -57,7 +58,7 @@ _VARIABLES: Final[Mapping[Ink, str]] = {
     Ink.STALE: "stale",
     Ink.SNAP: "snap",
     Ink.MOCK: "mock",
-    Ink.ERROR: "fault",
+    Ink.ERROR: "error",
     Ink.STRIKE: "strike",
     Ink.BAR_CALL: "bar-call",
     Ink.BAR_PUT: "bar-put",
@@ -114,5 +115,5 @@ def build_palette(variables: Mapping[str, str], *, dimmed: bool = False) -> tupl
     return tuple(styles)
 
 
-def _rich(colour: str):  # noqa: ANN202
+def _rich(colour: str) -> RichColor:
     return Color.parse(colour).rich_color

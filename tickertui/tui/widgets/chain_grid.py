@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.geometry import Region, Size
@@ -670,9 +671,7 @@ class ChainGrid(ScrollView, can_focus=True):
     def _sentence(self, text: str, width: int) -> Strip:
         return Strip([self._segment(text[:width].ljust(width))], width)
 
-    def _segment(self, text: str):  # noqa: ANN202
-        from rich.segment import Segment
-
+    def _segment(self, text: str) -> Segment:
         return Segment(text, self._styles()[Ground.HEADER * INKS])
 
     def _header(self, y: int) -> Strip:
