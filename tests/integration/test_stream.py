@@ -219,7 +219,7 @@ async def test_a_fourth_connection_is_refused_and_waits_a_minute() -> None:
             await setup.until_state(StreamState.LIMITED)
             retry_at = stream.stats.retry_at
             assert retry_at is not None
-            assert timedelta(seconds=60) <= retry_at - setup.clock.now() <= timedelta(seconds=90)
+            assert 55 <= retry_at - anyio.current_time() <= 90
             assert "another program" in stream.stats.last_error
             server.refuse_headers = {"Retry-After": "300"}
             stream.reconnect_now("the user closed the other program")
@@ -227,7 +227,7 @@ async def test_a_fourth_connection_is_refused_and_waits_a_minute() -> None:
             await setup.until_state(StreamState.LIMITED)
             retry_at = stream.stats.retry_at
             assert retry_at is not None
-            assert retry_at - setup.clock.now() >= timedelta(seconds=300)
+            assert retry_at - anyio.current_time() >= 295
 
 
 async def test_a_silent_socket_is_dropped_and_replaced() -> None:
