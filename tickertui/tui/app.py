@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 # Textual reads this once, at import: the paint timer's period is half of the delay that a key can meet.
 os.environ.setdefault("TEXTUAL_FPS", "120")
@@ -64,7 +64,7 @@ class TickerApp(App[int]):
         """Give every semantic colour a value, also in Textual's own themes."""
         return variable_defaults()
 
-    def get_default_screen(self) -> Screen[object]:
+    def get_default_screen(self) -> MainScreen:
         """The one screen; everything else is a panel over it."""
         return MainScreen(self.backend, self.options)
 
@@ -84,7 +84,7 @@ class TickerApp(App[int]):
         except (termios.error, OSError, ValueError):
             self.exit(0)
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Put every action of the registry into the palette."""
         yield from super().get_system_commands(screen)
         main = self.screen_stack[0] if self.screen_stack else screen

@@ -7,8 +7,10 @@ What changes something goes through `Requests` (questions, plans, forms).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
@@ -28,6 +30,7 @@ from tickertui.tui.screens.chain import ChainPane
 from tickertui.tui.screens.events import EventsPane, event_rows
 from tickertui.tui.screens.health import HealthPane
 from tickertui.tui.screens.help import HelpScreen
+from tickertui.tui.screens.jump import JumpTarget
 from tickertui.tui.screens.requests import Requests
 from tickertui.tui.screens.subscriptions import SubscriptionsPane, subscription_rows
 from tickertui.tui.states import LinkWatch
@@ -38,10 +41,8 @@ from tickertui.tui.widgets.row_list import RowList
 from tickertui.tui.widgets.status_bar import StatusBar
 
 PANES = ("chain", "subscriptions", "bootstrap", "health", "analytics", "events")
-_PANE_TITLES = ("Chain", "Subs", "Bootstrap", "Health", "Analytics", "Events")
 _SLOW_EVERY_S = 0.5
 _PANELS_WIDTH, _PANELS_HEIGHT = 110, 34
-_SMALLEST = (40, 10)
 
 Pane = ChainPane | SubscriptionsPane | BootstrapPane | HealthPane | AnalyticsPane | EventsPane
 
@@ -58,9 +59,12 @@ class Panel(RowList, can_focus=False):
         self.pane = pane
         self.border_title = title
 
-    def on_click(self) -> None:
+    def on_click(self, event: events.Click) -> None:
         """Open the pane."""
-        self.screen.query_one("#panes", ContentSwitcher).current = self.pane
+        event.stop()
+        screen = self.screen
+        if isinstance(screen, MainScreen):
+            screen.action_show_pane(self.pane)
 
 
 class MainScreen(Screen[None]):
@@ -141,20 +145,20 @@ class MainScreen(Screen[None]):
         self.chain.surround(self.runtime, market, links)
         self.query_one(Banner).show(banner(self.runtime, links, market, now))
         self.query_one(StatusBar).show(status_view(backend, self.runtime, self.latency, paused=self.paused))
-        self._show_pane(now_pane=self.pane_name)
+        self._show_pane(self.pane_name)
         if self.has_class("-panels") and self.pane_name == "chain":
             self._show_panels()
         self._title()
 
-    def _show_pane(self, now_pane: str) -> None:
+    def _show_pane(self, name: str) -> None:
         backend, now = self.backend, self.backend.clock.now()
-        if now_pane == "subscriptions":
+        if name == "subscriptions":
             self.query_one(SubscriptionsPane).show(self.runtime, backend.rules(), now)
-        elif now_pane == "bootstrap":
+        elif name == "bootstrap":
             self.query_one(BootstrapPane).show(backend.bootstrap())
-        elif now_pane == "health":
+        elif name == "health":
             self.query_one(HealthPane).show(self.runtime, backend.tasks(), backend.health(), self.latency, now)
-        elif now_pane == "events":
+        elif name == "events":
             self.query_one(EventsPane).show(backend.events())
 
     def _show_panels(self) -> None:
@@ -226,6 +230,14 @@ class MainScreen(Screen[None]):
     def keymap(self) -> Mapping[str, str]:
         """The user's own keys by action id."""
         return self.options.keymap
+
+    def jump_targets(self) -> list[JumpTarget]:
+        """Everything that jump mode puts a letter on: the panes, then what the pane has."""
+        keys = self.query_one(KeyBar)
+        targets = [
+            JumpTarget(keys.offset_of(f"show-{name}"), name, partial(self.action_show_pane, name)) for name in PANES
+        ]
+        return targets + (self.chain.jump_targets() if self.pane_name == "chain" else [])
 
     def run_action_id(self, action_id: str) -> None:
         """Run any action of the registry, wherever its pane is: for the palette and the command line."""

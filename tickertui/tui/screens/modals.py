@@ -20,7 +20,7 @@ from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 T = TypeVar("T")
 
 
-class PanelScreen(ModalScreen[T], Generic[T]):
+class PanelScreen(ModalScreen[T | None], Generic[T]):
     """A bordered panel with a title over the dimmed main screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "back", tooltip="Close this.")]

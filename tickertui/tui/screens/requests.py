@@ -6,7 +6,7 @@ one notice.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -76,7 +76,7 @@ class Requests:
         if kind == "socket":
             name = self._account_of_socket(int(name))
             kind = "account"
-        requests = {
+        requests: dict[str, Callable[[], Coroutine[None, None, None]]] = {
             "new": self._new_rule,
             "drop": lambda: self._drop_rule(kind, name),
             "rebuild": lambda: self._rebuild(kind, name),

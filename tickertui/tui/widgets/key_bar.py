@@ -8,6 +8,7 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Offset
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -56,6 +57,16 @@ class KeyBar(Widget):
             for action in actions
         ]
 
+    def offset_of(self, action_id: str) -> Offset:
+        """Return where an entry stands on the screen; the bar's beginning for one that is not shown."""
+        labels = {action.label: action.id for action in actions_of(self._contexts)}
+        x = 0
+        for key, label, _ in _fitting(self.entries(), self.size.width):
+            if labels.get(label) == action_id:
+                return self.region.offset + Offset(x, 0)
+            x += _entry_width(key, label)
+        return self.region.offset
+
     def render_line(self, y: int) -> Strip:
         """Draw the bar."""
         key_style, label_style, active_style = (
@@ -76,11 +87,12 @@ class KeyBar(Widget):
 
 def _fitting(entries: list[tuple[str, str, bool]], width: int) -> list[tuple[str, str, bool]]:
     """Leave out entries before the last two (help and quit) until the rest fits."""
-
-    def size(items: list[tuple[str, str, bool]]) -> int:
-        return sum(len(label) + (1 + len(key) if key.isdigit() else 3 + len(key)) for key, label, _ in items)
-
     kept = list(entries)
-    while len(kept) > 2 and size(kept) > width:
+    while len(kept) > 2 and sum(_entry_width(key, label) for key, label, _ in kept) > width:
         del kept[-3]
     return kept
+
+
+def _entry_width(key: str, label: str) -> int:
+    """Cells of one entry: a digit stands right before its label, other keys have room around them."""
+    return cell_len(label) + cell_len(key) + (1 if key.isdigit() else 3)
