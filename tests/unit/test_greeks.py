@@ -214,6 +214,9 @@ def test_black_scholes_agrees_with_black_on_the_carried_forward() -> None:
     on_spot = calculator.spot_greeks(spot, strikes, years, calls, 0.3)
     assert np.allclose(on_spot.price, on_forward.price, rtol=1e-13)
     assert np.allclose(on_spot.delta, on_forward.delta * forward / spot, rtol=1e-13)
+    iv, status = calculator.spot_implied_volatility(on_spot.price, spot, strikes, years, calls)
+    assert (status == Status.OK).all()
+    assert np.allclose(iv, 0.3, rtol=1e-12)
     h = 1e-4
     bumped = [
         GreeksCalculator(rate + sign * h, dividend).spot_greeks(spot, strikes, years, calls, 0.3).price

@@ -347,6 +347,28 @@ def test_prices_far_outside_any_market_are_solved_too(log_moneyness: float, shar
     assert out.price[0] == pytest.approx(market, rel=1e-9)
 
 
+@pytest.mark.parametrize("iv", [1e-3, 1e-30, 1e-140])
+def test_without_volatility_left_the_greeks_are_the_payoffs(iv: float) -> None:
+    """Deltas of exactly 0 and 1 and nothing else, where the rational of M would overflow and phi underflows."""
+    forward, strike = np.array([24_000.0, 24_000.0, 1e9]), np.array([23_000.0, 25_000.0, 1e-9])
+    for is_call, deltas in ((True, [1.0, 0.0, 1.0]), (False, [0.0, -1.0, 0.0])):
+        out = Greeks.empty(3)
+        OptionKernel().greeks(forward, strike, np.full(3, 0.01), np.full(3, is_call), np.full(3, iv), None, out)
+        assert out.delta.tolist() == deltas
+        for name in ("gamma", "theta", "vega", "vanna", "volga", "charm"):
+            assert (getattr(out, name) == 0.0).all(), name
+        payoff = np.maximum((forward - strike) * (1 if is_call else -1), 0.0)
+        assert np.array_equal(out.price, payoff)
+
+
+def test_a_volatility_too_small_to_compute_with_is_none() -> None:
+    one, out = np.ones(3), Greeks.empty(3)
+    iv = np.array([1e-300, 5e-324, 0.2])
+    OptionKernel().greeks(24_000 * one, 24_000 * one, 0.01 * one, one > 0, iv, None, out)
+    for column in out.columns():
+        assert np.isnan(column).tolist() == [True, True, False]
+
+
 def test_slices_concatenate_and_spread() -> None:
     starts, lengths = np.array([10, 3, 40]), np.array([2, 0, 3])
     assert slice_rows(starts, lengths).tolist() == [10, 11, 40, 41, 42]

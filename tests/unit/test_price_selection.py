@@ -44,7 +44,7 @@ def test_mid_or_last_equals_its_twin(rows: list[tuple[float, float, float, float
 
 @pytest.mark.parametrize(
     ("bid", "ask", "expected"),
-    [(12.10, 12.30, PriceSource.MID), (0.05, 0.25, PriceSource.MID), (0.05, 0.30, PriceSource.LAST)],
+    [(0.85, 1.05, PriceSource.MID), (0.05, 0.25, PriceSource.MID), (0.05, 0.30, PriceSource.LAST)],
 )
 def test_four_ticks_are_tight_for_cheap_options(bid: float, ask: float, expected: PriceSource) -> None:
     one = np.ones(1)

@@ -24,6 +24,10 @@ BLOCK: Final = 16_384
 """Rows per pass over the scratch arrays, see `Scratch`."""
 
 
+SMALLEST_TOTAL: Final = 1e-150
+"""Least s = sigma sqrt(T) that counts as a volatility: d1² = (ln(F/K)/s)² must not overflow."""
+
+
 class OptionKernel:
     """Solves arrays of Black-76 options; owns its temporaries, so one thread at a time may use it.
 
@@ -99,7 +103,8 @@ class OptionKernel:
             strike: Strikes in rupees.
             years: Times to expiry in years.
             is_call: True for calls.
-            iv: Volatilities; rows with NaN or a volatility or time that is not positive become NaN.
+            iv: Volatilities; rows with NaN or a volatility or time that is not positive become NaN
+                (as do those whose s = sigma sqrt(T) is below `SMALLEST_TOTAL`).
             discount: Discount factors, None for 1.
             out: Receives the results.
             rate: -ln(discount) / years where the caller knows it; computed from ``discount`` otherwise.
@@ -208,6 +213,7 @@ def _total_volatility(
     log_of_ratio(log_moneyness.copy(), log_moneyness, total)
     np.sqrt(years, out=total)
     total *= iv
+    usable &= total > SMALLEST_TOTAL
     if not usable.all():
         total[~usable] = np.nan
 

@@ -88,7 +88,7 @@ def select_price(
         traded = (last > 0.0) & (last < np.inf) & (last_age <= recent)
         middle = 0.5 * (bid + ask)
         tight = (bid > 0.0) & (ask >= bid) & (ask < np.inf)
-        # Half a paisa of grace: 12.30 - 12.10 is not four ticks of 0.05 in floating point.
+        # A grace far below a tick: in floating point 1.05 - 0.85 is more than four ticks of 0.05.
         tight &= ask - bid <= np.maximum(TIGHT_TICKS * tick, TIGHT_SHARE * middle) + 1e-6
         steps = {
             PriceRule.MID_OR_LAST: ((PriceSource.LAST, last, traded), (PriceSource.MID, middle, tight)),
