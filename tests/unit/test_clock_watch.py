@@ -1,0 +1,65 @@
+"""Sleep, a stopped process and a clock that was set, told apart from seconds that merely pass."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from tickertui.market.clock import IST, ManualClock
+from tickertui.services.clock_watch import ClockFault, ClockWatch
+
+START = datetime(2026, 11, 23, 10, 2, tzinfo=IST)
+
+
+def test_seconds_that_pass_are_nothing() -> None:
+    clock = ManualClock(START)
+    watch = ClockWatch(clock)
+    for _ in range(100):
+        clock.advance(1.2)
+        assert watch.look() is None
+    clock.set(clock.now() + timedelta(seconds=3))
+    assert watch.look() is None, "an ordinary correction of the clock"
+
+
+def test_a_laptop_that_slept_is_named_with_its_hours() -> None:
+    clock = ManualClock(START)
+    watch = ClockWatch(clock)
+    clock.set(START + timedelta(minutes=39))
+    gap = watch.look()
+    assert gap is not None
+    assert gap.fault is ClockFault.ASLEEP
+    assert gap.describe() == "asleep 10:02-10:41: 39 min of ticks are missing"
+    clock.advance(1)
+    assert watch.look() is None
+
+
+def test_a_process_that_was_stopped_is_seen_by_one_long_second() -> None:
+    clock = ManualClock(START)
+    watch = ClockWatch(clock)
+    clock.advance(60)
+    gap = watch.look()
+    assert gap is not None
+    assert gap.fault is ClockFault.ASLEEP
+    assert "60 s of ticks are missing" in gap.describe()
+
+
+@pytest.mark.parametrize("hours, words", [(1.5, "90 min"), (3, "3 h 0 min")])
+def test_long_gaps_are_in_readable_units(hours: float, words: str) -> None:
+    clock = ManualClock(START)
+    watch = ClockWatch(clock)
+    clock.set(START + timedelta(hours=hours))
+    gap = watch.look()
+    assert gap is not None
+    assert words in gap.describe()
+
+
+def test_a_clock_that_was_set_back_is_not_sleep() -> None:
+    clock = ManualClock(START)
+    watch = ClockWatch(clock)
+    clock.advance(1)
+    clock.set(START - timedelta(hours=1))
+    gap = watch.look()
+    assert gap is not None
+    assert gap.fault is ClockFault.SET_BACK
+    assert gap.describe() == "the clock of this machine was set back from 10:02:00 to 09:02:00"

@@ -1,0 +1,150 @@
+"""Which feed is on, by accounts, calendar and wish; nothing of one feed survives into another."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from tests.support.fake_sockets import rows_of
+from tickertui.market.board import MarketBoard
+from tickertui.market.clock import IST, ManualClock
+from tickertui.market.hours import load_calendar
+from tickertui.market.ticks import Source, TickBatch
+from tickertui.services.events import EventLog
+from tickertui.services.feed_switch import FeedSwitch
+from tickertui.services.state import FeedMode, Severity
+
+MONDAY = datetime(2026, 11, 23, 10, 0, tzinfo=IST)
+TOKEN = 5 << 8 | 2
+
+
+class Desk:
+    def __init__(self, at: datetime = MONDAY, *, accounts: bool = True, mock_allowed: bool = True) -> None:
+        self.clock = ManualClock(at)
+        self.events = EventLog(self.clock)
+        self.board = MarketBoard()
+        self.board.ensure([TOKEN])
+        self.accounts = accounts
+        self.segments = {"NFO"}
+        self.feed = FeedSwitch(
+            board=self.board,
+            calendar=load_calendar(),
+            clock=self.clock,
+            events=self.events,
+            has_accounts=lambda: self.accounts,
+            segments=lambda: self.segments,
+            mock_allowed=mock_allowed,
+        )
+
+    def apply(self, source: Source, generation: int | None = None) -> None:
+        number = self.feed.generation if generation is None else generation
+        self.board.apply(TickBatch.from_rows(rows_of([TOKEN]), source, generation=number))
+
+    def mode(self) -> FeedMode:
+        return self.feed.mode
+
+    def source(self) -> Source:
+        return self.board.source_of(self.board.row(TOKEN))
+
+
+@pytest.mark.parametrize(
+    "at, mode",
+    [
+        (datetime(2026, 11, 23, 9, 14, 59, tzinfo=IST), FeedMode.CLOSED),
+        (datetime(2026, 11, 23, 9, 15, tzinfo=IST), FeedMode.LIVE),
+        (datetime(2026, 11, 23, 15, 39, 59, tzinfo=IST), FeedMode.LIVE),
+        (datetime(2026, 11, 23, 15, 40, tzinfo=IST), FeedMode.CLOSED),
+        (datetime(2026, 11, 22, 10, 0, tzinfo=IST), FeedMode.CLOSED),
+        (datetime(2026, 11, 24, 10, 0, tzinfo=IST), FeedMode.CLOSED),
+    ],
+    ids=["before the open", "at the open", "before the close", "at the close", "Sunday", "holiday"],
+)
+def test_with_accounts_the_calendar_decides(at: datetime, mode: FeedMode) -> None:
+    desk = Desk(at)
+    assert desk.feed.evaluate()
+    assert desk.mode() is mode
+    assert desk.feed.is_live
+    assert desk.feed.expects_data() is (mode is FeedMode.LIVE)
+
+
+def test_the_market_is_open_while_one_segment_of_the_plan_is() -> None:
+    desk = Desk(datetime(2026, 11, 23, 20, 0, tzinfo=IST))
+    assert not desk.feed.market_is_open()
+    desk.segments.add("MCX")
+    assert desk.feed.market_is_open()
+
+
+def test_open_and_close_keep_the_values_and_each_is_an_event() -> None:
+    desk = Desk(datetime(2026, 11, 23, 15, 39, tzinfo=IST))
+    desk.feed.evaluate()
+    desk.apply(Source.LIVE)
+    generation = desk.feed.generation
+    assert not desk.feed.evaluate()
+    desk.clock.advance(60)
+    assert desk.feed.evaluate()
+    assert desk.mode() is FeedMode.CLOSED
+    assert desk.source() is Source.LIVE
+    assert desk.feed.generation == generation
+    texts = [event.text for event in desk.events.since()]
+    assert texts == [
+        "the market is open: live feed",
+        "the market is shut: last values stay, sockets stay open",
+    ]
+
+
+def test_without_accounts_a_mock_runs_at_any_hour_unless_it_is_switched_off() -> None:
+    desk = Desk(datetime(2026, 11, 22, 3, 0, tzinfo=IST), accounts=False)
+    desk.feed.evaluate()
+    assert desk.mode() is FeedMode.MOCK
+    assert desk.events.since()[-1].severity is Severity.WARNING
+    none = Desk(accounts=False, mock_allowed=False)
+    none.feed.evaluate()
+    assert none.mode() is FeedMode.NONE
+
+
+def test_a_mock_with_accounts_is_only_by_wish_and_never_mixes_with_live_values() -> None:
+    desk = Desk()
+    desk.feed.evaluate()
+    desk.apply(Source.LIVE)
+    live = desk.feed.generation
+    desk.feed.wish(FeedMode.MOCK)
+    assert desk.feed.evaluate()
+    assert desk.mode() is FeedMode.MOCK
+    assert not desk.feed.expects_data()
+    assert desk.source() is Source.NONE, "the live values are gone"
+    desk.apply(Source.LIVE, live)
+    assert desk.source() is Source.NONE, "a late tick of the live feed is dropped"
+    desk.apply(Source.MOCK)
+    assert desk.source() is Source.MOCK
+    mock = desk.feed.generation
+    desk.feed.wish(None)
+    assert desk.feed.evaluate()
+    assert desk.mode() is FeedMode.LIVE
+    desk.apply(Source.MOCK, mock)
+    assert desk.source() is Source.NONE
+    assert "values of the mock feed were cleared" in desk.events.since()[-1].text
+
+
+def test_a_replay_is_a_feed_of_its_own_kind() -> None:
+    desk = Desk(accounts=False)
+    desk.feed.evaluate()
+    before = desk.feed.generation
+    desk.feed.wish(FeedMode.REPLAY)
+    desk.feed.evaluate()
+    assert desk.mode() is FeedMode.REPLAY
+    assert desk.board.generation == desk.feed.generation == before + 1
+    desk.feed.wish(FeedMode.LIVE)
+    desk.feed.evaluate()
+    assert desk.mode() is FeedMode.MOCK, "a wish for live is what accounts and calendar say"
+
+
+def test_a_new_plan_of_the_same_feed_takes_a_number_and_drops_nothing() -> None:
+    desk = Desk()
+    desk.feed.evaluate()
+    old = desk.feed.generation
+    assert desk.feed.advance() == old + 1
+    desk.apply(Source.LIVE, old)
+    assert desk.source() is Source.LIVE
+    desk.feed.shut()
+    assert desk.mode() is FeedMode.NONE

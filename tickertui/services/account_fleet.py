@@ -1,0 +1,419 @@
+"""`AccountFleet`: the streams of all accounts, who may use which account, and what happens to a broken one.
+
+The ticker loop owns one. It starts a supervised stream for each account that this terminal has claimed, investigates
+a refusal, swaps a new token in, and says which accounts a plan may use: an account that is broken for long, or that
+the user emptied, is left out, and the next reload moves its instruments to accounts with room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+
+from tickertui.market.board import MarketBoard
+from tickertui.market.clock import Clock
+from tickertui.services.account_stream import AccountStream, FeedPulse, FrameTap, SocketCounts, StreamHooks
+from tickertui.services.events import EventLog
+from tickertui.services.plan_applier import Distribution, set_all
+from tickertui.services.session_orchestrator import SessionOrchestrator
+from tickertui.services.silence import SilenceLimits
+from tickertui.services.sockets import SocketFactory
+from tickertui.services.state import AccountState, AccountStatus, Severity
+from tickertui.services.task_monitor import RestartPolicy, TaskMonitor, describe_error
+
+SOCKETS = 3
+"""Connections that the broker allows one API key; sockets are numbered account index * 3 + socket."""
+
+_BROKEN = frozenset(
+    (AccountState.AUTH_EXPIRED, AccountState.FAILED, AccountState.RATE_LIMITED, AccountState.RECONNECTING)
+)
+
+
+class Claims(Protocol):
+    """Who streams which account, among the terminals on one store."""
+
+    async def claim(self, account: str) -> str | None:
+        """Take an account; None when it is ours, else who has it."""
+        ...
+
+    async def release_all(self) -> None:
+        """Give back everything that is ours."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSettings:
+    """How accounts are run.
+
+    Attributes:
+        per_socket: Instruments the broker allows on one socket.
+        restart: Of an account's stream that crashed; afterwards the account is FAILED.
+        redistribute_after: Seconds that an account may be broken before its instruments move.
+        silence: When silence is a fault.
+    """
+
+    per_socket: int = 3000
+    restart: RestartPolicy = field(default_factory=RestartPolicy)
+    redistribute_after: float = 180.0
+    silence: SilenceLimits = field(default_factory=SilenceLimits)
+
+
+@dataclass(slots=True)
+class _Account:
+    """What is remembered of one account beside its stream."""
+
+    stream: AccountStream
+    crashed: str = ""
+    owner: str = ""
+    emptied: str = ""
+    """Why its instruments were moved away, empty while they may stay."""
+    emptied_ns: int = 0
+    """When it was emptied because it was broken, 0 when the user did it."""
+    broken_ns: int = 0
+
+    @property
+    def is_ours(self) -> bool:
+        return not self.owner
+
+
+class AccountFleet:
+    """The streams of all accounts.
+
+    Args:
+        orchestrator: Accounts, tokens and states.
+        monitor: Runs and restarts the streams.
+        socket_factory: Makes sockets.
+        claims: Which terminal streams which account.
+        board: Takes the ticks.
+        clock: For ages.
+        events: Moves and refusals are recorded here.
+        settings: See `FleetSettings`.
+        expects_data: Whether a silent socket means something.
+        changed: Called when the set of accounts that a plan may use has changed: a reload is due.
+        on_instruments_meta: Given row count and etag of the broker's dump.
+        frame_tap: Given each raw frame.
+    """
+
+    def __init__(
+        self,
+        *,
+        orchestrator: SessionOrchestrator,
+        monitor: TaskMonitor,
+        socket_factory: SocketFactory,
+        claims: Claims,
+        board: MarketBoard,
+        clock: Clock,
+        events: EventLog,
+        settings: FleetSettings,
+        expects_data: Callable[[], bool],
+        changed: Callable[[], None],
+        on_instruments_meta: Callable[[int, str], None],
+        frame_tap: FrameTap | None = None,
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._monitor = monitor
+        self._socket_factory = socket_factory
+        self._claims = claims
+        self._board = board
+        self._clock = clock
+        self._events = events
+        self._settings = settings
+        self._changed = changed
+        self._pulse = FeedPulse()
+        self._hooks = StreamHooks(expects_data, self._on_refused, on_instruments_meta, frame_tap)
+        self._accounts: dict[str, _Account] = {}
+        self._group: TaskGroup | None = None
+        self._unlisten: Callable[[], None] = lambda: None
+
+    # ------------------------------------------------------------------ life
+
+    async def open(self, group: TaskGroup) -> None:
+        """Claim every account and start the streams of those that are ours."""
+        self._group = group
+        self._unlisten = self._orchestrator.listen(self._on_account_changed)
+        for account in self._orchestrator.list_accounts():
+            await self._add(account)
+
+    async def close(self) -> None:
+        """Close all sockets and wait for them; cancelled by its deadline it leaves the rest to `abandon`."""
+        self._unlisten()
+        for entry in self._accounts.values():
+            entry.stream.stop()
+        for name in self._accounts:
+            await self._monitor.wait(_task(name))
+
+    async def abandon(self) -> None:
+        """Cancel what is still running, give back the accounts and forget them."""
+        tasks = [task for name in self._accounts for task in (_task(name), _inquiry(name))]
+        for task in tasks:
+            self._monitor.cancel(task)
+        for task in tasks:
+            await self._monitor.wait(task)
+        self._accounts.clear()
+        self._group = None
+        await self._claims.release_all()
+
+    async def _add(self, account: str) -> None:
+        stream = self._make_stream(account)
+        entry = self._accounts[account] = _Account(stream)
+        entry.owner = await self._claims.claim(account) or ""
+        if entry.is_ours:
+            self._run(account)
+        else:
+            self._say(account, f"{account} is streamed by {entry.owner}; shown read-only here", Severity.WARNING)
+
+    def _make_stream(self, account: str) -> AccountStream:
+        return AccountStream(
+            account,
+            self._orchestrator.index(account) * SOCKETS,
+            sockets=self._orchestrator.config(account).sockets,
+            per_socket=self._settings.per_socket,
+            socket_factory=self._socket_factory,
+            board=self._board,
+            clock=self._clock,
+            events=self._events,
+            pulse=self._pulse,
+            hooks=self._hooks,
+            limits=self._settings.silence,
+        )
+
+    def _run(self, account: str) -> None:
+        if self._group is None or self._monitor.is_running(_task(account)):
+            return
+        entry = self._accounts[account]
+        entry.crashed = ""
+        self._monitor.start(
+            self._group,
+            _task(account),
+            entry.stream.run,
+            restart=self._settings.restart,
+            on_failed=lambda error: self._on_failed(account, error),
+        )
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def streams(self) -> Mapping[str, AccountStream]:
+        """Streams that this terminal runs, by account."""
+        return {name: entry.stream for name, entry in self._accounts.items() if entry.is_ours}
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this terminal streams at least one account, and so may write the plan."""
+        return any(entry.is_ours for entry in self._accounts.values())
+
+    def plannable(self) -> tuple[str, ...]:
+        """Return the accounts that a plan may use, in the order of the configuration."""
+        return tuple(name for name, entry in self._accounts.items() if not entry.emptied)
+
+    def connected(self) -> list[int]:
+        """Return the numbers of the sockets that are connected."""
+        return [
+            number
+            for entry in self._accounts.values()
+            if entry.is_ours
+            for number in entry.stream.connections
+            if entry.stream.is_open(number)
+        ]
+
+    def ticks_per_second(self) -> float:
+        """Over all sockets."""
+        return sum(entry.stream.ticks_per_second() for entry in self._accounts.values())
+
+    def state(self, account: str) -> AccountState:
+        """Return the state of an account: what is known of its session goes before what its sockets show."""
+        entry = self._accounts[account]
+        if not entry.is_ours:
+            return AccountState.ELSEWHERE
+        if entry.crashed:
+            return AccountState.FAILED
+        session = self._orchestrator.state(account)
+        if session in (AccountState.AUTH_EXPIRED, AccountState.FAILED):
+            return session
+        return entry.stream.state()
+
+    def status(self, counts: Mapping[int, SocketCounts]) -> tuple[AccountStatus, ...]:
+        """Return all accounts for the screen, in the order of the configuration."""
+        return tuple(self._status_of(name, entry, counts) for name, entry in self._accounts.items())
+
+    def _status_of(self, account: str, entry: _Account, counts: Mapping[int, SocketCounts]) -> AccountStatus:
+        status = entry.stream.status(counts)
+        details = (
+            f"streamed by {entry.owner}" if entry.owner else "",
+            entry.crashed,
+            self._orchestrator.detail(account),
+            entry.emptied,
+            status.detail,
+        )
+        return replace(
+            status,
+            state=self.state(account),
+            user_id=self._orchestrator.user_id(account),
+            token_expires=self._orchestrator.token_expires(account),
+            detail=next((detail for detail in details if detail), ""),
+        )
+
+    # ------------------------------------------------------------------ commands
+
+    def carry(self, distribution: Distribution, generation: int | None = None) -> None:
+        """Tell every stream what to carry, stamped with a generation (None keeps the one it has)."""
+        if generation is not None:
+            self.stamp(generation)
+        set_all(self.streams, distribution)
+
+    def stamp(self, generation: int) -> None:
+        """Say which generation the batches of all streams belong to."""
+        for entry in self._accounts.values():
+            entry.stream.generation = generation
+
+    def reconnect(self, account: str, reason: str) -> None:
+        """Rebuild an account's sockets; one that was given up or emptied is taken up again.
+
+        Raises:
+            KeyError: For an unknown account.
+        """
+        entry = self._accounts[account]
+        if not entry.is_ours:
+            return
+        if entry.crashed or not self._monitor.is_running(_task(account)):
+            self._run(account)
+        entry.stream.reconnect(reason)
+        entry.stream.swap_token()
+        self._refill(account, entry)
+
+    def reconnect_all(self, reason: str) -> None:
+        """Rebuild the sockets of all accounts at once."""
+        for entry in self._accounts.values():
+            if entry.is_ours:
+                entry.stream.reconnect(reason)
+
+    def empty(self, account: str, why: str = "emptied at your wish") -> None:
+        """Leave an account out of the next plans, until a login or `reconnect`.
+
+        Raises:
+            KeyError: For an unknown account.
+        """
+        entry = self._accounts[account]
+        entry.emptied_ns = 0
+        self._empty(account, entry, why)
+
+    def _empty(self, account: str, entry: _Account, why: str) -> None:
+        if entry.emptied:
+            return
+        entry.emptied = why
+        self._say(account, f"{account}: {why}; its instruments move to accounts with room", Severity.WARNING)
+        self._changed()
+
+    def _refill(self, account: str, entry: _Account) -> None:
+        entry.broken_ns = 0
+        if entry.emptied:
+            entry.emptied, entry.emptied_ns = "", 0
+            self._say(account, f"{account} takes instruments again", Severity.INFO)
+            self._changed()
+
+    # ------------------------------------------------------------------ each second
+
+    def look_after(self) -> None:
+        """Move the instruments of accounts that are broken for long, and use accounts that are well again."""
+        now = self._clock.monotonic_ns()
+        for name, entry in tuple(self._accounts.items()):
+            if entry.is_ours:
+                self._look_after(name, entry, now)
+
+    def _look_after(self, account: str, entry: _Account, now: int) -> None:
+        patience_ns = round(self._settings.redistribute_after * 1e9)
+        state = self.state(account)
+        if state not in _BROKEN:
+            entry.broken_ns = 0
+            # An emptied account has no sockets that could show it is well: it is simply given another chance.
+            if entry.emptied_ns and now - entry.emptied_ns >= patience_ns:
+                self._refill(account, entry)
+            return
+        if not entry.crashed and not self._hooks.expects_data():
+            entry.broken_ns = 0  # nothing is missed while the market is shut; the broker reboots at night
+            return
+        entry.broken_ns = entry.broken_ns or now
+        is_long = bool(entry.crashed) or now - entry.broken_ns >= patience_ns
+        if is_long and not entry.emptied and self._others_can_take(account):
+            entry.emptied_ns = now
+            self._empty(account, entry, entry.crashed or f"{state} for {(now - entry.broken_ns) / 1e9:.0f} s")
+
+    def _others_can_take(self, account: str) -> bool:
+        """Whether another account is well; with none, instruments wait where they are."""
+        return any(
+            name != account and not entry.emptied and self.state(name) not in _BROKEN
+            for name, entry in self._accounts.items()
+        )
+
+    async def take_over(self) -> None:
+        """Try to claim the accounts that another terminal streams: it may have ended."""
+        for name, entry in tuple(self._accounts.items()):
+            if not entry.owner:
+                continue
+            entry.owner = await self._claims.claim(name) or ""
+            if not entry.owner:
+                self._say(name, f"{name} is streamed here now", Severity.INFO)
+                self._run(name)
+                self._changed()
+
+    # ------------------------------------------------------------------ what streams and the orchestrator tell
+
+    def _on_failed(self, account: str, error: BaseException) -> None:
+        entry = self._accounts.get(account)
+        if entry is None:
+            return
+        entry.crashed = f"the stream crashed too often, last with {describe_error(error)}"
+        self._look_after(account, entry, self._clock.monotonic_ns())
+
+    def _on_refused(self, account: str, reason: str) -> None:
+        entry = self._accounts.get(account)
+        if entry is None or self._group is None or self._monitor.is_running(_inquiry(account)):
+            return
+        self._monitor.start(self._group, _inquiry(account), self._inquire, account, entry)
+
+    async def _inquire(self, account: str, entry: _Account) -> None:
+        """Ask why a stream was refused; while the broker cannot be asked, ask again later."""
+        wait = 2.0
+        while entry.stream.state() is AccountState.AUTH_EXPIRED:
+            state = await self._orchestrator.investigate_refusal(account)
+            if state in (AccountState.AUTH_EXPIRED, AccountState.FAILED):
+                return
+            await anyio.sleep(wait)
+            wait = min(60.0, wait * 2)
+
+    def _on_account_changed(self, account: str) -> None:
+        """A token or a state changed: swap it in, or take a new account up, or let a removed one go."""
+        entry = self._accounts.get(account)
+        known = account in self._orchestrator.list_accounts()
+        if entry is None:
+            if known and self._group is not None and not self._monitor.is_running(f"account {account}"):
+                self._monitor.start(self._group, f"account {account}", self._add_later, account)
+            return
+        if not known:
+            entry.stream.stop()
+            del self._accounts[account]
+            self._changed()
+            return
+        if self._orchestrator.token(account) is not None:
+            entry.stream.swap_token()
+            if self._orchestrator.state(account) is AccountState.READY:
+                self._refill(account, entry)
+
+    async def _add_later(self, account: str) -> None:
+        await self._add(account)
+        self._changed()
+
+    def _say(self, account: str, text: str, severity: Severity) -> None:
+        self._events.add("account", text, severity=severity, account=account)
+
+
+def _task(account: str) -> str:
+    return f"stream {account}"
+
+
+def _inquiry(account: str) -> str:
+    return f"refusal {account}"

@@ -1,0 +1,84 @@
+"""`ClockWatch`: notices that the machine slept or that its clock was set, by comparing two clocks each second.
+
+On Linux the monotonic clock stands still while the machine sleeps and the wall clock does not; a stopped process
+(SIGSTOP, a debugger, a frozen virtual machine) shows as one very long second. Either way the sockets are dead and
+the next keep-alive would find out many seconds too late.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from tickertui.market.clock import Clock
+
+_NS: Final = 1_000_000_000
+
+
+class ClockFault(StrEnum):
+    """What the two clocks show."""
+
+    ASLEEP = "asleep"
+    """Time passed in which this program did not run (or the wall clock was set forward, which looks the same)."""
+    SET_BACK = "set back"
+    """The wall clock was set back; nothing was missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockGap:
+    """A stretch of time that this program has missed.
+
+    Attributes:
+        fault: See `ClockFault`.
+        start: Wall time of the last look before it.
+        end: Wall time of the first look after it.
+    """
+
+    fault: ClockFault
+    start: datetime
+    end: datetime
+
+    def describe(self) -> str:
+        """One sentence for the events pane."""
+        if self.fault is ClockFault.SET_BACK:
+            return f"the clock of this machine was set back from {self.start:%H:%M:%S} to {self.end:%H:%M:%S}"
+        return f"asleep {self.start:%H:%M}-{self.end:%H:%M}: {_words(self.end - self.start)} of ticks are missing"
+
+
+class ClockWatch:
+    """Compares wall and monotonic time between two looks.
+
+    Args:
+        clock: Both clocks.
+        tolerance: Seconds of disagreement that are an ordinary correction, and seconds by which a look may be late.
+    """
+
+    def __init__(self, clock: Clock, tolerance: float = 10.0) -> None:
+        self._clock = clock
+        self._tolerance_ns = round(tolerance * _NS)
+        self._wall = clock.now()
+        self._monotonic_ns = clock.monotonic_ns()
+
+    def look(self) -> ClockGap | None:
+        """Return what has happened since the last look, None when only time has passed.
+
+        To be called each second: a look that comes much later is taken for sleep.
+        """
+        before, monotonic_before = self._wall, self._monotonic_ns
+        self._wall, self._monotonic_ns = self._clock.now(), self._clock.monotonic_ns()
+        passed_ns = self._monotonic_ns - monotonic_before
+        wall_ns = round((self._wall - before).total_seconds() * _NS)
+        if wall_ns - passed_ns < -self._tolerance_ns:
+            return ClockGap(ClockFault.SET_BACK, before, self._wall)
+        if max(passed_ns, wall_ns) > self._tolerance_ns:
+            return ClockGap(ClockFault.ASLEEP, before, self._wall)
+        return None
+
+
+def _words(gap: timedelta) -> str:
+    seconds = round(gap.total_seconds())
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h {seconds % 3600 // 60} min"
