@@ -149,7 +149,7 @@ async def test_a_lost_connection_comes_back_with_all_its_modes(how: str) -> None
                     server.cut()
                 else:
                     await server.visit.socket.close(1000 if how == "closed" else 1001)
-            await setup.until(lambda: len(server.visits) == 4, "a fourth connection")
+            await setup.until(lambda: len(server.visits) == 4 and server.visit.modes == desired, "a fourth one")
             assert stream.stats.reconnects == 3
             tokens = [token for tokens, _ in setup.sink.subscribed for token in tokens]
             assert tokens.count(10) == stream.stats.epoch

@@ -44,6 +44,7 @@ from tickertui.market.ticks import Mode
 _FORBIDDEN: Final = 403
 _TOO_MANY: Final = 429
 
+_USUAL: Final = StreamTiming()
 _QUARANTINED: Final = 20
 _QUARANTINED_BYTES: Final = 1 << 16
 
@@ -96,7 +97,7 @@ class KiteStream:
         clock: Clock,
         random: random.Random,
         transport: Transport | None = None,
-        timing: StreamTiming = StreamTiming(),
+        timing: StreamTiming = _USUAL,
     ) -> None:
         self.connection = connection
         self.stats = StreamStats()
