@@ -1,0 +1,130 @@
+"""`ChainView`: header, expiry strip, summary, grid and totals of one chain, fed by one `ChainFrame`.
+
+It lays itself out for its height: the totals line goes first, then the summary, then the strip; the rows stay.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.geometry import Offset
+from textual.widgets import Static
+
+from tickertui.tui.columns import PRESETS, Preset
+from tickertui.tui.format import UNICODE, GlyphSet
+from tickertui.tui.frames import ChainFrame
+from tickertui.tui.widgets.chain_grid import ChainGrid
+from tickertui.tui.widgets.chain_summary import ChainSummaryLine, summary_view
+from tickertui.tui.widgets.expiry_strip import ExpiryStrip, StripView
+from tickertui.tui.widgets.header import Header, header_view, phase_text
+from tickertui.tui.widgets.totals import Totals, totals_view
+
+_WITH_TOTALS = 22
+"""Rows of the view from which on the totals have one (a banner takes theirs at 80x24)."""
+_WITH_SUMMARY = 12
+_WITH_STRIP = 8
+_WIDE = 110
+
+
+class ChainView(Vertical):
+    """One chain.
+
+    Args:
+        preset: Columns to start with.
+        glyphs: Unicode or ASCII.
+        id: As for every widget.
+    """
+
+    DEFAULT_CSS: ClassVar[str] = """
+    ChainView { height: 1fr; background: $ground; }
+    ChainView > #notice { display: none; height: 1fr; content-align: center middle; color: $text-cell; background: $ground; }
+    ChainView.-notice > #notice { display: block; }
+    ChainView.-notice > ChainGrid { display: none; }
+    ChainView.-notice > Totals { display: none; }
+    """
+
+    def __init__(
+        self,
+        *,
+        preset: Preset = PRESETS["oi"],
+        glyphs: GlyphSet = UNICODE,
+        id: str | None = None,  # noqa: A002 - Textual's own name
+    ) -> None:
+        super().__init__(id=id)
+        self._glyphs = glyphs
+        self.header = Header(glyphs=glyphs)
+        self.strip = ExpiryStrip(glyphs=glyphs)
+        self.summary = ChainSummaryLine(glyphs=glyphs)
+        self.grid = ChainGrid(preset=preset, glyphs=glyphs)
+        self.totals = Totals(glyphs=glyphs)
+        self._notice = ""
+        self._loading = ""
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom."""
+        yield self.header
+        yield self.strip
+        yield self.summary
+        yield self.grid
+        yield Static(id="notice", markup=False)
+        yield self.totals
+
+    def show(self, frame: ChainFrame) -> None:
+        """Display a frame; every line repaints only when what it says has changed."""
+        self.grid.show(frame)
+        self.show_around(frame)
+
+    def show_around(self, frame: ChainFrame) -> None:
+        """Renew the lines around the rows from a frame (after a key that changed the grid, too)."""
+        self.header.show(header_view(frame, frame.tag(self.grid.visible_rows), self._loading))
+        self.strip.show(StripView(frame.expiries, frame.key.expiry, self._settings(frame)))
+        self.summary.show(summary_view(frame))
+        self.totals.show(totals_view(frame, self.grid.units))
+
+    def set_loading(self, text: str) -> None:
+        """Say in the tag's place that another chain is on its way (``SENSEX W03Dec 84/162``), empty for no more."""
+        self._loading = text
+
+    def _settings(self, frame: ChainFrame) -> tuple[str, ...]:
+        """How the grid is set, for the right end of the strip; the last one is dropped last."""
+        grid, width = self.grid, self.size.width
+        span = "all" if grid.strike_range is None else f"±{grid.strike_range}"
+        if width < _WIDE:
+            return (span,)
+        preset = f"cols {grid.preset.name}"
+        centre = f"auto-centre {'ON' if grid.auto_centre else 'off'}"
+        phase = () if width >= 180 else (phase_text(frame.market),)
+        return (centre, str(grid.units), preset, span, *phase)
+
+    def show_notice(self, text: str) -> None:
+        """Say something in the place of the rows (why there are none, and the way out); empty brings them back."""
+        if text == self._notice:
+            return
+        self._notice = text
+        self.query_one("#notice", Static).update(Content(self._glyphs.text(text)))
+        self.set_class(bool(text), "-notice")
+
+    def expiry_offsets(self) -> list[tuple[date, Offset]]:
+        """Return the expiries on the strip and where on the screen each one is written."""
+        region = self.strip.region
+        return [(expiry, Offset(region.x + x, region.y)) for expiry, x in self.strip.offsets()]
+
+    def fit(self, width: int, height: int) -> None:
+        """Adapt to a screen of this size (the view does so by itself whenever its own size changes)."""
+        del width, height
+        self._fit_height()
+
+    def on_resize(self) -> None:
+        """Give the rows what a low terminal leaves."""
+        self._fit_height()
+
+    def _fit_height(self) -> None:
+        height = self.size.height
+        if height:
+            self.totals.display = height >= _WITH_TOTALS
+            self.summary.display = height >= _WITH_SUMMARY
+            self.strip.display = height >= _WITH_STRIP

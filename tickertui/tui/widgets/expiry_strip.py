@@ -1,0 +1,110 @@
+"""`ExpiryStrip`: the second line: listed expiries, the chosen one in brackets, and how the grid is set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from textual import events
+from textual.message import Message
+
+from tickertui.tui.frames import ExpiryMark
+from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, justified, length
+
+
+@dataclass(frozen=True, slots=True)
+class StripView:
+    """What the strip says.
+
+    Attributes:
+        expiries: Listed expiries, ascending.
+        chosen: The one whose chain is shown.
+        settings: How the grid is set, the most useful last; dropped from the front without room.
+    """
+
+    expiries: tuple[ExpiryMark, ...]
+    chosen: date
+    settings: tuple[str, ...] = ()
+
+
+class ExpiryStrip(OneLine[StripView]):
+    """The second line; a click on an expiry asks for it."""
+
+    @dataclass
+    class Chosen(Message):
+        """An expiry was clicked."""
+
+        expiry: date
+
+    def lay_out(self, view: StripView, width: int) -> Sequence[Piece]:
+        """Return the most talkative form that fits."""
+        pieces, _ = self._placed(view, width)
+        return pieces
+
+    def _placed(self, view: StripView, width: int) -> tuple[list[Piece], list[tuple[int, int, date]]]:
+        """Pieces of the line, and the cells of each expiry."""
+        for talk in (3, 2, 1, 0):
+            entries = [_entry(mark, view.chosen, talk) for mark in view.expiries]
+            if length(entries) <= width - 6:
+                break
+        else:
+            entries = _around(entries, [mark.expiry for mark in view.expiries].index(view.chosen), width)
+        cells, x = [], 0
+        for mark, entry in zip(view.expiries, entries, strict=True):
+            if entry.text:
+                cells.append((x, x + len(entry.text), mark.expiry))
+            x += len(entry.text)
+        for first in range(len(view.settings)):
+            right = [Piece("  ".join(view.settings[first:]) + " ", MUTED)]
+            if length(entries) + length(right) < width:
+                return justified(entries, right, width), cells
+        return entries, cells
+
+    def offsets(self) -> list[tuple[date, int]]:
+        """Return the expiries on display and the cell where each one begins."""
+        if self.shown is None:
+            return []
+        return [(expiry, start + 1) for start, _, expiry in self._placed(self.shown, self.size.width)[1]]
+
+    def on_click(self, event: events.Click) -> None:
+        """Ask for the expiry under the pointer."""
+        if self.shown is None:
+            return
+        for start, end, expiry in self._placed(self.shown, self.size.width)[1]:
+            if start <= event.x < end:
+                self.post_message(self.Chosen(expiry))
+
+
+def _entry(mark: ExpiryMark, chosen: date, talk: int) -> Piece:
+    """One expiry; ``talk`` 0 has only letter and date, 3 the days of all and the reasons."""
+    day = f"{mark.expiry:%d %b}" if talk == 3 else f"{mark.expiry:%d%b}"
+    is_chosen = mark.expiry == chosen
+    text = f"{mark.letter} {day}"
+    if mark.note and not (mark.is_today and talk >= 2):
+        text += "*"
+    if talk >= 2 or (talk == 1 and (is_chosen or mark.is_today)):
+        text += f" {mark.days}d"
+    if mark.is_today:
+        text += f" EXPIRY{', ' + mark.note if mark.note else ''}" if talk >= 2 else "!"
+    if is_chosen:
+        return Piece(f" [{text}]", STRONG)
+    if mark.is_today:
+        return Piece(f" <{text}>", Tint("warn"))
+    return Piece(f" {text} ", PLAIN if mark.letter == "M" else MUTED)
+
+
+def _around(entries: list[Piece], place: int, width: int) -> list[Piece]:
+    """Keep the chosen expiry and what fits behind and before it; the others become empty, ends get a mark."""
+    kept = {place}
+    room = width - 8 - len(entries[place].text)
+    for other in [*range(place + 1, len(entries)), *range(place - 1, -1, -1)]:
+        if len(entries[other].text) > room:
+            break
+        kept.add(other)
+        room -= len(entries[other].text)
+    shown = [entry if i in kept else Piece("") for i, entry in enumerate(entries)]
+    if max(kept) < len(entries) - 1:
+        last = max(kept)
+        shown[last] = Piece(shown[last].text + "…", shown[last].tint)
+    return shown

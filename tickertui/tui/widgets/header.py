@@ -1,0 +1,180 @@
+"""`Header`: the first line of the chain: state tag, underlying, future, other indices, phase of the market and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from tickertui.market.chain import ReferenceKind
+from tickertui.tui import format as fmt
+from tickertui.tui.frames import ChainFrame, QuoteView, StateTag
+from tickertui.tui.states import DataState, MarketView
+from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, first_fit, justified, length
+
+_ARROWS: Final = {1: "▲", -1: "▼", 0: ""}
+_BY_DIRECTION: Final = {1: Tint("gain"), -1: Tint("loss"), 0: PLAIN}
+_GAP: Final = Piece("  ")
+_WIDE: Final = 110
+_WIDEST: Final = 180
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderView:
+    """What the header says.
+
+    Attributes:
+        tag: State of the legs in sight.
+        underlying: Header entry of the underlying.
+        future: Of the future, None without one.
+        others: Further indices.
+        forward: Forward of the expiry, shown while the index is frozen; NaN when it cannot be told.
+        market: What the calendar says.
+        at: Wall time.
+        loading: ``SENSEX W03Dec loading 84/162``: takes the tag's place while another chain is on its way.
+    """
+
+    tag: StateTag
+    underlying: QuoteView
+    future: QuoteView | None
+    others: tuple[QuoteView, ...]
+    forward: float
+    market: MarketView
+    at: datetime
+    loading: str = ""
+
+
+def header_view(frame: ChainFrame, tag: StateTag, loading: str = "") -> HeaderView:
+    """Return the header of a frame; the time is cut to the second, so that an equal view repaints nothing."""
+    forward = frame.summary.forward
+    return HeaderView(
+        tag=tag,
+        underlying=_settled(frame.underlying),
+        future=_settled(frame.future) if frame.future is not None else None,
+        others=tuple(_settled(quote) for quote in frame.others),
+        forward=forward.price if forward.kind is ReferenceKind.FORWARD else 0.0,
+        market=frame.market,
+        at=frame.at.replace(microsecond=0),
+        loading=loading,
+    )
+
+
+def _settled(quote: QuoteView) -> QuoteView:
+    """Return a quote without what the header does not show; NaN would make equal views differ."""
+    return QuoteView(
+        quote.label,
+        quote.price if quote.price == quote.price else 0.0,
+        quote.change if quote.change == quote.change else 0.0,
+        quote.change_pct if quote.change_pct == quote.change_pct else 0.0,
+        quote.direction,
+        quote.state,
+        0.0,
+    )
+
+
+class Header(OneLine[HeaderView]):
+    """The first line."""
+
+    def lay_out(self, view: HeaderView, width: int) -> Sequence[Piece]:
+        """Return the richest form that fits."""
+        right = _right(view, width)
+        room = width - length(right) - 1
+        left = first_fit(_choices(view, width), room)
+        return justified(left, right, width)
+
+
+def tag_text(tag: StateTag, market: MarketView) -> str:
+    """Return the tag: ``[LIVE 34/34]``, ``[CLOSED Fri 20 Nov]``, ``[MOCK]``."""
+    if tag.state is DataState.CLOSED:
+        return f"[CLOSED {market.session_day}]" if market.session_day else "[CLOSED]"
+    if tag.state in (DataState.MOCK, DataState.REPLAY):
+        return f"[{tag.state.word}]"
+    return f"[{tag.state.word} {tag.count}/{tag.total}]"
+
+
+def _tag_piece(view: HeaderView) -> Piece:
+    if view.loading:
+        return Piece(f"[{view.loading}]", Tint("warn", bold=True, reverse=True))
+    state = view.tag.state
+    text = tag_text(view.tag, view.market)
+    quiet = state in (DataState.LIVE, DataState.CLOSED)
+    return Piece(text, Tint(state.mark.variable, bold=True, reverse=not quiet))
+
+
+def _choices(view: HeaderView, width: int) -> list[list[Piece]]:
+    """Forms of the left part, richest first; others are dropped from the end, then details go."""
+    choices = []
+    details = (True, False) if width >= _WIDE else (False,)
+    for detail in details:
+        for count in range(len(view.others), -1, -1):
+            pieces = [_tag_piece(view), Piece(" "), *_quote(view.underlying, detail=detail, strong=True)]
+            if view.underlying.state is DataState.CAS and view.forward:
+                pieces += [_GAP, Piece(f"F(par) {fmt.price(view.forward)}", PLAIN)]
+            elif view.future is not None:
+                pieces += [_GAP, *_future(view, detail=detail)]
+            for quote in view.others[:count]:
+                pieces += [_GAP, *_quote(quote, detail=detail and width >= _WIDEST)]
+            choices.append(pieces)
+    choices.append([_tag_piece(view), Piece(" "), *_quote(view.underlying, detail=False, strong=True)])
+    return choices
+
+
+def _number(quote: QuoteView) -> str:
+    mark = "~" if quote.state in (DataState.MOCK, DataState.STALE) else ""
+    return mark + fmt.price(quote.price or float("nan"))
+
+
+def _quote(quote: QuoteView, *, detail: bool, strong: bool = False) -> list[Piece]:
+    pieces = [Piece(f"{quote.label} ", STRONG if strong else MUTED)]
+    tint = _tint(quote)
+    if quote.state is DataState.CAS:
+        return [*pieces, Piece(f"{_number(quote)}=", tint), Piece(" CAS frozen", tint)]
+    pieces.append(Piece(_number(quote) + (_ARROWS[quote.direction] or quote.state.mark.cell.strip()), tint))
+    if not quote.price:
+        return pieces
+    if quote.state is DataState.MOCK:
+        return [*pieces, Piece("  (synthetic)", Tint("mock"))] if strong else pieces
+    by_sign = _BY_DIRECTION[(quote.change > 0) - (quote.change < 0)]
+    if detail:
+        pieces.append(Piece(f" {fmt.price(quote.change, signed=True)}", by_sign))
+    if (strong or detail) and quote.state is not DataState.STALE:
+        pieces.append(Piece(f" {fmt.percent(quote.change_pct, signed=True)}", by_sign))
+    return pieces
+
+
+def _tint(quote: QuoteView) -> Tint:
+    if quote.state in (DataState.LIVE, DataState.QUIET, DataState.REPLAY):
+        return _BY_DIRECTION[quote.direction]
+    return Tint(quote.state.mark.variable)
+
+
+def _future(view: HeaderView, *, detail: bool) -> list[Piece]:
+    future = view.future
+    assert future is not None
+    pieces = [Piece(f"{future.label} ", MUTED), Piece(_number(future), _tint(future))]
+    if detail and future.price and view.underlying.price and future.state is not DataState.MOCK:
+        pieces.append(Piece(f" ({fmt.price(future.price - view.underlying.price, signed=True)})", MUTED))
+    return pieces
+
+
+def _right(view: HeaderView, width: int) -> list[Piece]:
+    """Phase and time; on a shut day the date too."""
+    market = view.market
+    if not market.is_open and not market.closes_in:
+        label = market.label if width >= _WIDE else market.label.split(" ")[0]
+        shut = f"{view.at:%a %d %b %H:%M}" if width < _WIDE else f"{view.at:%a %d %b %H:%M:%S} IST"
+        return [Piece(f"{label} ", Tint("closed")), Piece(shut, PLAIN)]
+    if width < _WIDE:
+        label = "F&O" if market.index_frozen else market.label
+        return [Piece(f"{label} ", MUTED), Piece(f"{view.at:%H:%M:%S}", PLAIN)]
+    pieces = [Piece(f"{view.at:%H:%M:%S} IST", PLAIN)]
+    if width >= _WIDEST:
+        pieces.append(Piece(f" · {phase_text(market)}", MUTED))
+    return pieces
+
+
+def phase_text(market: MarketView) -> str:
+    """Return ``F&O OPEN 3h57m``."""
+    left = f" {fmt.duration(market.closes_in)}" if market.closes_in else ""
+    return f"{market.label}{left}"

@@ -1,0 +1,83 @@
+"""`Totals`: the line under the rows: sums of both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tickertui.tui import format as fmt
+from tickertui.tui.format import Units
+from tickertui.tui.frames import ChainFrame
+from tickertui.tui.widgets.one_line import MUTED, PLAIN, OneLine, Piece, Tint, justified
+
+_WIDE = 110
+
+
+@dataclass(frozen=True, slots=True)
+class TotalsView:
+    """Values of the line as text, so that an equal view repaints nothing.
+
+    Attributes:
+        call: Open interest, its change and the volume of the calls.
+        put: Of the puts.
+        pcr_change: Put/call ratio of the changes.
+        pcr_volume: Of the volumes.
+        is_mock: Whether the values are synthetic.
+    """
+
+    call: tuple[str, str, str]
+    put: tuple[str, str, str]
+    pcr_change: str
+    pcr_volume: str
+    is_mock: bool
+
+
+def totals_view(frame: ChainFrame, units: Units) -> TotalsView:
+    """Return the line's view of a frame."""
+    totals, lot = frame.totals, frame.contracts.lot_size
+
+    def side(oi: float, change: float, volume: float) -> tuple[str, str, str]:
+        return (
+            fmt.quantity(oi, units, lot),
+            fmt.quantity(change, units, lot, signed=True),
+            fmt.quantity(volume, units, lot),
+        )
+
+    return TotalsView(
+        side(totals.call_oi, totals.call_oi_change, totals.call_volume),
+        side(totals.put_oi, totals.put_oi_change, totals.put_volume),
+        fmt.number(totals.pcr_change),
+        fmt.number(totals.pcr_volume),
+        frame.is_mock,
+    )
+
+
+class Totals(OneLine[TotalsView]):
+    """The line under the rows."""
+
+    def lay_out(self, view: TotalsView, width: int) -> Sequence[Piece]:
+        """Calls at the left, puts at the right, the ratios between them where the summary has no room for them."""
+        mark, tint = ("~", Tint("mock")) if view.is_mock else ("", PLAIN)
+        if width >= _WIDE:
+            left, right = _side("CE", view.call, mark, tint, words=True), _side("PE", view.put, mark, tint, words=True)
+            return justified([Piece(" "), *left], [*right, Piece(" ")], width)
+        left = [
+            Piece(" "),
+            *_side("CE", view.call, mark, tint, words=False),
+            Piece("   PCR dOI ", MUTED),
+            Piece(mark + view.pcr_change, tint),
+            Piece(" vol ", MUTED),
+            Piece(mark + view.pcr_volume, tint),
+        ]
+        return justified(left, [*_side("PE", view.put, mark, tint, words=False), Piece(" ")], width)
+
+
+def _side(label: str, values: tuple[str, str, str], mark: str, tint: Tint, *, words: bool) -> list[Piece]:
+    oi, change, volume = (mark + value for value in values)
+    by_sign = tint if mark else Tint("gain") if change.startswith("+") else Tint("loss") if change.startswith("-") else PLAIN
+    if not words:
+        return [Piece(f"Σ {label} ", MUTED), Piece(oi, tint), Piece(" "), Piece(change, by_sign)]
+    return [
+        Piece(f"Σ {label} OI ", MUTED), Piece(oi, tint), Piece("  dOI ", MUTED), Piece(change, by_sign),
+        Piece("  vol ", MUTED), Piece(volume, tint),
+    ]  # fmt: skip
