@@ -111,6 +111,14 @@ def test_narrow_quotes_weigh_more_than_wide_ones() -> None:
     assert abs(found.value[0] - middles[0]) < abs(found.value[0] - middles[1:]).min()
 
 
+def test_where_two_strikes_disagree_the_narrower_speaks() -> None:
+    quotes = np.array([[24_000.0, 100, 102, 100, 102], [24_050.0, 180, 181, 125, 126]])
+    found = solve(quotes)
+    assert found.value[0] == pytest.approx(24_105.0)
+    assert found.strikes[0] == 1
+    assert (found.low[0], found.high[0]) == (24_104.0, 24_106.0)
+
+
 def test_no_quotes_no_forward() -> None:
     one_sided = chain(24_873.35, np.arange(24_500.0, 25_300.0, 50.0))
     one_sided[:, 1] = 0.0

@@ -124,6 +124,21 @@ def test_volatility_against_decimal_arithmetic_in_the_far_corners() -> None:
             assert abs(iv - exact) <= 1e-14 * exact + 2 * abs(nudged - exact), (forward, strike, years, sigma)
 
 
+@pytest.mark.parametrize(("forward", "strike"), [(24_873.35, 7.3), (7.3, 24_873.35), (100.1, 99.7)])
+@pytest.mark.parametrize("is_call", [True, False])
+@pytest.mark.parametrize("ulps", [3, 1_000, 10**9])
+def test_prices_just_below_the_bound(forward: float, strike: float, is_call: bool, ulps: int) -> None:
+    """What is missing to the bound (F or K) decides there, and it is known exactly."""
+    bound = forward if is_call else strike
+    market = bound - ulps * math.ulp(bound)
+    iv, status = solve_one(market, forward, strike, 1.0, is_call)
+    if status is Status.ABOVE_MAX:  # the time value rounds to its bound min(F, K): only with a few ulps missing
+        assert ulps == 3
+        return
+    exact = float(implied_volatility(exactly(forward, strike, 1.0, 8.0, is_call), Decimal(market)))
+    assert iv == pytest.approx(exact, rel=1e-14)
+
+
 def test_put_call_parity_of_price_and_greeks() -> None:
     market = Market(11, 5_000)
     out = [Greeks.empty(len(market)) for _ in range(2)]

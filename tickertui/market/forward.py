@@ -180,7 +180,6 @@ def parity_forwards(
     """
     with np.errstate(all="ignore"):
         two_sided = (call_bid > 0) & (call_ask >= call_bid) & (put_bid > 0) & (put_ask >= put_bid)
-        two_sided &= np.isfinite(call_ask) & np.isfinite(put_ask)
         two_sided &= call_ask - call_bid + put_ask - put_bid <= WIDEST * strikes
         distance = np.abs(call_bid + call_ask - put_bid - put_ask) * 0.5
         rows = np.flatnonzero(two_sided & (distance <= NEAR_MONEY * strikes))

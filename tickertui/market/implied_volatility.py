@@ -135,17 +135,14 @@ def solve_block(
     _bachelier_guess(log_moneyness, beta, total, temporaries)
     np.greater(total, SERIES_LIMIT, out=wide)
     rows: Rows | None = None
-    if wide.any():
-        if len(unsolvable):
-            wide[unsolvable] = False
+    if wide.any():  # never an unsolvable row: `_normalise` gave those a beta of 0.01 at the money, s = 0.025
         rows = np.flatnonzero(wide)
         guess = total[rows]
     _series_step(log_moneyness, beta, total, temporaries)
     if len(unsolvable):
         total[unsolvable] = np.nan
-    if rows is None or not len(rows):
-        return None
-    total[rows] = guess
+    if rows is not None:
+        total[rows] = guess
     return rows
 
 
