@@ -62,6 +62,12 @@ class Derived(IntEnum):
     FORWARD = 9
     PRICE = 10
     """The price the volatility was solved from, rupees."""
+    FORWARD_SOURCE = 11
+    """Value of `tickertui.market.forward.ForwardSource`."""
+    PRICE_SOURCE = 12
+    """Value of `tickertui.market.price_selection.PriceSource`."""
+    UNRELIABLE = 13
+    """1 where the price grid or the quote is coarser than the volatility, else 0."""
 
 
 @dataclass(slots=True)
@@ -92,7 +98,7 @@ class MarketBoard:
         moved_ns: int64[capacity], monotonic time of that change.
         oi_changed_ns: int64[capacity], wall time of the last change of the open interest seen here, 0 = none.
         previous_oi: int64[capacity], open interest at the previous close, -1 = not known.
-        derived: float64[capacity, 11], see `Derived`; NaN where there is no value.
+        derived: float64[capacity, 14], see `Derived`; NaN where there is no value.
         derived_status: int8[capacity], status of the implied volatility, -1 = not computed.
         derived_ns: int64[capacity], monotonic time of the oldest input of the derived values.
         counters: What was taken in and refused.
