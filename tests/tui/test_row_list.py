@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.app import App, ComposeResult
 
+from tickertui.tui.themes import variable_defaults
 from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row
 
 
@@ -15,8 +16,7 @@ class Host(App[None]):
         self.chosen: list[str] = []
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        names = ("gain", "loss", "warn", "error", "stale", "mock", "replay", "atm")
-        return dict.fromkeys(names, "#4da3ff")
+        return variable_defaults()
 
     def compose(self) -> ComposeResult:
         yield RowList()

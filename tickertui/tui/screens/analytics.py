@@ -26,7 +26,7 @@ class AnalyticsPane(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = []
     DEFAULT_CSS = """
     AnalyticsPane {
-        & .plot-title { height: 1; color: $foreground; text-style: bold; padding: 0 1; }
+        & .plot-title { height: 1; color: $text-cell; text-style: bold; padding: 0 1; }
         & PlotWidget { height: 1fr; }
     }
     """

@@ -70,6 +70,7 @@ class ChainPane(Vertical):
         self._around = ChainContext(convention=options.convention, reference=options.reference)
         self._own_preset: Preset | None = None
         self._chosen_expiry: date | None = None
+        self._runtime: RuntimeState | None = None
         self._seen = -1
         self.expiries: tuple[ExpiryMark, ...] = ()
 
@@ -129,7 +130,7 @@ class ChainPane(Vertical):
             for name in ("BANKNIFTY", "SENSEX", "INDIA VIX")
             if name != self._wanted and (token := self._backend.index_token(name))
         )
-        refused = [a.account_id for a in runtime.accounts if a.state is AccountState.AUTH_EXPIRED]
+        self._runtime = runtime
         self._around = ChainContext(
             feed=runtime.feed,
             market=market,
@@ -139,7 +140,6 @@ class ChainPane(Vertical):
             reference=self._around.reference,
             convention=self._options.convention,
         )
-        self.view.show_notice(self._notice(runtime, refused))
 
     def _refresh_expiries(self) -> None:
         """Look whether the instruments of the day have changed: new expiries, new strikes, or the first of them."""
@@ -184,11 +184,11 @@ class ChainPane(Vertical):
             if self._next.read().loaded or waited > _SWITCH_PATIENCE_NS:
                 self._take_next()
         reader = self._reader
-        if reader is None:
-            return
-        reader.context = self._around
-        self.view.show(reader.read())
-        self._measure(reader.chain)
+        if reader is not None:
+            reader.context = self._around
+            self.view.show(reader.read())
+            self._measure(reader.chain)
+        self.view.show_notice(self._notice())
 
     def _measure(self, chain: OptionChain) -> None:
         """Note how long ticks of the rows in sight took from their receipt to this frame."""
@@ -199,17 +199,19 @@ class ChainPane(Vertical):
         if len(received):
             self._latency.add(received, self._backend.clock.monotonic_ns())
 
-    def _notice(self, runtime: RuntimeState, refused: list[str]) -> str:
+    def _notice(self) -> str:
         """What to say in the middle of an empty chain; empty when there is a chain."""
         if self._reader is not None and self.current_frame is not None and self.current_frame.legs:
             return ""
+        accounts = self._runtime.accounts if self._runtime is not None else ()
+        refused = [account.account_id for account in accounts if account.state is AccountState.AUTH_EXPIRED]
         day = self._backend.instruments_day()
         if day is None:
             why = f"\n{' '.join(refused)} needs a login: L" if refused else ""
             return f"No instruments yet: the day's list of contracts has not been loaded.{why}"
         if not self.expiries:
             return f"There are no options on {self._wanted} in the list of {day:%d %b %Y}.\nu  other underlying"
-        if not runtime.instruments:
+        if self._runtime is None or not self._runtime.instruments:
             return (
                 f"Nothing is subscribed yet.\nn  subscribe {self._wanted}, its cost shown first    u  other underlying"
             )

@@ -43,7 +43,7 @@ class JumpScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+o", "close", "back", tooltip="Stay where you are.")]
     DEFAULT_CSS = """
     JumpScreen {
-        background: $background 0%;
+        background: $ground 0%;
         layers: labels;
         & Label {
             layer: labels;
@@ -51,7 +51,7 @@ class JumpScreen(ModalScreen[None]):
             width: 3;
             height: 1;
             background: $warn;
-            color: $background;
+            color: $ground;
             text-style: bold;
             content-align: center middle;
         }

@@ -51,7 +51,7 @@ class Panel(RowList, can_focus=False):
     """A small list under the chain; a click opens its pane."""
 
     DEFAULT_CSS = """
-    Panel { width: 1fr; height: 100%; border: round $stale; border-title-color: $foreground; padding: 0; }
+    Panel { width: 1fr; height: 100%; border: round $quiet; border-title-color: $text-cell; padding: 0; }
     """
 
     def __init__(self, pane: str, title: str) -> None:
@@ -78,7 +78,7 @@ class MainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.APP)]
     DEFAULT_CSS = """
     MainScreen {
-        background: $background;
+        background: $ground;
         & #panes { height: 1fr; }
         & #panels { height: 11; display: none; }
         &.-panels #panels { display: block; }
@@ -182,6 +182,8 @@ class MainScreen(Screen[None]):
         width, height = self.size
         self.set_class(width >= _PANELS_WIDTH and height >= _PANELS_HEIGHT, "-panels")
         self.chain.fit(width, height)
+        if self.has_class("-panels"):
+            self._show_panels()
         self.refresh_keys()
 
     # ------------------------------------------------------------------ panes

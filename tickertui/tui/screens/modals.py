@@ -27,7 +27,7 @@ class PanelScreen(ModalScreen[T | None], Generic[T]):
     DEFAULT_CSS = """
     PanelScreen {
         align: center middle;
-        background: $background 60%;
+        background: $ground 60%;
         & > Vertical {
             width: 80%;
             min-width: 60;
@@ -35,15 +35,15 @@ class PanelScreen(ModalScreen[T | None], Generic[T]):
             height: auto;
             max-height: 90%;
             margin-top: 1;
-            background: $background;
-            border: round $foreground;
+            background: $ground;
+            border: round $quiet;
             padding: 0 1;
         }
-        & .panel-hint { height: 1; color: $stale; }
-        & .panel-text { height: auto; color: $foreground; }
+        & .panel-hint { height: 1; color: $quiet; }
+        & .panel-text { height: auto; color: $text-cell; }
         & .panel-error { height: auto; color: $error; display: none; }
         & .panel-error.-shown { display: block; }
-        & Input { height: 1; border: none; padding: 0; background: $panel; }
+        & Input { height: 1; border: none; padding: 0; background: $header; }
         & RowList { height: auto; max-height: 30; min-height: 1; }
     }
     """

@@ -23,10 +23,10 @@ class KeyBar(Widget):
     DEFAULT_CSS = """
     KeyBar {
         height: 1;
-        background: $panel;
-        & > .key-bar--key { color: $foreground; background: $panel; text-style: bold; }
-        & > .key-bar--label { color: $foreground; background: $panel; }
-        & > .key-bar--active { color: $foreground; background: $atm; text-style: bold; }
+        background: $header;
+        & > .key-bar--key { color: $header-text; background: $header; text-style: bold; }
+        & > .key-bar--label { color: $header-text; background: $header; }
+        & > .key-bar--active { color: $text-cell; background: $atm; text-style: bold; }
     }
     """
 

@@ -69,11 +69,11 @@ class RowList(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     RowList {
         scrollbar-size: 0 0;
-        background: $background;
-        & > .row-list--text { color: $foreground; }
-        & > .row-list--title { color: $foreground; text-style: bold; }
-        & > .row-list--quiet { color: $stale; }
-        & > .row-list--strong { color: $foreground; text-style: bold; }
+        background: $ground;
+        & > .row-list--text { color: $text-cell; }
+        & > .row-list--title { color: $text-cell; text-style: bold; }
+        & > .row-list--quiet { color: $quiet; }
+        & > .row-list--strong { color: $text-cell; text-style: bold; }
         & > .row-list--gain { color: $gain; }
         & > .row-list--loss { color: $loss; }
         & > .row-list--warn { color: $warn; text-style: bold; }
@@ -82,7 +82,7 @@ class RowList(ScrollView, can_focus=True):
         & > .row-list--replay { color: $replay; }
         & > .row-list--ok { color: $gain; }
         & > .row-list--bar { color: $gain; }
-        & > .row-list--track { color: $stale; }
+        & > .row-list--track { color: $quiet; }
         & > .row-list--cursor { background: $atm; }
     }
     """
