@@ -65,7 +65,9 @@ class Scene:
     source: Source
     connections: int
 
-    def words(self, rows: NDArray[np.intp] | None = None, *, moves: NDArray[np.float64] | None = None) -> NDArray[np.uint32]:
+    def words(
+        self, rows: NDArray[np.intp] | None = None, *, moves: NDArray[np.float64] | None = None
+    ) -> NDArray[np.uint32]:
         """Full packets of strikes (all by default), both legs, prices moved by so many rupees."""
         chosen = np.arange(len(self.chain)) if rows is None else rows
         prices = self.model[chosen] + (0.0 if moves is None else moves)
@@ -110,7 +112,9 @@ class Scene:
 
     def tick(self, rows: NDArray[np.intp], moves: NDArray[np.float64] | float = 0.0, connection: int = 0) -> None:
         """Let strikes tick, their prices moved by so many rupees from the model's."""
-        self.apply(self.words(rows, moves=np.broadcast_to(np.asarray(moves, dtype=np.float64), (len(rows), 2))), connection)
+        self.apply(
+            self.words(rows, moves=np.broadcast_to(np.asarray(moves, dtype=np.float64), (len(rows), 2))), connection
+        )
 
     def tick_underlying(self, spot: float = SPOT, future: float = FORWARD) -> None:
         """Let spot and future tick."""
@@ -133,7 +137,9 @@ def _normal(x: float) -> float:
 def smile(strike: float) -> float:
     """Implied volatility of a strike, a decimal."""
     moneyness = math.log(strike / FORWARD)
-    return 0.118 - 0.45 * moneyness + 6.0 * moneyness**2 if moneyness < 0 else 0.118 - 0.25 * moneyness + 6 * moneyness**2
+    return (
+        0.118 - 0.45 * moneyness + 6.0 * moneyness**2 if moneyness < 0 else 0.118 - 0.25 * moneyness + 6 * moneyness**2
+    )
 
 
 def black76(strike: float, years: float) -> tuple[float, float, list[list[float]]]:
@@ -187,7 +193,7 @@ def build_scene(
     """
     random = np.random.default_rng(seed)
     clock = ManualClock(START - timedelta(seconds=90))
-    ladder = 24_350 + STEP * (np.arange(strikes) - strikes // 2)
+    ladder: NDArray[np.float64] = np.asarray(24_350.0 + STEP * (np.arange(strikes) - strikes // 2), dtype=np.float64)
     expiry = EXPIRIES[1]
     table = build_table(ladder, expiry)
     contracts = table.chain("NIFTY", expiry)
@@ -224,7 +230,9 @@ def _fill(scene: Scene, derived: NDArray[np.float64], random: np.random.Generato
     if ticked:
         _tick_through(scene, everything, random)
     rows = chain.rows
-    board.derived[rows[..., None], np.array([Derived.IV, Derived.DELTA, Derived.GAMMA, Derived.THETA, Derived.VEGA])] = derived
+    board.derived[
+        rows[..., None], np.array([Derived.IV, Derived.DELTA, Derived.GAMMA, Derived.THETA, Derived.VEGA])
+    ] = derived
     board.derived[rows, Derived.FORWARD] = FORWARD
     board.derived_ns[rows] = scene.clock.monotonic_ns()
     board.touch(rows.ravel())
@@ -232,13 +240,12 @@ def _fill(scene: Scene, derived: NDArray[np.float64], random: np.random.Generato
 
 def _tick_through(scene: Scene, everything: NDArray[np.intp], random: np.random.Generator) -> None:
     """Let the legs tick up to `START`: most a moment ago, some seconds ago."""
-    quiet = random.choice([2.0, 6.0, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4], len(everything))
+    quiet = random.choice([2.4, 6.4, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5], len(everything))
     elapsed = 0.0
-    for moment in (60.0, 84.0, 88.0, 89.6):
+    for moment in (60.0, 83.6, 87.6, 89.5):
         scene.clock.advance(moment - elapsed)
         elapsed = moment
-        due = everything[quiet >= 90 - moment - 0.001] if moment > 60 else everything
-        due = due[(90 - moment <= quiet[due] + 0.001)] if len(due) else due
+        due = everything[90 - moment >= quiet - 0.001]
         moves = random.choice([-0.25, 0.0, 0.0, 0.25], (len(due), 2))
         words = scene.words(due, moves=moves)
         if scene.connections > 1:
@@ -246,5 +253,5 @@ def _tick_through(scene: Scene, everything: NDArray[np.intp], random: np.random.
             scene.apply(words[0::2], 1)
         else:
             scene.apply(words, 0)
-        scene.tick_underlying()
+        scene.tick_underlying(SPOT - (0.0 if moment > 89 else 1.5))
     scene.clock.advance(90.0 - elapsed)

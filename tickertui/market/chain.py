@@ -209,9 +209,7 @@ class OptionChain:
 
     def totals(self) -> ChainTotals:
         """Return the sums over all strikes."""
-        return totals_of(
-            self.strikes, self.quantity(Word.OPEN_INTEREST), self.oi_change(), self.quantity(Word.VOLUME)
-        )
+        return totals_of(self.strikes, self.quantity(Word.OPEN_INTEREST), self.oi_change(), self.quantity(Word.VOLUME))
 
     def nearest(self, price: float) -> int:
         """Return the row of the strike nearest to a price (the lower one of two equally near), -1 for NaN."""
@@ -244,9 +242,7 @@ class OptionChain:
 
     def reference(self, preferred: ReferenceKind = ReferenceKind.SPOT) -> Reference:
         """Return the price that decides the at-the-money row: the preferred one, else what is known."""
-        first, second = (
-            (self.forward, self.spot) if preferred is ReferenceKind.FORWARD else (self.spot, self.forward)
-        )
+        first, second = (self.forward, self.spot) if preferred is ReferenceKind.FORWARD else (self.spot, self.forward)
         found = first()
         return found if found.kind is not ReferenceKind.NONE else second()
 

@@ -285,8 +285,7 @@ def market_depth(board: MarketBoard, token: int) -> MarketDepth | None:
     prices = (raw[DEPTH_PRICE] / price_divisor(token)).tolist()
     quantities, orders = raw[DEPTH_QUANTITY].tolist(), (raw[DEPTH_ORDERS] >> 16).tolist()
     levels = [
-        DepthLevel(quantity, price, count)
-        for quantity, price, count in zip(quantities, prices, orders, strict=True)
+        DepthLevel(quantity, price, count) for quantity, price, count in zip(quantities, prices, orders, strict=True)
     ]
     # The broker pads a short book with levels of price 0.
     buy, sell = levels[:_DEPTH_ROWS], levels[_DEPTH_ROWS:]
@@ -322,8 +321,7 @@ def underlying_bar(board: MarketBoard, instrument: Instrument) -> UnderlyingBar:
     """Return the day's bar of an underlying as the board holds it, every value missing where it is not on it."""
     row = board.row(instrument.token)
     open_, high, low, last, previous = (
-        float(board.price([row], word)[0])
-        for word in (Word.OPEN, Word.HIGH, Word.LOW, Word.LAST_PRICE, Word.CLOSE)
+        float(board.price([row], word)[0]) for word in (Word.OPEN, Word.HIGH, Word.LOW, Word.LAST_PRICE, Word.CLOSE)
     )
     return UnderlyingBar(
         symbol=instrument.name,

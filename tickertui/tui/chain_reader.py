@@ -179,7 +179,7 @@ class ChainReader:
     def _read_changed(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Read again the strikes with a leg that the board changed; return where a shown value differs, bool[k]."""
         board = self.chain.board
-        changed = (board.versions[rows] > self._seen).any(axis=1)
+        changed: NDArray[np.bool_] = np.any(board.versions[rows] > self._seen, axis=1)
         self._seen = board.sequence
         where = np.flatnonzero(changed)
         if not len(where):

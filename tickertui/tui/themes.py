@@ -197,7 +197,7 @@ _DARK: Final = _Base(
         "replay": "#39D0D8", "warn": "#F2D13C", "error": "#FF7D7D", "ground": "#0B0E14", "itm": "#131A26",
         "atm": "#233049", "cursor": "#E6EAF0", "cursor-text": "#0B0E14", "flash-up": "#0F3E75",
         "flash-down": "#6B3500", "flash-text": "#FFFFFF", "header": "#1B2230", "header-text": "#C4CBD6",
-        "bar-call": "#B07A45", "bar-put": "#4F86C6",
+        "bar-call": "#7385A8", "bar-put": "#7385A8",
     },
 )  # fmt: skip
 

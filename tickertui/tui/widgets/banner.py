@@ -27,7 +27,7 @@ class Banner(OneLine[BannerView]):
     Banner { display: none; }
     """
 
-    def show(self, view: BannerView | None) -> None:  # type: ignore[override]  # None takes the row away
+    def show(self, view: BannerView | None) -> None:
         """Display a banner, or give the row back."""
         if view is None:
             self.display = False

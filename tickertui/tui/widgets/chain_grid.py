@@ -7,7 +7,6 @@ bound here: the screen's action registry calls the public methods, and typed mes
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
@@ -27,75 +26,18 @@ from tickertui.tui import columns as col
 from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import Layout, Preset, View
 from tickertui.tui.format import UNICODE, GlyphSet, Units
-from tickertui.tui.frames import BarMeaning, ChainFrame, Field
-from tickertui.tui.palette import INKS, Ground, build_palette
+from tickertui.tui.frames import BarMeaning, ChainFrame
+from tickertui.tui.palette import INKS, Ground, Ink, build_palette
+from tickertui.tui.row_order import Cursor, Leg, RowFilter, RowOrder, Sort, moneyness_row, nearest_row, row_of
 from tickertui.tui.straddle import StraddlePainter
 
-RowFilter = Callable[[ChainFrame], NDArray[np.bool_]]
-"""Says which strikes are shown: bool[k] of a frame."""
+__all__ = ["ChainGrid", "Cursor", "Leg", "RowFilter", "Sort"]
 
-_CENTRE_AFTER_NS: Final = 5_000_000_000
-"""How long the money must have been away from the centre before the rows follow it."""
-_CENTRE_STRIKES: Final = 2
-"""And how many strikes."""
-_SORT_EVERY_NS: Final = 2_000_000_000
-"""Rows sorted by a value change places at most this often."""
 _RULE_HEIGHT: Final = 20
 _RULE_WIDTH: Final = 110
 """From this size on a rule stands under the header."""
-_RANGES: Final = (5, 8, 10, 14, 20, 30, 40, 60)
-"""Strikes on each side of the money that ``+`` and ``-`` go through; beyond the last one all are shown."""
 _MANY: Final = 0.6
 """From this share of dirty lines on, one refresh of the whole widget is cheaper than one region a run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where the trader is; by value, so that it outlives a resize and a switch of the chain.
-
-    Attributes:
-        strike: Rupees, NaN before the first frame.
-        side: Call or put.
-        column: Name of the column.
-    """
-
-    strike: float = float("nan")
-    side: Side = Side.CALL
-    column: str = "ltp"
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """What the cursor is on.
-
-    Attributes:
-        token: The broker's ``instrument_token``, -1 where the strike has no such leg.
-        strike: Rupees.
-        side: Call or put.
-        column: Name of the column.
-        row: Row of the chain.
-    """
-
-    token: int
-    strike: float
-    side: Side
-    column: str
-    row: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sort:
-    """Order of the rows; without one they ascend by strike.
-
-    Attributes:
-        field: By what.
-        side: Of which side.
-        descending: Largest first.
-    """
-
-    field: Field
-    side: Side
-    descending: bool = True
 
 
 class ChainGrid(ScrollView, can_focus=True):
@@ -148,11 +90,7 @@ class ChainGrid(ScrollView, can_focus=True):
             return self.grid
 
     def __init__(
-        self,
-        *,
-        preset: Preset = col.PRESETS["oi"],
-        glyphs: GlyphSet = UNICODE,
-        id: str | None = None,  # noqa: A002 - Textual's own name
+        self, *, preset: Preset = col.PRESETS["oi"], glyphs: GlyphSet = UNICODE, id: str | None = None
     ) -> None:
         super().__init__(id=id)
         self._preset = preset
@@ -162,18 +100,10 @@ class ChainGrid(ScrollView, can_focus=True):
         self._bars = BarMeaning.OI
         self._dimmed = False
         self._frame: ChainFrame | None = None
+        self._order = RowOrder()
         self._cursor = Cursor()
         self._cursor_moved = False
         self._auto_centre = True
-        self._away_since: int | None = None
-        self._centre: float = float("nan")
-        self._range: int | None = None
-        self._pins: frozenset[float] = frozenset()
-        self._sort: Sort | None = None
-        self._sorted_ns = 0
-        self._filter: RowFilter | None = None
-        self._order: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
-        self._places: dict[int, int] = {}
         self._palette: tuple[Style, ...] = ()
         self._painter: RowPainter | None = None
         self._straddle: StraddlePainter | None = None
@@ -210,17 +140,17 @@ class ChainGrid(ScrollView, can_focus=True):
     @property
     def sort(self) -> Sort | None:
         """Order of the rows, None for ascending strikes."""
-        return self._sort
+        return self._order.sort
 
     @property
     def pins(self) -> frozenset[float]:
         """Strikes kept at the top."""
-        return self._pins
+        return self._order.pins
 
     @property
     def strike_range(self) -> int | None:
         """Strikes on each side of the money, None for all."""
-        return self._range
+        return self._order.range
 
     @property
     def auto_centre(self) -> bool:
@@ -238,8 +168,8 @@ class ChainGrid(ScrollView, can_focus=True):
         row = self._cursor_row()
         if self._frame is None or row < 0:
             return None
-        cursor = self._cursor
-        return Leg(self._frame.token(row, cursor.side), cursor.strike, cursor.side, cursor.column, row)
+        side, column = self._shown_cursor()
+        return Leg(self._frame.token(row, side), self._cursor.strike, side, column, row)
 
     @property
     def layout_in_use(self) -> Layout:
@@ -250,7 +180,16 @@ class ChainGrid(ScrollView, can_focus=True):
     def visible_rows(self) -> NDArray[np.intp]:
         """intp[n]: rows of the chain on display, top to bottom."""
         top = self.scroll_offset.y
-        return self._order[top : top + max(self.size.height - self._head_height, 0)]
+        return self._order.rows[top : top + self._page_height]
+
+    @property
+    def _head_height(self) -> int:
+        has_rule = self.size.height >= _RULE_HEIGHT and self.size.width >= _RULE_WIDTH
+        return 2 if has_rule else 1
+
+    @property
+    def _page_height(self) -> int:
+        return max(self.size.height - self._head_height, 0)
 
     # ------------------------------------------------------------------ frames
 
@@ -259,13 +198,14 @@ class ChainGrid(ScrollView, can_focus=True):
         old, self._frame = self._frame, frame
         if old is None or old.key != frame.key or frame.number <= old.number or old.contracts is not frame.contracts:
             self._adopt(frame, old)
-            return
-        if old.is_mock != frame.is_mock:
+        elif old.is_mock != frame.is_mock:
             self._look_changed()
-            return
-        if self._follow(frame) or self._resort(frame):
-            return
-        self._refresh_rows(frame.row_versions[self.visible_rows] > old.number)
+        elif self._order.is_away(frame, held=not self._auto_centre or self._cursor_moved):
+            self._follow(frame)
+        elif self._order.refresh(frame):
+            self.refresh()
+        else:
+            self._refresh_rows(frame.row_versions[self.visible_rows] > old.number)
 
     def _adopt(self, frame: ChainFrame, old: ChainFrame | None) -> None:
         """Take over a chain that was not on display before, keeping the trader's place as far as it exists there."""
@@ -273,63 +213,23 @@ class ChainGrid(ScrollView, can_focus=True):
         if old is None or np.isnan(strike):
             row = frame.atm_row
         elif old.key.underlying == frame.key.underlying:
-            row = int(np.argmin(np.abs(frame.strikes - strike))) if len(frame.strikes) else -1
+            row = nearest_row(frame, strike)
         else:
-            row = self._same_moneyness(old, frame, strike)
+            row = moneyness_row(old, frame, strike)
+            self._order.pins = frozenset()
         if 0 <= row < len(frame.strikes):
             self._cursor = replace(self._cursor, strike=float(frame.strikes[row]))
-        if old is not None and old.key.underlying != frame.key.underlying:
-            self._pins = frozenset()
-        self._centre = float(frame.strikes[frame.atm_row]) if frame.atm_row >= 0 else float("nan")
+        self._order.recentre(frame)
         self._look_changed()
-        if self._cursor_moved:
-            self._reveal_cursor()
-        else:
-            self.centre()
+        self._settle()
 
-    @staticmethod
-    def _same_moneyness(old: ChainFrame, frame: ChainFrame, strike: float) -> int:
-        """Row as many strikes from the money as the cursor was in the chain of another underlying."""
-        if frame.atm_row < 0:
-            return -1
-        offset = int(np.argmin(np.abs(old.strikes - strike))) - old.atm_row if old.atm_row >= 0 else 0
-        return min(max(frame.atm_row + offset, 0), len(frame.strikes) - 1)
-
-    def _follow(self, frame: ChainFrame) -> bool:
-        """Let the rows follow the money when they may; True when that repainted everything."""
-        if frame.atm_row < 0:
-            return False
-        if np.isnan(self._centre):
-            self._recentre(frame)
-            return True
-        centre = int(np.searchsorted(frame.strikes, self._centre))
-        if abs(frame.atm_row - centre) < _CENTRE_STRIKES:
-            self._away_since = None
-            return False
-        if self._away_since is None:
-            self._away_since = frame.at_ns
-        if not self._auto_centre or self._cursor_moved or frame.at_ns - self._away_since < _CENTRE_AFTER_NS:
-            return False
-        self._recentre(frame)
-        return True
-
-    def _recentre(self, frame: ChainFrame) -> None:
-        self._away_since = None
-        self._centre = float(frame.strikes[frame.atm_row])
+    def _follow(self, frame: ChainFrame) -> None:
+        """Move the rows so that the money is in the middle again."""
+        self._order.recentre(frame)
         if not self._cursor_moved:
-            self._cursor = replace(self._cursor, strike=self._centre)
+            self._cursor = replace(self._cursor, strike=self._order.centre)
         self._rows_changed()
         self.centre()
-
-    def _resort(self, frame: ChainFrame) -> bool:
-        if (self._sort is None and self._filter is None) or frame.at_ns - self._sorted_ns < _SORT_EVERY_NS:
-            return False
-        before = self._order
-        self._rebuild_order()
-        if np.array_equal(before, self._order):
-            return False
-        self.refresh()
-        return True
 
     def _refresh_rows(self, dirty: NDArray[np.bool_]) -> None:
         """Refresh lines of the viewport, neighbours in one region, all in one call."""
@@ -350,83 +250,54 @@ class ChainGrid(ScrollView, can_focus=True):
         regions.append(Region(0, head + start, width, last - start + 1))
         self.refresh(*regions)
 
-    # ------------------------------------------------------------------ order of the rows
-
-    def _rebuild_order(self) -> None:
-        frame = self._frame
-        if frame is None:
-            self._order, self._places = np.zeros(0, dtype=np.intp), {}
-            return
-        rows = np.arange(len(frame.strikes), dtype=np.intp)
-        if self._range is not None and not np.isnan(self._centre):
-            centre = int(np.searchsorted(frame.strikes, self._centre))
-            rows = rows[max(centre - self._range, 0) : centre + self._range + 1]
-        if self._filter is not None:
-            rows = rows[self._filter(frame)[rows]]
-        if self._sort is not None:
-            keys = frame.values[rows, self._sort.side, self._sort.field]
-            # Missing values last, whichever way the others go.
-            rows = rows[np.argsort(-keys if self._sort.descending else keys, kind="stable")]
-        if self._pins:
-            pinned = np.flatnonzero(np.isin(frame.strikes, list(self._pins)))
-            rows = np.concatenate((pinned, rows[~np.isin(rows, pinned)]))
-        self._order = rows
-        self._places = {row: place for place, row in enumerate(rows.tolist())}
-        self._sorted_ns = frame.at_ns
-        self.virtual_size = Size(self.size.width, self._head_height + len(rows))
-
     def _rows_changed(self) -> None:
-        self._rebuild_order()
+        self._order.rebuild(self._frame)
+        self.virtual_size = Size(self.size.width, self._head_height + len(self._order))
         self.refresh()
-
-    @property
-    def _has_rule(self) -> bool:
-        return self.size.height >= _RULE_HEIGHT and self.size.width >= _RULE_WIDTH
-
-    @property
-    def _head_height(self) -> int:
-        return 2 if self._has_rule else 1
-
-    def _cursor_row(self) -> int:
-        frame = self._frame
-        if frame is None or np.isnan(self._cursor.strike):
-            return -1
-        row = int(np.searchsorted(frame.strikes, self._cursor.strike))
-        return row if row < len(frame.strikes) and frame.strikes[row] == self._cursor.strike else -1
 
     # ------------------------------------------------------------------ moving
 
+    def _cursor_row(self) -> int:
+        frame = self._frame
+        if frame is None:
+            return -1
+        row = row_of(frame, self._cursor.strike)
+        return row if 0 <= row < len(frame.strikes) and frame.strikes[row] == self._cursor.strike else -1
+
     def move_cursor(self, rows: int = 0, columns: int = 0) -> None:
         """Move the cursor by lines (down is positive) and columns (right is positive)."""
-        if self._frame is None or not len(self._order):
+        frame = self._frame
+        if frame is None or not len(self._order):
             return
         self._cursor_moved = True
-        self.auto_hold()
-        place = self._places.get(self._cursor_row(), -1)
+        place = self._order.place(self._cursor_row())
         if place < 0:
-            place = int(np.argmin(np.abs(self._frame.strikes[self._order] - self._cursor.strike)))
+            place = int(np.argmin(np.abs(frame.strikes[self._order.rows] - self._cursor.strike)))
         else:
             place = min(max(place + rows, 0), len(self._order) - 1)
         side, column = self._column_after(columns)
-        self._put_cursor(Cursor(float(self._frame.strikes[self._order[place]]), side, column))
+        self._put_cursor(Cursor(float(frame.strikes[self._order.rows[place]]), side, column))
 
     def _column_after(self, steps: int) -> tuple[Side, str]:
         """Return the side and column so many steps to the right, staying within the layout."""
+        if not steps:
+            # A column that has no room now stays chosen for when there is room again.
+            return self._cursor.side, self._cursor.column
         if self._view is View.STRADDLE:
-            names = [pair.name for pair in self._straddle_painter().pairs]
-            place = names.index(self._cursor.column) if self._cursor.column in names else 0
-            return self._cursor.side, names[min(max(place + steps, 0), len(names) - 1)] if names else ""
-        cells = [(p.side, p.column.name) for p in self.layout_in_use.placed if p.column.kind is not col.Kind.BAR]
+            cells = [(self._cursor.side, pair.name) for pair in self._straddle_painter().pairs]
+        else:
+            cells = [(p.side, p.column.name) for p in self.layout_in_use.placed if p.column.kind is not col.Kind.BAR]
         here = self._shown_cursor()
         place = cells.index(here) if here in cells else 0
         return cells[min(max(place + steps, 0), len(cells) - 1)]
 
     def _shown_cursor(self) -> tuple[Side, str]:
         """Side and column of the cursor in the present layout; a column that has no room gives way to the price."""
-        placed = {(p.side, p.column.name) for p in self.layout_in_use.placed}
         side, column = self._cursor.side, self._cursor.column
-        if not any(there == side for there, _ in placed):
-            side = Side(1 - side)
+        if self._view is View.STRADDLE:
+            names = [pair.name for pair in self._straddle_painter().pairs]
+            return side, column if column in names else names[0]
+        placed = {(p.side, p.column.name) for p in self.layout_in_use.placed}
         return (side, column) if (side, column) in placed else (side, "ltp")
 
     def _put_cursor(self, cursor: Cursor) -> None:
@@ -437,20 +308,15 @@ class ChainGrid(ScrollView, can_focus=True):
         if self.layout_in_use.view is View.ONE_SIDE and cursor.side is not old_side:
             self._look_changed()
         else:
-            self._repaint_rows(before, self._cursor_row())
+            self._refresh_rows(np.isin(self.visible_rows, (before, self._cursor_row())))
         self._reveal_cursor()
         leg = self.leg
         if leg is not None:
             self.post_message(self.CellHighlighted(self, leg))
 
-    def _repaint_rows(self, *rows: int) -> None:
-        visible = self.visible_rows
-        self._refresh_rows(np.isin(visible, rows))
-
     def _reveal_cursor(self) -> None:
-        place = self._places.get(self._cursor_row(), -1)
-        height = self.size.height - self._head_height
-        if place < 0 or height <= 0:
+        place, height = self._order.place(self._cursor_row()), self._page_height
+        if place < 0 or not height:
             return
         top = self.scroll_offset.y
         if place < top:
@@ -461,9 +327,16 @@ class ChainGrid(ScrollView, can_focus=True):
     def _scroll_rows(self, top: int) -> None:
         self.scroll_to(y=top, animate=False, force=True)
 
+    def _settle(self) -> None:
+        """Bring into view what the trader looks at: the cursor once it was moved, the money before."""
+        if self._cursor_moved:
+            self._reveal_cursor()
+        else:
+            self.centre()
+
     def page(self, pages: int) -> None:
         """Move the cursor by pages (down is positive)."""
-        self.move_cursor(rows=pages * max(self.size.height - self._head_height - 1, 1))
+        self.move_cursor(rows=pages * max(self._page_height - 1, 1))
 
     def to_end(self, *, last: bool) -> None:
         """Move the cursor to the first or the last row on display."""
@@ -474,36 +347,32 @@ class ChainGrid(ScrollView, can_focus=True):
         frame = self._frame
         if frame is None or frame.atm_row < 0:
             return
-        self._cursor_moved = False
-        self._centre = float(frame.strikes[frame.atm_row])
+        self._order.recentre(frame)
         self._rows_changed()
-        self._put_cursor(replace(self._cursor, strike=self._centre))
+        self._put_cursor(replace(self._cursor, strike=self._order.centre))
+        self._cursor_moved = False
         self.centre()
 
     def goto_strike(self, strike: float) -> bool:
-        """Put the cursor on the strike nearest to a price; False when no chain is shown or a filter hides it."""
-        if self._frame is None or not len(self._order):
+        """Put the cursor on the strike nearest to a price; False when no chain is shown or it is out of range."""
+        frame = self._frame
+        if frame is None:
+            return False
+        row = nearest_row(frame, strike)
+        if self._order.place(row) < 0:
             return False
         self._cursor_moved = True
-        row = int(np.argmin(np.abs(self._frame.strikes - strike)))
-        if row not in self._places:
-            return False
-        self._put_cursor(replace(self._cursor, strike=float(self._frame.strikes[row])))
+        self._put_cursor(replace(self._cursor, strike=float(frame.strikes[row])))
         return True
 
     def centre(self) -> None:
         """Scroll so that the strike at the money stands in the middle."""
-        frame = self._frame
-        if frame is None or np.isnan(self._centre):
+        frame, height = self._frame, self._page_height
+        if frame is None or not height:
             return
-        place = self._places.get(int(np.searchsorted(frame.strikes, self._centre)), -1)
-        height = self.size.height - self._head_height
-        if place >= 0 and height > 0:
+        place = self._order.place(row_of(frame, self._order.centre))
+        if place >= 0:
             self._scroll_rows(max(place - height // 2, 0))
-
-    def auto_hold(self) -> None:
-        """Forget how long the money has been away: the trader is at work in the rows."""
-        self._away_since = None
 
     def set_auto_centre(self, on: bool) -> None:
         """Let the rows follow the money, or not; they never do while the trader has moved the cursor."""
@@ -514,6 +383,50 @@ class ChainGrid(ScrollView, can_focus=True):
         leg = self.leg
         if leg is not None and leg.token >= 0:
             self.post_message(self.LegSelected(self, leg))
+
+    # ------------------------------------------------------------------ which rows
+
+    def set_range(self, strikes: int | None) -> None:
+        """Show so many strikes on each side of the money, None for all."""
+        self._order.range = strikes
+        self._rows_changed()
+        self.centre()
+
+    def widen_range(self, steps: int) -> None:
+        """Go to a wider (positive) or narrower range of strikes; beyond the widest, all are shown."""
+        self.set_range(self._order.widen(steps))
+
+    def set_sort(self, sort: Sort | None) -> None:
+        """Sort the rows by a value, None for ascending strikes."""
+        self._order.sort = sort
+        self._rows_changed()
+        self._settle()
+
+    def sort_by_cursor(self) -> Sort | None:
+        """Sort by the column under the cursor: first descending, then ascending, then by strike again."""
+        side, name = self._shown_cursor()
+        field = col.COLUMNS[name if name in col.COLUMNS else "ltp"].field
+        now = self._order.sort
+        if now is None or (now.field, now.side) != (field, side):
+            self.set_sort(Sort(field, side))
+        else:
+            self.set_sort(Sort(field, side, descending=False) if now.descending else None)
+        return self._order.sort
+
+    def set_filter(self, keep: RowFilter | None) -> None:
+        """Show only the strikes that ``keep`` says, None for all."""
+        self._order.filter = keep
+        self._rows_changed()
+        self._settle()
+
+    def toggle_pin(self) -> None:
+        """Keep the strike under the cursor at the top, or let it go."""
+        strike = self._cursor.strike
+        if not np.isnan(strike):
+            self._order.pins = self._order.pins ^ {strike}
+            self._strips.clear()
+            self._rows_changed()
+            self._reveal_cursor()
 
     # ------------------------------------------------------------------ the look
 
@@ -553,57 +466,16 @@ class ChainGrid(ScrollView, can_focus=True):
             self._palette = ()
             self._look_changed()
 
-    def set_range(self, strikes: int | None) -> None:
-        """Show so many strikes on each side of the money, None for all."""
-        self._range = strikes
-        self._rows_changed()
-        self.centre()
-
-    def widen_range(self, steps: int) -> None:
-        """Go to a wider (positive) or narrower range of strikes; beyond the widest, all are shown."""
-        ladder: list[int | None] = [*_RANGES, None]
-        here = ladder.index(self._range) if self._range in ladder else len(ladder) - 1
-        self.set_range(ladder[min(max(here + steps, 0), len(ladder) - 1)])
-
-    def set_sort(self, sort: Sort | None) -> None:
-        """Sort the rows by a value, None for ascending strikes."""
-        self._sort = sort
-        self._rows_changed()
-        self._reveal_cursor()
-
-    def sort_by_cursor(self) -> Sort | None:
-        """Sort by the column under the cursor: first descending, then ascending, then by strike again."""
-        side, name = self._shown_cursor()
-        field = col.COLUMNS[name].field
-        now = self._sort
-        if now is None or (now.field, now.side) != (field, side):
-            self.set_sort(Sort(field, side))
-        else:
-            self.set_sort(Sort(field, side, descending=False) if now.descending else None)
-        return self._sort
-
-    def set_filter(self, keep: RowFilter | None) -> None:
-        """Show only the strikes that ``keep`` says, None for all."""
-        self._filter = keep
-        self._rows_changed()
-        self._reveal_cursor()
-
-    def toggle_pin(self) -> None:
-        """Keep the strike under the cursor at the top, or let it go."""
-        strike = self._cursor.strike
-        if not np.isnan(strike):
-            self._pins = self._pins ^ {strike}
-            self._strips.clear()
-            self._rows_changed()
-            self._reveal_cursor()
-
     def _look_changed(self) -> None:
         """Forget everything painted."""
+        self._forget()
+        self._rows_changed()
+
+    def _forget(self) -> None:
         self._painter = None
         self._straddle = None
         self._strips.clear()
         self._head = []
-        self._rows_changed()
 
     # ------------------------------------------------------------------ painting
 
@@ -611,18 +483,12 @@ class ChainGrid(ScrollView, can_focus=True):
         """Take over the theme's colours."""
         super().notify_style_update()
         self._palette = ()
-        self._painter = None
-        self._straddle = None
-        self._strips.clear()
-        self._head = []
+        self._forget()
 
     def on_resize(self) -> None:
         """Lay out anew; the trader's place stays in view."""
         self._look_changed()
-        if self._cursor_moved:
-            self._reveal_cursor()
-        else:
-            self.centre()
+        self._settle()
 
     def _styles(self) -> tuple[Style, ...]:
         if not self._palette:
@@ -656,46 +522,40 @@ class ChainGrid(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Return one line of the viewport."""
-        width = self.size.width
-        frame = self._frame
+        width, frame = self.size.width, self._frame
         if width < col.NARROW:
             text = f"{col.NARROW} columns needed" if y == 0 else ""
-            return Strip.blank(width, self._styles()[0]) if not text else self._sentence(text, width)
+            return Strip([self._muted(text[:width].ljust(width))], width)
         if y < self._head_height:
             return self._header(y)
         place = y - self._head_height + self.scroll_offset.y
         if frame is None or place >= len(self._order):
             return Strip.blank(width, self._styles()[0])
-        return self._row(frame, int(self._order[place]))
+        return self._row(frame, int(self._order.rows[place]))
 
-    def _sentence(self, text: str, width: int) -> Strip:
-        return Strip([self._segment(text[:width].ljust(width))], width)
-
-    def _segment(self, text: str) -> Segment:
-        return Segment(text, self._styles()[Ground.HEADER * INKS])
+    def _muted(self, text: str) -> Segment:
+        return Segment(text, self._styles()[Ground.PLAIN * INKS + Ink.MUTED])
 
     def _header(self, y: int) -> Strip:
         if not self._head:
             mock = self._frame is not None and self._frame.is_mock
             painter = self._straddle_painter() if self._view is View.STRADDLE else self._row_painter()
             rule = self._glyphs.text("─" * self.size.width)
-            self._head = [painter.header(mock=mock), Strip([self._segment(rule)], self.size.width)]
+            self._head = [painter.header(mock=mock), Strip([self._muted(rule)], self.size.width)]
         return self._head[y]
 
     def _row(self, frame: ChainFrame, row: int) -> Strip:
-        on_cursor = row == self._cursor_row()
+        on_cursor = frame.strikes[row] == self._cursor.strike
         cursor = f"{self._cursor.side}{self._cursor.column}" if on_cursor else ""
         version = int(frame.row_versions[row])
         kept = self._strips.get(row)
         if kept is not None and kept[0] == version and kept[1] == cursor:
             return kept[2]
-        pinned = bool(self._pins) and float(frame.strikes[row]) in self._pins
+        pinned = bool(self._order.pins) and float(frame.strikes[row]) in self._order.pins
+        side, column = self._shown_cursor() if on_cursor else (-1, "")
         if self._view is View.STRADDLE:
-            strip = self._straddle_painter().row(
-                frame, row, cursor_column=self._cursor.column if on_cursor else "", pinned=pinned
-            )
+            strip = self._straddle_painter().row(frame, row, cursor_column=column, pinned=pinned)
         else:
-            side, column = self._shown_cursor() if on_cursor else (-1, "")
             strip = self._row_painter().row(frame, row, cursor_side=side, cursor_column=column, pinned=pinned)
         self._strips[row] = (version, cursor, strip)
         return strip
@@ -707,7 +567,7 @@ class ChainGrid(ScrollView, can_focus=True):
         place = event.y - self._head_height + self.scroll_offset.y
         if self._frame is None or event.y < self._head_height or place >= len(self._order):
             return
-        strike = float(self._frame.strikes[self._order[place]])
+        strike = float(self._frame.strikes[self._order.rows[place]])
         side, column = self._cursor.side, self._cursor.column
         if self._view is View.STRADDLE:
             pair = self._straddle_painter().column_at(event.x)

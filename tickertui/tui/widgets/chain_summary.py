@@ -119,7 +119,10 @@ def _parts(view: SummaryView, width: int) -> list[list[Piece]]:
         atm.append(Piece(f" {view.reference.value}", MUTED))
     parts = [
         atm,
-        [*_pair("straddle" if wide else "strd", straddle_mark + view.straddle, straddle_tint), Piece(share, straddle_tint)],
+        [
+            *_pair("straddle" if wide else "strd", straddle_mark + view.straddle, straddle_tint),
+            Piece(share, straddle_tint),
+        ],
         _pair("IV", mark + view.iv, tint),
         _pair("PCR", mark + view.pcr, tint),
         _pair("pain", mark + view.pain, tint),

@@ -41,7 +41,7 @@ class ChainView(Vertical):
 
     DEFAULT_CSS: ClassVar[str] = """
     ChainView { height: 1fr; background: $ground; }
-    ChainView > #notice { display: none; height: 1fr; content-align: center middle; color: $text-cell; background: $ground; }
+    ChainView > #notice { display: none; height: 1fr; content-align: center middle; color: $text-cell; }
     ChainView.-notice > #notice { display: block; }
     ChainView.-notice > ChainGrid { display: none; }
     ChainView.-notice > Totals { display: none; }
@@ -52,7 +52,7 @@ class ChainView(Vertical):
         *,
         preset: Preset = PRESETS["oi"],
         glyphs: GlyphSet = UNICODE,
-        id: str | None = None,  # noqa: A002 - Textual's own name
+        id: str | None = None,
     ) -> None:
         super().__init__(id=id)
         self._glyphs = glyphs
@@ -85,7 +85,7 @@ class ChainView(Vertical):
         self.summary.show(summary_view(frame))
         self.totals.show(totals_view(frame, self.grid.units))
 
-    def set_loading(self, text: str) -> None:
+    def say_loading(self, text: str) -> None:
         """Say in the tag's place that another chain is on its way (``SENSEX W03Dec 84/162``), empty for no more."""
         self._loading = text
 

@@ -44,9 +44,10 @@ class ExpiryStrip(OneLine[StripView]):
 
     def _placed(self, view: StripView, width: int) -> tuple[list[Piece], list[tuple[int, int, date]]]:
         """Pieces of the line, and the cells of each expiry."""
-        for talk in (3, 2, 1, 0):
+        last = len(view.settings[-1]) + 2 if view.settings else 0
+        for talk in (4, 3, 2, 1, 0):
             entries = [_entry(mark, view.chosen, talk) for mark in view.expiries]
-            if length(entries) <= width - 6:
+            if length(entries) + last <= width:
                 break
         else:
             entries = _around(entries, [mark.expiry for mark in view.expiries].index(view.chosen), width)
@@ -77,16 +78,19 @@ class ExpiryStrip(OneLine[StripView]):
 
 
 def _entry(mark: ExpiryMark, chosen: date, talk: int) -> Piece:
-    """One expiry; ``talk`` 0 has only letter and date, 3 the days of all and the reasons."""
-    day = f"{mark.expiry:%d %b}" if talk == 3 else f"{mark.expiry:%d%b}"
+    """One expiry; ``talk`` 0 has letter and date only, 1 adds the days that matter, 2 all days, 3 and 4 the reasons."""
+    day = f"{mark.expiry:%d %b}" if talk == 4 else f"{mark.expiry:%d%b}"
     is_chosen = mark.expiry == chosen
+    spelled = mark.is_today and talk >= 3
     text = f"{mark.letter} {day}"
-    if mark.note and not (mark.is_today and talk >= 2):
+    if mark.note and not mark.is_today:
         text += "*"
     if talk >= 2 or (talk == 1 and (is_chosen or mark.is_today)):
         text += f" {mark.days}d"
-    if mark.is_today:
-        text += f" EXPIRY{', ' + mark.note if mark.note else ''}" if talk >= 2 else "!"
+    if spelled:
+        text += f" EXPIRY{', ' + mark.note if mark.note else ''}"
+    elif mark.is_today:
+        text += "!"
     if is_chosen:
         return Piece(f" [{text}]", STRONG)
     if mark.is_today:

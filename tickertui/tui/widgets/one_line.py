@@ -77,7 +77,7 @@ class OneLine(Widget, Generic[T]):
     OneLine { height: 1; width: 100%; }
     """
 
-    def __init__(self, *, glyphs: GlyphSet = UNICODE, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, *, glyphs: GlyphSet = UNICODE, id: str | None = None) -> None:
         super().__init__(id=id)
         self._glyphs = glyphs
         self._view: T | None = None

@@ -1,4 +1,4 @@
-"""`StatusBar`: the row of figures about the feed itself, in a fixed order, dropped from the right when there is no room.
+"""`StatusBar`: the row of figures about the feed itself, in a fixed order, dropped from the right without room.
 
 What is not in order stands in reverse video with a word, wherever it stands in the row, and is dropped last.
 """

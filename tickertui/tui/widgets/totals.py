@@ -74,7 +74,9 @@ class Totals(OneLine[TotalsView]):
 
 def _side(label: str, values: tuple[str, str, str], mark: str, tint: Tint, *, words: bool) -> list[Piece]:
     oi, change, volume = (mark + value for value in values)
-    by_sign = tint if mark else Tint("gain") if change.startswith("+") else Tint("loss") if change.startswith("-") else PLAIN
+    by_sign = (
+        tint if mark else Tint("gain") if change.startswith("+") else Tint("loss") if change.startswith("-") else PLAIN
+    )
     if not words:
         return [Piece(f"Σ {label} ", MUTED), Piece(oi, tint), Piece(" "), Piece(change, by_sign)]
     return [
