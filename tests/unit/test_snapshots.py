@@ -1,119 +1,111 @@
-"""Which rows are asked for by REST, and that a quote never hides a newer live value."""
-
 from __future__ import annotations
 
-import numpy as np
+import json
+import math
+from datetime import timedelta
+
 import pytest
 
-from tests.support.fake_sockets import rows_of
+from tests.support.boards import LOT_SIZE, SPOT, SPOT_CLOSE, SPOT_TOKEN, START, Scene, build_scene
 from tickertui.market.board import MarketBoard
-from tickertui.market.ticks import Mode, Source, TickBatch, Word
-from tickertui.services.snapshots import SnapshotLimits, SnapshotPlanner, apply_snapshot
+from tickertui.market.snapshots import OptionPayload, market_depth, option_snapshot, underlying_bar
+from tickertui.market.ticks import Mode, Source, TickBatch
 
-S = 1_000_000_000
-TOKENS = [number << 8 | 2 for number in range(1, 11)]
-
-
-@pytest.fixture
-def board() -> MarketBoard:
-    board = MarketBoard()
-    board.ensure(TOKENS)
-    return board
+ORIGINAL_KEYS = {
+    "symbol", "token", "tradingsymbol", "segment", "exchange", "strike", "expiry", "type", "lot_size", "tick_size",
+    "price", "volume", "oi", "iv", "delta", "gamma", "theta", "vega", "ts", "is_mock",
+}  # fmt: skip
 
 
-def live(board: MarketBoard, tokens: list[int], at_ns: int, exchange_time: int = 1000, mode: Mode = Mode.FULL) -> None:
-    rows = rows_of(tokens, 10_000, exchange_time)
-    board.apply(TickBatch.from_rows(rows, Source.LIVE, mode=mode, received_ns=at_ns, connection=0))
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return build_scene(strikes=5)
 
 
-def quote(tokens: list[int], exchange_time: int, price: int = 20_000) -> TickBatch:
-    return TickBatch.from_rows(rows_of(tokens, price, exchange_time), Source.SNAPSHOT, received_ns=50 * S)
+def payload_of(scene: Scene, row: int = 2, side: int = 0) -> OptionPayload:
+    instrument = scene.table.get(int(scene.chain.tokens[row, side]))
+    assert instrument is not None
+    return option_snapshot(scene.board, instrument).to_payload()
 
 
-class Plan:
-    def __init__(self, board: MarketBoard, limits: SnapshotLimits = SnapshotLimits()) -> None:  # noqa: B008
-        self.planner = SnapshotPlanner(board, limits)
-        self.rows = board.rows(TOKENS)
-        self.connections = np.repeat(np.array([0, 1], dtype=np.int64), 5)
-
-    def due(self, now: float, up: tuple[int, ...] = (0, 1), *, moving: bool = True) -> list[int]:
-        return self.planner.due(self.rows, self.connections, up, round(now * S), moving=moving)
-
-
-def test_what_was_subscribed_and_got_nothing_is_asked_for_after_some_seconds(board: MarketBoard) -> None:
-    plan = Plan(board)
-    board.mark_subscribed(TOKENS, 0, 100 * S)
-    live(board, TOKENS[:3], 101 * S)
-    assert plan.due(104) == []
-    assert plan.due(106) == TOKENS[3:]
-    plan.planner.asked(TOKENS[3:], 106 * S)
-    assert plan.due(110) == [], "not twice within a minute"
-    assert plan.due(167) == TOKENS[3:]
-    plan.planner.forget(TOKENS[3:])
-    assert plan.due(110) == TOKENS[3:]
+def test_the_payload_has_the_keys_of_the_original_service(scene: Scene) -> None:
+    payload = payload_of(scene)
+    assert set(payload) == ORIGINAL_KEYS | {"source", "depth", "total_buy_quantity", "total_sell_quantity"}
+    assert payload["symbol"] == "NIFTY"
+    assert payload["type"] == "CE"
+    assert payload["strike"] == 24_350
+    assert payload["expiry"] == "2026-12-01"
+    assert payload["lot_size"] == LOT_SIZE
+    assert payload["oi"] == scene.oi[2, 0]
+    assert payload["price"] == pytest.approx(scene.model[2, 0], abs=0.6)
+    assert payload["is_mock"] is False
+    assert abs(payload["ts"] - START.timestamp()) <= 10
+    json.dumps(payload)
 
 
-def test_a_socket_that_is_down_is_filled_again_and_again_while_the_market_moves(board: MarketBoard) -> None:
-    plan = Plan(board)
-    board.mark_subscribed(TOKENS, 0, 1 * S)
-    live(board, TOKENS, 2 * S)
-    assert plan.due(100, up=(0,)) == []
-    assert plan.due(104, up=(0,)) == [], "it may be back in a moment"
-    assert plan.due(106, up=(0,)) == TOKENS[5:]
-    plan.planner.asked(TOKENS[5:], 106 * S)
-    assert plan.due(110, up=(0,)) == []
-    assert plan.due(117, up=(0,)) == TOKENS[5:]
-    assert plan.due(117, up=(0,), moving=False) == [], "a shut market does not change"
-    assert plan.due(118, up=(0, 1)) == []
+def test_a_mock_value_says_so() -> None:
+    payload = payload_of(build_scene(source=Source.MOCK, strikes=5))
+    assert payload["is_mock"] is True
+    assert payload["source"] == "mock"
 
 
-def test_rows_without_any_value_come_first_and_a_call_has_a_limit(board: MarketBoard) -> None:
-    plan = Plan(board, SnapshotLimits(per_call=4))
-    live(board, TOKENS[:7], 2 * S)
-    plan.due(100, up=())
-    assert plan.due(106, up=()) == [*TOKENS[7:], TOKENS[0]]
-    assert plan.due(106, up=(), moving=False) == TOKENS[7:]
+def test_what_is_not_known_is_none_never_zero(scene: Scene) -> None:
+    instrument = scene.table.get(int(scene.chain.tokens[0, 0]))
+    assert instrument is not None
+    snapshot = option_snapshot(MarketBoard(), instrument)
+    payload = snapshot.to_payload()
+    assert math.isnan(snapshot.last_price)
+    assert {payload[key] for key in ("price", "volume", "oi", "iv", "delta", "gamma", "theta", "vega")} == {None}
+    assert snapshot.oi_change is None
+    assert snapshot.received_at is None
+    assert "depth" not in payload
+    assert payload["ts"] == 0
 
 
-def test_a_quote_fills_an_empty_row_and_is_no_packet_of_the_subscription(board: MarketBoard) -> None:
-    board.mark_subscribed(TOKENS[:1], 2, 1 * S)
-    assert apply_snapshot(board, quote(TOKENS[:1], 1000), 49 * S, 0) == 1
-    row = board.row(TOKENS[0])
-    assert board.source_of(row) is Source.SNAPSHOT
-    assert board.price([row])[0] == 200.0
-    assert board.packets[row] == 0
-    assert board.connections[row] == 2
+def test_depth_is_best_first_on_both_sides(scene: Scene) -> None:
+    depth = market_depth(scene.board, int(scene.chain.tokens[2, 1]))
+    assert depth is not None
+    bids, offers = [level.price for level in depth.buy], [level.price for level in depth.sell]
+    assert bids == sorted(bids, reverse=True)
+    assert offers == sorted(offers)
+    assert len(bids) == len(offers) == 5
+    assert depth.buy[0].orders == 3
+    assert depth.buy[0].quantity == 5 * LOT_SIZE
+    assert depth.spread == pytest.approx(offers[0] - bids[0])
+    assert depth.to_dict()["sell"][0]["price"] == offers[0]
 
 
-@pytest.mark.parametrize(
-    "received, exchange_time, written",
-    [(10, 999, True), (10, 1000, True), (10, 1001, False), (49, 999, False), (55, 10, False)],
-    ids=["older", "same second, asked later", "newer exchange time", "received while asking", "received after"],
-)
-def test_a_quote_never_overwrites_a_newer_live_row(
-    board: MarketBoard, received: int, exchange_time: int, written: bool
-) -> None:
-    live(board, TOKENS[:1], received * S, exchange_time)
-    assert apply_snapshot(board, quote(TOKENS[:1], 1000), 49 * S, 0) == int(written)
-    row = board.row(TOKENS[0])
-    assert board.source_of(row) is (Source.SNAPSHOT if written else Source.LIVE)
+def test_levels_that_the_broker_pads_with_zeros_are_left_out() -> None:
+    scene = build_scene(strikes=5)
+    words = scene.words()
+    words[:, 16:46] = 0
+    scene.apply(words)
+    depth = market_depth(scene.board, int(scene.chain.tokens[2, 0]))
+    assert depth is not None
+    assert depth.buy == depth.sell == ()
+    assert math.isnan(depth.spread)
 
 
-def test_rows_in_quote_mode_have_no_exchange_time_and_go_by_receipt(board: MarketBoard) -> None:
-    live(board, TOKENS[:1], 10 * S, mode=Mode.QUOTE)
-    live(board, TOKENS[1:2], 49 * S, mode=Mode.QUOTE)
-    assert apply_snapshot(board, quote(TOKENS[:2], 1), 49 * S, 0) == 1
-    assert board.source_of(board.row(TOKENS[0])) is Source.SNAPSHOT
-    assert board.source_of(board.row(TOKENS[1])) is Source.LIVE
+def test_no_depth_outside_full_mode_and_none_for_an_index() -> None:
+    scene = build_scene(strikes=5)
+    scene.board.apply(TickBatch.from_rows(scene.words(), Source.LIVE, mode=Mode.QUOTE))
+    assert market_depth(scene.board, int(scene.chain.tokens[2, 0])) is None
+    assert market_depth(scene.board, SPOT_TOKEN) is None
 
 
-def test_unknown_tokens_and_prices_of_zero_are_left_out(board: MarketBoard) -> None:
-    assert apply_snapshot(board, quote([99 << 8 | 2], 1000), 0, 0) == 0
-    assert apply_snapshot(board, quote(TOKENS[:1], 1000, price=0), 0, 0) == 0
-    assert board.counters.unknown_tokens == 0
-
-
-def test_a_quote_asked_for_before_the_feed_was_switched_is_dropped(board: MarketBoard) -> None:
-    board.generation = 3
-    assert apply_snapshot(board, quote(TOKENS[:1], 1000), 0, 2) == 0
-    assert board.field([board.row(TOKENS[0])], Word.LAST_PRICE)[0] == -1
+def test_the_underlying_bar_is_the_days(scene: Scene) -> None:
+    instrument = scene.table.get(SPOT_TOKEN)
+    assert instrument is not None
+    bar = underlying_bar(scene.board, instrument)
+    assert (bar.close, bar.previous_close) == (SPOT, SPOT_CLOSE)
+    assert bar.change == pytest.approx(SPOT - SPOT_CLOSE)
+    assert bar.volume == -1
+    assert bar.is_mock is False
+    assert bar.at is not None
+    assert abs(bar.at - START) < timedelta(seconds=2)
+    payload = bar.to_payload()
+    assert payload["volume"] is None
+    assert payload["close"] == SPOT
+    missing = underlying_bar(MarketBoard(), instrument).to_payload()
+    assert missing["open"] is None
+    assert missing["ts"] == 0

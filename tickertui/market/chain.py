@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.market.analytics import atm_index, max_pain
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.instruments import ChainRows
 from tickertui.market.ticks import ABSENT, Word
@@ -118,25 +119,6 @@ def totals_of(
     )
 
 
-def max_pain(strikes: NDArray[np.float64], call_oi: NDArray[np.float64], put_oi: NDArray[np.float64]) -> float:
-    """Return the listed strike at which all options together expire at the lowest value.
-
-    The value at S is ``sum(call_oi * max(S - K, 0)) + sum(put_oi * max(K - S, 0))``, summed for all S at once by
-    cumulative sums (Zerodha Varsity, "Max pain and PCR ratio"). NaN where there is no open interest.
-
-    Args:
-        strikes: float64[k], ascending.
-        call_oi: float64[k], NaN missing.
-        put_oi: float64[k], NaN missing.
-    """
-    calls, puts = np.nan_to_num(call_oi), np.nan_to_num(put_oi)
-    if not len(strikes) or not (calls.any() or puts.any()):
-        return float("nan")
-    below = strikes * np.cumsum(calls) - np.cumsum(calls * strikes)
-    above = np.cumsum((puts * strikes)[::-1])[::-1] - strikes * np.cumsum(puts[::-1])[::-1]
-    return float(strikes[int(np.argmin(below + above))])
-
-
 def _ratio(numerator: float, divisor: float) -> float:
     return numerator / divisor if divisor else float("nan")
 
@@ -213,7 +195,7 @@ class OptionChain:
 
     def nearest(self, price: float) -> int:
         """Return the row of the strike nearest to a price (the lower one of two equally near), -1 for NaN."""
-        return nearest_strike(self.strikes, price)
+        return atm_index(self.strikes, price) if len(self.strikes) else -1
 
     def spot(self) -> Reference:
         """Return the underlying's last price, else its previous close, else `NO_REFERENCE`."""
@@ -253,12 +235,3 @@ class OptionChain:
     def straddle(self, row: int) -> float:
         """Return call plus put at a row, rupees; NaN where either is missing or ``row`` is -1."""
         return float("nan") if row < 0 else float(self.price()[row].sum())
-
-
-def nearest_strike(strikes: NDArray[np.float64], price: float) -> int:
-    """Return the index of the strike nearest to a price, the lower one of two equally near; -1 for NaN or none."""
-    if not len(strikes) or np.isnan(price):
-        return -1
-    above = min(int(np.searchsorted(strikes, price)), len(strikes) - 1)
-    below = max(above - 1, 0)
-    return below if price - strikes[below] <= strikes[above] - price else above
