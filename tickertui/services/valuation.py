@@ -277,7 +277,7 @@ class Valuation:
             carry_rate=convention.interest_rate - convention.dividend_yield if on_spot_ else CARRY_RATE,
             rule=ForwardRule.SPOT_ONLY if on_spot_ else ForwardRule.PARITY_FIRST,
         )
-        return forwards, self._forward_times(layout, touched, forwards)
+        return forwards, self._forward_times(layout, touched, pairs, forwards)
 
     def _alternatives(self, layout: ValuationLayout, touched: Rows, years: Floats, now_ns: int) -> ForwardInputs:
         board, now = self._board, self._clock.now()
@@ -306,18 +306,20 @@ class Valuation:
     def _far_years(self, layout: ValuationLayout, number: int, expiry: date, now: datetime) -> float:
         return (self._instant(layout.slices[number].segment, expiry) - now).total_seconds() / YEAR_SECONDS
 
-    def _forward_times(self, layout: ValuationLayout, touched: Rows, forwards: Forwards) -> NDArray[np.int64]:
+    def _forward_times(
+        self, layout: ValuationLayout, touched: Rows, pairs: Rows, forwards: Forwards
+    ) -> NDArray[np.int64]:
         """Receipt of the older leg at the strike nearest to each forward; parity is at its best there."""
-        received = self._board.received_ns
+        lengths = layout.pair_lengths[touched]
+        starts = np.cumsum(lengths) - lengths
+        distance = np.abs(layout.pair_strikes[pairs] - np.repeat(forwards.value, lengths))
+        nearest = distance == np.repeat(np.minimum.reduceat(distance, starts), lengths)
+        # NaN equals nothing: a slice without a forward has no nearest strike and keeps the time 0.
+        received = np.append(self._board.received_ns[layout.rows], np.iinfo(np.int64).max)
+        at = pairs[nearest]
+        older = np.minimum(received[layout.pair_calls[at]], received[layout.pair_puts[at]])
         times = np.zeros(len(touched), dtype=np.int64)
-        for number, (slice_number, forward) in enumerate(zip(touched.tolist(), forwards.value.tolist(), strict=True)):
-            if forward != forward:
-                continue
-            start, length = int(layout.pair_starts[slice_number]), int(layout.pair_lengths[slice_number])
-            nearest = start + int(np.abs(layout.pair_strikes[start : start + length] - forward).argmin())
-            legs = [int(side[nearest]) for side in (layout.pair_calls, layout.pair_puts)]
-            seen = [int(received[layout.rows[leg]]) for leg in legs if leg >= 0]
-            times[number] = min((value for value in seen if value), default=0)
+        times[np.repeat(np.arange(len(touched)), lengths)[nearest]] = older
         return times
 
     def _on_spot(self, greeks: Greeks, forward: Floats, time: Floats) -> Greeks:
