@@ -1,0 +1,302 @@
+"""`Simulator`: the whole simulated broker, REST and stream, over a market and a clock.
+
+``tickertui simulate`` runs one (`tickertui.simulator.command`); the tests of everything that talks to the broker run
+one each on free ports of loopback.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+from anyio.abc import SocketAttribute, SocketListener
+
+from tickertui.simulator import faults as wrong
+from tickertui.simulator.accounts import Sessions, SimulatedAccount
+from tickertui.simulator.answers import Page
+from tickertui.simulator.clock import SimulatedClock
+from tickertui.simulator.control import Control, SimulatorState, SocketState
+from tickertui.simulator.dump import Dump
+from tickertui.simulator.feed import Feed
+from tickertui.simulator.http import Request, Response, serve_http
+from tickertui.simulator.limits import Limits
+from tickertui.simulator.login import PATH as LOGIN_PATH
+from tickertui.simulator.login import LoginPages
+from tickertui.simulator.market import SimulatedMarket
+from tickertui.simulator.orders import SimulatedOrder
+from tickertui.simulator.rest import RestApi
+from tickertui.simulator.stream import StreamServer, UpgradeAttempt
+from tickertui.simulator.subscriber import Subscriber
+
+_MOST_ORDERS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How often things happen, in seconds of the machine's clock.
+
+    Attributes:
+        heartbeat: A silent socket gets a heartbeat this often.
+        step: The market moves this often; 0 never by itself, only by `RunningSimulator.step`.
+    """
+
+    heartbeat: float = 1.0
+    step: float = 0.5
+
+
+class RunningSimulator:
+    """A simulator that listens.
+
+    Attributes:
+        rest_url: Root of the REST interface.
+        stream_url: Address of the stream.
+        login_url: The login page, for the client's setting.
+        market: The market behind it.
+        clock: Market time.
+        sessions: Tokens.
+        faults: Lasting faults that are on.
+        limits: What is allowed.
+    """
+
+    def __init__(
+        self,
+        market: SimulatedMarket,
+        clock: SimulatedClock,
+        accounts: Sequence[SimulatedAccount],
+        limits: Limits,
+        timing: Timing,
+        seed: int,
+    ) -> None:
+        self.rest_url = ""
+        self.stream_url = ""
+        self.login_url = ""
+        self.market = market
+        self.clock = clock
+        self.limits = limits
+        self.sessions = Sessions(accounts, clock, limits.request_token_seconds, seed)
+        self.faults = wrong.Faults(clock.base, random.Random(seed))  # noqa: S311 - reproducible faults
+        self._timing = timing
+        self._orders: dict[str, list[dict[str, object]]] = {}
+        self._feed = Feed(market)
+        dump = Dump(market)
+        self._stream = StreamServer(
+            sessions=self.sessions,
+            clock=clock,
+            feed=self._feed,
+            faults=self.faults,
+            dump=dump,
+            limits=limits,
+            heartbeat_seconds=timing.heartbeat,
+        )
+        self._rest = RestApi(
+            market=market,
+            sessions=self.sessions,
+            clock=clock,
+            dump=dump,
+            faults=self.faults,
+            limits=limits,
+            orders_of=lambda api_key: self._orders.get(api_key, ()),
+        )
+        self._login = LoginPages(self.sessions)
+        self._control = Control(self)
+
+    # ------------------------------------------------------------------ what happens
+
+    @property
+    def sockets(self) -> Sequence[Subscriber]:
+        """Open sockets, oldest first."""
+        return tuple(self._stream.subscribers)
+
+    @property
+    def attempts(self) -> Sequence[UpgradeAttempt]:
+        """The last connections that were asked for, refused ones included."""
+        return tuple(self._stream.attempts)
+
+    def state(self) -> SimulatorState:
+        """Return how things are."""
+        return SimulatorState(
+            now=self.clock.now(),
+            speed=self.clock.speed,
+            rest_url=self.rest_url,
+            stream_url=self.stream_url,
+            contracts=len(self.market.instruments),
+            api_keys=tuple(self.sessions.accounts),
+            logged_in=tuple(sorted({api_key for api_key, _ in self.sessions.valid_tokens()})),
+            sockets=tuple(_socket_state(subscriber) for subscriber in self._stream.subscribers),
+            faults=tuple(self.faults.active()),
+            refused=dict(Counter(row.status for row in self._stream.attempts if row.status != 101)),
+        )
+
+    # ------------------------------------------------------------------ what one can do
+
+    def step(self) -> int:
+        """Move the market to the clock's time now and return how many instruments changed."""
+        return self._feed.step(self.clock.now())
+
+    def account(self, api_key: str) -> SimulatedAccount:
+        """Return the account of a key.
+
+        Raises:
+            KeyError: When there is none.
+        """
+        return self.sessions.accounts[api_key]
+
+    def request_token(self, api_key: str) -> str:
+        """Log in without a browser and return a request token.
+
+        Raises:
+            KeyError: When there is no such account.
+        """
+        return self.sessions.issue_request_token(self.account(api_key))
+
+    def send_order(self, api_key: str, order: SimulatedOrder) -> int:
+        """Send an order update to every socket of a key and return to how many.
+
+        Raises:
+            KeyError: When there is no such account.
+        """
+        postback = order.postback(self.account(api_key), self.clock.now())
+        orders = self._orders.setdefault(api_key, [])
+        orders.append(postback)
+        del orders[:-_MOST_ORDERS]
+        receivers = [subscriber for subscriber in self._stream.subscribers if subscriber.api_key == api_key]
+        for subscriber in receivers:
+            subscriber.say("order", postback)
+        return len(receivers)
+
+    async def misbehave(self, fault: wrong.AnyFault) -> int:
+        """Switch a fault on; one that happens at once is over when this returns, and has the number 0."""
+        match fault:
+            case wrong.ExpireTokens():
+                self.sessions.expire(fault.api_key)
+            case wrong.GarbageText() | wrong.GarbageFrame() | wrong.Reset() | wrong.Close():
+                for subscriber in self.sockets:
+                    if fault.concerns(subscriber.api_key, subscriber.number):
+                        await _hit(subscriber, fault)
+            case _:
+                return self.faults.add(fault)
+        return 0
+
+    def clear_faults(self, number: int | None = None) -> int:
+        """Switch one lasting fault off, or all, and return how many were on."""
+        return self.faults.clear(number)
+
+    # ------------------------------------------------------------------ running
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one REST request."""
+        if request.path == "/":
+            return self._front_page()
+        page = self._login.handle(request)
+        if page is not None:
+            return page
+        if request.path.startswith("/simulator"):
+            return await self._control.handle(request)
+        return await self._rest.handle(request)
+
+    def _front_page(self) -> Response:
+        keys = ", ".join(f"<code>{key}</code>" for key in self.sessions.accounts)
+        return Page(
+            "Simulated broker",
+            f"<p>REST <code>{self.rest_url}</code>, stream <code>{self.stream_url}</code>, API keys {keys}.</p>"
+            f"<p>Market time {self.clock.now():%d %b %Y %H:%M:%S}; <a href=/simulator/state>state</a></p>",
+        ).response()
+
+    async def _move_market(self) -> None:
+        while True:
+            await anyio.sleep(self._timing.step)
+            self.step()
+
+    @asynccontextmanager
+    async def _listening(self, host: str, rest_port: int, stream_port: int) -> AsyncIterator[None]:
+        multi = await anyio.create_tcp_listener(local_host=host, local_port=rest_port)
+        async with multi, self._stream.serve(host, stream_port) as stream_at:
+            rest_at = multi.extra(SocketAttribute.local_port)  # noqa: S610 - not Django's
+            self.rest_url = f"http://{_for_url(host)}:{rest_at}"
+            self.stream_url = f"ws://{_for_url(host)}:{stream_at}"
+            self.login_url = f"{self.rest_url}{LOGIN_PATH}"
+            async with anyio.create_task_group() as group:
+                for listener in multi.listeners:
+                    assert isinstance(listener, SocketListener)
+                    group.start_soon(serve_http, listener, self.handle)
+                if self._timing.step:
+                    group.start_soon(self._move_market)
+                yield
+                group.cancel_scope.cancel()
+
+
+class Simulator:
+    """A simulated broker.
+
+    Args:
+        market: The market behind it.
+        clock: Market time.
+        accounts: Who can log in.
+        limits: What is allowed.
+        timing: How often things happen.
+        seed: Of tokens and of the faults' probabilities.
+
+    Raises:
+        ValueError: When two accounts share an API key.
+    """
+
+    def __init__(
+        self,
+        market: SimulatedMarket,
+        *,
+        clock: SimulatedClock,
+        accounts: Sequence[SimulatedAccount],
+        limits: Limits | None = None,
+        timing: Timing | None = None,
+        seed: int = 7,
+    ) -> None:
+        self._running = RunningSimulator(market, clock, accounts, limits or Limits(), timing or Timing(), seed)
+
+    @asynccontextmanager
+    async def serve(
+        self, host: str = "127.0.0.1", rest_port: int = 0, stream_port: int = 0
+    ) -> AsyncIterator[RunningSimulator]:
+        """Listen until left; port 0 takes a free one.
+
+        Raises:
+            OSError: When a port cannot be had.
+        """
+        async with self._running._listening(host, rest_port, stream_port):
+            yield self._running
+
+
+def _for_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _socket_state(subscriber: Subscriber) -> SocketState:
+    stats = subscriber.stats
+    return SocketState(
+        number=subscriber.number,
+        api_key=subscriber.api_key,
+        instruments=dict(Counter(mode.label for mode in subscriber.modes.values())),
+        frames=stats.frames,
+        packets=stats.packets,
+        heartbeats=stats.heartbeats,
+        bytes=stats.bytes,
+        messages=stats.messages,
+    )
+
+
+async def _hit(
+    subscriber: Subscriber, fault: wrong.GarbageText | wrong.GarbageFrame | wrong.Reset | wrong.Close
+) -> None:
+    match fault:
+        case wrong.GarbageText():
+            subscriber.send_text(fault.text)
+        case wrong.GarbageFrame():
+            await subscriber.send_binary(bytes.fromhex(fault.content))
+        case wrong.Reset():
+            subscriber.reset()
+        case wrong.Close():
+            await subscriber.close(fault.code, fault.reason)
