@@ -1,0 +1,303 @@
+"""Subscriptions as files: chain rules and single instruments, as CSV for a spreadsheet and as TOML for people.
+
+Read and written by ``tickertui subs import|export``; the two formats hold the same.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+
+from tickertui.market.subscriptions import ChainRule
+from tickertui.market.ticks import Mode
+
+T = TypeVar("T")
+
+_COLUMNS = ("kind", "name", "expiries", "strikes", "mode", "account", "future")
+_MODES = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
+_RULE_KEYS = ("underlying", "expiries", "strikes", "mode", "account", "include_future")
+_INSTRUMENT_KEYS = ("symbol", "mode", "account")
+
+
+class SubscriptionFileError(ValueError):
+    """A file of subscriptions cannot be used; the text names file, place and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedInstrument:
+    """A single instrument as a file names it.
+
+    Attributes:
+        symbol: ``EXCHANGE:TRADINGSYMBOL``.
+        mode: Requested mode.
+        account: Account that must carry it, None for any.
+    """
+
+    symbol: str
+    mode: Mode = Mode.FULL
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionSet:
+    """What a file holds."""
+
+    rules: tuple[ChainRule, ...] = ()
+    instruments: tuple[WantedInstrument, ...] = ()
+
+
+def read_subscriptions(path: Path) -> SubscriptionSet:
+    """Read a ``.csv`` or ``.toml`` file.
+
+    Raises:
+        SubscriptionFileError: With the file, the line or entry, and what was expected.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SubscriptionFileError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SubscriptionFileError(f"{path}: is not UTF-8 text") from None
+    return _from_csv(path, text) if _format(path) == "csv" else _from_toml(path, text)
+
+
+def write_subscriptions(path: Path, subscriptions: SubscriptionSet) -> None:
+    """Write a ``.csv`` or ``.toml`` file.
+
+    Raises:
+        SubscriptionFileError: When it cannot be written.
+    """
+    text = _to_csv(subscriptions) if _format(path) == "csv" else _to_toml(subscriptions)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SubscriptionFileError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _format(path: Path) -> str:
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in ("csv", "toml"):
+        raise SubscriptionFileError(f"{path}: must end in .csv or .toml")
+    return kind
+
+
+# ---------------------------------------------------------------------- words
+
+
+def parse_expiries(text: str) -> tuple[int, tuple[date, ...]]:
+    """Read ``2`` or ``2026-12-01,2026-12-08``: how many of the nearest, or which.
+
+    Raises:
+        ValueError: With what was expected.
+    """
+    words = [word.strip() for word in text.replace(";", ",").split(",") if word.strip()]
+    if len(words) == 1 and words[0].isdigit():
+        count = int(words[0])
+        if not 1 <= count <= 20:
+            raise ValueError(f"expiries must be from 1 to 20, not {count}")
+        return count, ()
+    try:
+        dates = tuple(date.fromisoformat(word) for word in words)
+    except ValueError:
+        dates = ()
+    if not dates:
+        raise ValueError(f"expiries must be a number or dates like 2026-12-01, not {text!r}")
+    return 1, dates
+
+
+def parse_strikes(text: str) -> int | None:
+    """Read ``40`` or ``all``.
+
+    Raises:
+        ValueError: With what was expected.
+    """
+    if text.strip().lower() == "all":
+        return None
+    if text.strip().isdigit() and 1 <= int(text) <= 500:
+        return int(text)
+    raise ValueError(f'strikes must be a number from 1 to 500 or "all", not {text!r}')
+
+
+def parse_mode(text: str) -> Mode:
+    """Read ``ltp``, ``quote`` or ``full``.
+
+    Raises:
+        ValueError: With what was expected.
+    """
+    mode = _MODES.get(text.strip().lower())
+    if mode is None:
+        raise ValueError(f"mode must be ltp, quote or full, not {text!r}")
+    return mode
+
+
+def _parse_flag(text: str) -> bool:
+    value = {"yes": True, "true": True, "1": True, "": True, "no": False, "false": False, "0": False}.get(
+        text.strip().lower()
+    )
+    if value is None:
+        raise ValueError(f"future must be yes or no, not {text!r}")
+    return value
+
+
+def _rule(values: Mapping[str, str]) -> ChainRule:
+    if not values["name"].strip():
+        raise ValueError("a rule needs the name of an underlying")
+    count, dates = parse_expiries(values.get("expiries") or "1")
+    return ChainRule(
+        rule_id=0,
+        underlying=values["name"].strip().upper(),
+        expiry_count=count,
+        expiries=dates,
+        strikes=parse_strikes(values.get("strikes") or "40"),
+        mode=parse_mode(values.get("mode") or "full"),
+        preferred_account=(values.get("account") or "").strip() or None,
+        include_future=_parse_flag(values.get("future") or ""),
+    )
+
+
+def wanted_instrument(symbol: str, mode: str = "full", account: str = "") -> WantedInstrument:
+    """Read a single instrument.
+
+    Raises:
+        ValueError: With what was expected.
+    """
+    exchange, colon, name = symbol.strip().partition(":")
+    if not (exchange and colon and name):
+        raise ValueError(f"an instrument is named EXCHANGE:TRADINGSYMBOL, not {symbol!r}")
+    return WantedInstrument(f"{exchange.upper()}:{name}", parse_mode(mode), account.strip() or None)
+
+
+# ---------------------------------------------------------------------- CSV
+
+
+def _from_csv(path: Path, text: str) -> SubscriptionSet:
+    reader = csv.DictReader(io.StringIO(text))
+    unknown = [name for name in reader.fieldnames or () if name not in _COLUMNS]
+    if unknown or "kind" not in (reader.fieldnames or ()) or "name" not in (reader.fieldnames or ()):
+        found = ",".join(reader.fieldnames or ()) or "nothing"
+        raise SubscriptionFileError(f"{path}:1: the first line must be {','.join(_COLUMNS)}, not {found}")
+    rules: list[ChainRule] = []
+    instruments: list[WantedInstrument] = []
+    for values in reader:
+        try:
+            kind = (values["kind"] or "").strip().lower()
+            if kind == "rule":
+                rules.append(_rule(values))
+            elif kind == "instrument":
+                instruments.append(
+                    wanted_instrument(values["name"] or "", values.get("mode") or "full", values.get("account") or "")
+                )
+            else:
+                raise ValueError(f"kind must be rule or instrument, not {values['kind']!r}")
+        except ValueError as error:
+            raise SubscriptionFileError(f"{path}:{reader.line_num}: {error}") from None
+    return SubscriptionSet(tuple(rules), tuple(instruments))
+
+
+def _to_csv(subscriptions: SubscriptionSet) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for rule in subscriptions.rules:
+        expiries = ";".join(expiry.isoformat() for expiry in rule.expiries) or rule.expiry_count
+        strikes = "all" if rule.strikes is None else rule.strikes
+        future = "yes" if rule.include_future else "no"
+        account = rule.preferred_account or ""
+        writer.writerow(("rule", rule.underlying, expiries, strikes, rule.mode.label, account, future))
+    for item in subscriptions.instruments:
+        writer.writerow(("instrument", item.symbol, "", "", item.mode.label, item.account or "", ""))
+    return out.getvalue()
+
+
+# ---------------------------------------------------------------------- TOML
+
+
+def _from_toml(path: Path, text: str) -> SubscriptionSet:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SubscriptionFileError(f"{path}: is not valid TOML: {error}") from None
+    unknown = [key for key in document if key not in ("rules", "instruments")]
+    if unknown:
+        raise SubscriptionFileError(f"{path}: {unknown[0]}: is not known here; there are rules and instruments")
+    rules = [
+        _checked(path, f"rules.{number}", table, _RULE_KEYS, _rule_of_table)
+        for number, table in enumerate(_tables(path, document, "rules"), 1)
+    ]
+    instruments = [
+        _checked(path, f"instruments.{number}", table, _INSTRUMENT_KEYS, _instrument_of_table)
+        for number, table in enumerate(_tables(path, document, "instruments"), 1)
+    ]
+    return SubscriptionSet(tuple(rules), tuple(instruments))
+
+
+def _tables(path: Path, document: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
+    tables = document.get(key, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise SubscriptionFileError(f"{path}: {key}: must be tables, each under [[{key}]]")
+    return tables
+
+
+def _checked(
+    path: Path, place: str, table: Mapping[str, Any], keys: Sequence[str], build: Callable[[Mapping[str, Any]], T]
+) -> T:
+    unknown = [key for key in table if key not in keys]
+    if unknown:
+        raise SubscriptionFileError(f"{path}: {place}.{unknown[0]}: is not known here; there are {', '.join(keys)}")
+    try:
+        return build(table)
+    except (ValueError, KeyError) as error:
+        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        raise SubscriptionFileError(f"{path}: {place}: {reason}") from None
+
+
+def _rule_of_table(table: Mapping[str, Any]) -> ChainRule:
+    expiries = table.get("expiries", 1)
+    listed = expiries if isinstance(expiries, list) else [expiries]
+    return _rule(
+        {
+            "name": str(table["underlying"]),
+            "expiries": ",".join(str(item) for item in listed),
+            "strikes": str(table.get("strikes", 40)),
+            "mode": str(table.get("mode", "full")),
+            "account": str(table.get("account", "")),
+            "future": str(table.get("include_future", True)),
+        }
+    )
+
+
+def _instrument_of_table(table: Mapping[str, Any]) -> WantedInstrument:
+    return wanted_instrument(str(table["symbol"]), str(table.get("mode", "full")), str(table.get("account", "")))
+
+
+def _to_toml(subscriptions: SubscriptionSet) -> str:
+    document: dict[str, list[dict[str, object]]] = {}
+    if subscriptions.rules:
+        document["rules"] = [_table_of_rule(rule) for rule in subscriptions.rules]
+    if subscriptions.instruments:
+        document["instruments"] = [_table_of_instrument(item) for item in subscriptions.instruments]
+    return tomli_w.dumps(document)
+
+
+def _table_of_instrument(item: WantedInstrument) -> dict[str, object]:
+    table: dict[str, object] = {"symbol": item.symbol, "mode": item.mode.label}
+    return table | ({"account": item.account} if item.account else {})
+
+
+def _table_of_rule(rule: ChainRule) -> dict[str, object]:
+    table: dict[str, object] = {
+        "underlying": rule.underlying,
+        "expiries": list(rule.expiries) or rule.expiry_count,
+        "strikes": "all" if rule.strikes is None else rule.strikes,
+        "mode": rule.mode.label,
+        "include_future": rule.include_future,
+    }
+    return table | ({"account": rule.preferred_account} if rule.preferred_account else {})
