@@ -195,7 +195,7 @@ class OptionChain:
 
     def nearest(self, price: float) -> int:
         """Return the row of the strike nearest to a price (the lower one of two equally near), -1 for NaN."""
-        return atm_index(self.strikes, price) if len(self.strikes) else -1
+        return atm_index(self.strikes, price)
 
     def spot(self) -> Reference:
         """Return the underlying's last price, else its previous close, else `NO_REFERENCE`."""

@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from tests.support.boards import EXPIRIES, FORWARD, SPOT, SPOT_CLOSE, START, Scene, build_scene
+from tickertui.market.chain import ReferenceKind
+from tickertui.market.hours import Phase
+from tickertui.market.ticks import Source
+from tickertui.services.state import FeedMode
+from tickertui.tui.chain_reader import ChainContext, ChainReader, HeaderQuote
+from tickertui.tui.frames import BarMeaning, ChainFrame, Field, expiry_marks
+from tickertui.tui.states import DataState, Link, Links, MarketView
+
+
+def reader_of(scene: Scene, **context: object) -> ChainReader:
+    return ChainReader(scene.chain, scene.clock, ChainContext(**context))  # type: ignore[arg-type]
+
+
+def changed_rows(before: ChainFrame, after: ChainFrame) -> list[int]:
+    assert after.number > before.number
+    rows: list[int] = np.flatnonzero(after.row_versions > before.number).tolist()
+    return rows
+
+
+def test_a_frame_holds_what_the_board_holds() -> None:
+    scene = build_scene()
+    frame = reader_of(scene).read()
+    assert np.allclose(frame.values[..., Field.LTP], scene.chain.price())
+    assert (frame.values[..., Field.OI] == scene.oi).all()
+    assert (frame.values[..., Field.VOLUME] == scene.volume).all()
+    assert np.allclose(frame.values[..., Field.OI_CHANGE], scene.chain.oi_change())
+    spread = frame.values[..., Field.ASK] - frame.values[..., Field.BID]
+    assert np.allclose(frame.values[..., Field.SPREAD], spread, equal_nan=True)
+    assert np.allclose(frame.values[..., Field.CHANGE], frame.values[..., Field.LTP] - frame.values[..., Field.CLOSE])
+    assert frame.strikes[frame.atm_row] == 24_350
+    assert frame.underlying.price == SPOT
+    assert frame.underlying.change == pytest.approx(SPOT - SPOT_CLOSE)
+    assert frame.future is not None
+    assert frame.future.price == FORWARD
+    assert (frame.loaded, frame.legs) == (122, 122)
+    assert frame.at == scene.clock.now()
+    assert (frame.states == DataState.LIVE).mean() > 0.7
+    assert frame.summary.straddle == pytest.approx(frame.values[frame.atm_row, :, Field.LTP].sum())
+    assert frame.summary.atm_iv == pytest.approx(0.118, abs=0.002)
+
+
+def test_frames_cannot_be_changed_and_do_not_change_afterwards() -> None:
+    scene = build_scene()
+    reader = reader_of(scene)
+    frame = reader.read()
+    with pytest.raises(ValueError, match="read-only"):
+        frame.values[0, 0, 0] = 1.0
+    before = frame.values.copy()
+    scene.tick(np.arange(10), 5.0)
+    reader.read()
+    assert np.array_equal(before, frame.values, equal_nan=True)
+
+
+def test_only_rows_that_look_different_are_marked() -> None:
+    scene = build_scene()
+    reader = reader_of(scene)
+    first = reader.read()
+    second = reader.read()
+    assert changed_rows(first, second) == []
+    scene.tick(np.array([20, 40]), 3.0)
+    third = reader.read()
+    assert changed_rows(second, third) == [20, 40]
+    assert third.flashes[20].tolist() == [1, 1]
+    assert third.directions[40].tolist() == [1, 1]
+
+
+def test_a_tick_that_changes_nothing_shown_repaints_nothing() -> None:
+    scene = build_scene()
+    reader = reader_of(scene)
+    scene.tick(np.array([20]), 3.0)
+    reader.read()
+    scene.clock.advance(0.5)
+    first = reader.read()
+    scene.tick(np.array([20]), 3.0)
+    assert changed_rows(first, reader.read()) == []
+
+
+def test_a_flash_and_an_arrow_end_by_themselves() -> None:
+    scene = build_scene()
+    reader = reader_of(scene)
+    scene.tick(np.array([30]), 4.0)
+    lit = reader.read()
+    scene.clock.advance(0.5)
+    dark = reader.read()
+    assert lit.flashes[30, 0] == 1
+    assert dark.flashes[30, 0] == 0
+    assert dark.directions[30, 0] == 1
+    assert 30 in changed_rows(lit, dark)
+    scene.clock.advance(10.0)
+    assert reader.read().directions[30, 0] == 0
+
+
+def test_ages_are_shown_in_the_steps_in_which_they_are_written() -> None:
+    scene = build_scene()
+    reader = reader_of(scene)
+    scene.tick(np.arange(61))
+    fresh = reader.read()
+    assert (fresh.ages == -1).all()
+    scene.clock.advance(3.5)
+    aged = reader.read()
+    assert (aged.ages == 3).all()
+    scene.clock.advance(0.4)
+    assert (reader.read().ages == 3).all(), "the text is still 3s"
+    scene.clock.advance(86.0)
+    assert (reader.read().ages == 60).all()
+
+
+def test_states_follow_the_socket_that_carries_the_leg() -> None:
+    scene = build_scene(connections=2)
+    codes = np.array([Link.HEALTHY, Link.SILENT, Link.HEALTHY], dtype=np.int8)
+    frame = reader_of(scene, links=Links(codes)).read()
+    assert (frame.states[:, 0] == DataState.STALE).all()
+    assert (frame.states[:, 1] != DataState.STALE).all()
+    tag = frame.tag(np.arange(20, 37))
+    assert (tag.state, tag.count, tag.total) == (DataState.STALE, 17, 34)
+
+
+def test_the_tag_counts_what_it_names() -> None:
+    scene = build_scene()
+    tag = reader_of(scene).read().tag(np.arange(10, 20))
+    assert (tag.state, tag.count, tag.total) == (DataState.LIVE, 20, 20)
+    scene.board.release(scene.chain.tokens[:5].ravel().tolist())
+    partly = reader_of(scene).read().tag(np.arange(10))
+    assert (partly.state, partly.count, partly.total) == (DataState.LIVE, 10, 20)
+
+
+def test_a_shut_market_shows_its_last_values_without_ages() -> None:
+    scene = build_scene()
+    frame = reader_of(scene, feed=FeedMode.CLOSED, market=MarketView(Phase.CLOSED)).read()
+    assert (frame.states == DataState.CLOSED).all()
+    assert (frame.ages == -1).all()
+    assert frame.underlying.state is DataState.CLOSED
+
+
+def test_a_mock_board_makes_a_mock_frame() -> None:
+    frame = reader_of(build_scene(source=Source.MOCK), feed=FeedMode.MOCK).read()
+    assert frame.is_mock
+    assert (frame.states == DataState.MOCK).all()
+    assert frame.underlying.state is DataState.MOCK
+    assert not reader_of(build_scene()).read().is_mock
+    assert reader_of(build_scene(source=Source.REPLAY)).read().is_replay
+
+
+def test_the_cached_packet_is_as_old_as_the_exchange_says() -> None:
+    scene = build_scene(ticked=False)
+    scene.clock.advance(5.0)
+    frame = reader_of(scene).read()
+    assert (frame.states == DataState.SNAP).all()
+    assert (frame.ages == 5).all()
+
+
+def test_missing_stays_missing() -> None:
+    scene = build_scene()
+    scene.board.clear()
+    scene.board.mark_subscribed(scene.chain.tokens.ravel().tolist(), 0, scene.clock.monotonic_ns())
+    frame = reader_of(scene).read()
+    assert np.isnan(frame.values).all()
+    assert frame.loaded == 0
+    assert frame.legs == 122
+    assert (frame.states == DataState.WAITING).all()
+    assert frame.atm_row == -1
+    assert np.isnan(frame.summary.straddle)
+    assert np.isnan(frame.underlying.price)
+    scene.clock.advance(61)
+    assert (reader_of(scene).read().states == DataState.NEVER).all()
+
+
+def test_values_of_another_feed_do_not_linger() -> None:
+    scene = build_scene()
+    reader = reader_of(scene)
+    reader.read()
+    scene.board.clear()
+    frame = reader.read()
+    assert np.isnan(frame.values[..., : Field.MARK_OI]).all()
+    assert frame.totals.call_oi != frame.totals.call_oi, "NaN"
+
+
+def test_rows_given_out_anew_start_over() -> None:
+    scene = build_scene()
+    reader = reader_of(scene)
+    before = reader.read()
+    scene.board.release(scene.chain.tokens[:3].ravel().tolist())
+    after = reader.read()
+    assert np.isnan(after.values[:3]).all()
+    assert len(changed_rows(before, after)) == 61
+
+
+def test_the_money_moves_with_the_spot_and_repaints_what_it_crosses() -> None:
+    scene = build_scene()
+    reader = reader_of(scene)
+    before = reader.read()
+    scene.tick_underlying(SPOT + 120)
+    after = reader.read()
+    assert after.strikes[after.atm_row] == 24_450
+    crossed = changed_rows(before, after)
+    assert set(range(before.atm_row, after.atm_row + 1)) <= set(crossed)
+    assert len(crossed) < 8
+
+
+def test_in_the_closing_auction_the_forward_decides() -> None:
+    scene = build_scene()
+    scene.clock.advance(30)
+    frame = reader_of(scene, market=MarketView(Phase.CAS)).read()
+    assert frame.summary.reference.kind is ReferenceKind.FORWARD
+    assert frame.underlying.state is DataState.CAS
+    chosen = reader_of(scene, reference=ReferenceKind.FORWARD).read()
+    assert chosen.summary.reference.price == pytest.approx(FORWARD)
+
+
+def test_changes_since_the_mark() -> None:
+    scene = build_scene()
+    reader = reader_of(scene)
+    reader.read()
+    at = reader.mark_now()
+    assert at == scene.clock.now()
+    base = scene.chain.price()[30, 0]
+    scene.tick(np.array([30]), 4.0)
+    frame = reader.read()
+    assert frame.summary.marked_at == at
+    assert frame.values[30, 0, Field.MARK_LTP] == pytest.approx(scene.chain.price()[30, 0] - base)
+    assert frame.values[10, 1, Field.MARK_OI] == 0
+    reader.clear_mark()
+    assert np.isnan(reader.read().values[..., Field.MARK_LTP]).all()
+
+
+def test_bars_keep_their_scale_while_the_largest_value_moves_little() -> None:
+    scene = build_scene()
+    reader = reader_of(scene)
+    first = reader.read()
+    assert first.bar_scales[BarMeaning.OI] == scene.oi.max()
+    assert first.bar_scales[BarMeaning.VOLUME] == scene.volume.max()
+    largest = np.unravel_index(int(scene.oi.argmax()), scene.oi.shape)
+    scene.oi[largest] = int(scene.oi[largest] * 0.95)
+    scene.tick(np.array([largest[0]]))
+    second = reader.read()
+    assert second.bar_scales == first.bar_scales
+    scene.oi[largest] *= 2
+    scene.tick(np.array([largest[0]]))
+    third = reader.read()
+    assert third.bar_scales[BarMeaning.OI] == scene.oi.max()
+    assert len(changed_rows(second, third)) == 61
+
+
+def test_old_greeks_are_told_apart() -> None:
+    scene = build_scene()
+    reader = reader_of(scene)
+    assert not reader.read().old_greeks.any()
+    scene.clock.advance(11)
+    assert reader.read().old_greeks.all()
+
+
+def test_refused_instruments_are_errors() -> None:
+    scene = build_scene()
+    token = int(scene.chain.tokens[4, 1])
+    frame = reader_of(scene, refused=frozenset({token})).read()
+    assert frame.states[4, 1] == DataState.ERROR
+    assert (frame.states == DataState.ERROR).sum() == 1
+    assert frame.token(4, 1) == token
+
+
+def test_further_header_instruments() -> None:
+    scene = build_scene()
+    frame = reader_of(scene, others=(HeaderQuote("VIX", 12345 << 8 | 9),)).read()
+    assert frame.others[0].label == "VIX"
+    assert np.isnan(frame.others[0].price)
+    assert frame.others[0].state is DataState.WAITING
+
+
+def test_the_oi_clock_is_the_last_change_seen() -> None:
+    scene = build_scene()
+    reader = reader_of(scene)
+    assert reader.read().summary.oi_at is None
+    scene.oi[7] += 65
+    scene.tick(np.array([7]))
+    scene.clock.advance(187)
+    summary = reader.read().summary
+    assert summary.oi_at == START
+    assert summary.oi_age_s == pytest.approx(187, abs=1)
+
+
+def test_marks_of_expiries() -> None:
+    marks = expiry_marks(EXPIRIES, START.date(), {EXPIRIES[0]: "moved from Tue 24"})
+    assert [mark.letter for mark in marks] == ["M", "W", "W", "W", "W", "M", "M"]
+    assert [mark.days for mark in marks][:3] == [0, 8, 15]
+    assert marks[0].is_today
+    assert marks[0].note == "moved from Tue 24"
+    far = expiry_marks((date(2027, 3, 30), date(2027, 6, 29)), START.date())
+    assert [mark.letter for mark in far] == ["Q", "H"]
+    november = expiry_marks((date(2026, 11, 24), date(2026, 12, 1)), date(2026, 11, 20))
+    assert november[0].letter == "M"
+    assert november[0].days == timedelta(days=4).days
