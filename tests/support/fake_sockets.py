@@ -63,11 +63,11 @@ class FakeSocket:
         self.running = True
         try:
             while not self._closed.is_set():
+                if self._crash is not None:
+                    raise self._crash
                 self._connect()
                 self._again = anyio.Event()
                 await self._again.wait()
-                if self._crash is not None:
-                    raise self._crash
         finally:
             self.running = False
             self.is_open = False
@@ -177,7 +177,6 @@ class FakeSockets:
         socket.answer = self.answers.get(connection, StreamState.OPEN)
         if account_id in self.crash_at_start:
             socket._crash = RuntimeError(f"socket of {account_id} broke")
-            socket._again.set()
         self.made.append(socket)
         return socket
 

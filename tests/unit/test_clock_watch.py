@@ -14,31 +14,31 @@ START = datetime(2026, 11, 23, 10, 2, tzinfo=IST)
 
 def test_seconds_that_pass_are_nothing() -> None:
     clock = ManualClock(START)
-    watch = ClockWatch(clock)
-    for _ in range(100):
+    watch = ClockWatch(clock, 0.0)
+    for second in range(100):
         clock.advance(1.2)
-        assert watch.look() is None
+        assert watch.look(1.2 * second) is None
     clock.set(clock.now() + timedelta(seconds=3))
-    assert watch.look() is None, "an ordinary correction of the clock"
+    assert watch.look(119.0) is None, "an ordinary correction of the clock"
 
 
 def test_a_laptop_that_slept_is_named_with_its_hours() -> None:
     clock = ManualClock(START)
-    watch = ClockWatch(clock)
+    watch = ClockWatch(clock, 0.0)
     clock.set(START + timedelta(minutes=39))
-    gap = watch.look()
+    gap = watch.look(1.0)
     assert gap is not None
     assert gap.fault is ClockFault.ASLEEP
     assert gap.describe() == "asleep 10:02-10:41: 39 min of ticks are missing"
     clock.advance(1)
-    assert watch.look() is None
+    assert watch.look(1.0) is None
 
 
 def test_a_process_that_was_stopped_is_seen_by_one_long_second() -> None:
     clock = ManualClock(START)
-    watch = ClockWatch(clock)
+    watch = ClockWatch(clock, 0.0)
     clock.advance(60)
-    gap = watch.look()
+    gap = watch.look(60.0)
     assert gap is not None
     assert gap.fault is ClockFault.ASLEEP
     assert "60 s of ticks are missing" in gap.describe()
@@ -47,19 +47,26 @@ def test_a_process_that_was_stopped_is_seen_by_one_long_second() -> None:
 @pytest.mark.parametrize("hours, words", [(1.5, "90 min"), (3, "3 h 0 min")])
 def test_long_gaps_are_in_readable_units(hours: float, words: str) -> None:
     clock = ManualClock(START)
-    watch = ClockWatch(clock)
+    watch = ClockWatch(clock, 0.0)
     clock.set(START + timedelta(hours=hours))
-    gap = watch.look()
+    gap = watch.look(1.0)
     assert gap is not None
     assert words in gap.describe()
 
 
 def test_a_clock_that_was_set_back_is_not_sleep() -> None:
     clock = ManualClock(START)
-    watch = ClockWatch(clock)
+    watch = ClockWatch(clock, 0.0)
     clock.advance(1)
     clock.set(START - timedelta(hours=1))
-    gap = watch.look()
+    gap = watch.look(1.0)
     assert gap is not None
     assert gap.fault is ClockFault.SET_BACK
     assert gap.describe() == "the clock of this machine was set back from 10:02:00 to 09:02:00"
+
+
+def test_an_accelerated_market_clock_is_not_sleep() -> None:
+    clock = ManualClock(START)
+    watch = ClockWatch(clock, 0.0)
+    clock.advance(60)
+    assert watch.look(1.0) is None

@@ -24,6 +24,7 @@ from tickertui.services.silence import SilenceLimits
 from tickertui.services.sockets import SocketFactory
 from tickertui.services.state import AccountState, AccountStatus, Severity
 from tickertui.services.task_monitor import RestartPolicy, TaskMonitor, describe_error
+from tickertui.store.protocol import StoreError
 
 SOCKETS = 3
 """Connections that the broker allows one API key; sockets are numbered account index * 3 + socket."""
@@ -349,15 +350,21 @@ class AccountFleet:
             for name, entry in self._accounts.items()
         )
 
-    async def take_over(self) -> None:
-        """Try to claim the accounts that another terminal streams: it may have ended."""
+    async def check_claims(self) -> None:
+        """Take over what another terminal has left, and let go of what another terminal has taken."""
         for name, entry in tuple(self._accounts.items()):
-            if not entry.owner:
-                continue
-            entry.owner = await self._claims.claim(name) or ""
-            if not entry.owner:
+            before = entry.owner
+            try:
+                entry.owner = await self._claims.claim(name) or ""
+            except StoreError:
+                continue  # the store is away: what is streamed goes on
+            if before and not entry.owner:
                 self._say(name, f"{name} is streamed here now", Severity.INFO)
                 self._run(name)
+                self._changed()
+            elif entry.owner and not before:
+                self._say(name, f"{name} was taken over by {entry.owner}; read-only here", Severity.WARNING)
+                entry.stream.stop()
                 self._changed()
 
     # ------------------------------------------------------------------ what streams and the orchestrator tell

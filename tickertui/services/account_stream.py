@@ -102,6 +102,7 @@ class _Line:
     state: StreamState = StreamState.IDLE
     reason: str = ""
     was_open: bool = False
+    limited: bool = False
     opened_ns: int = 0
     lost_ns: int = 0
     confirmed: set[int] = field(default_factory=set)
@@ -367,16 +368,18 @@ class AccountStream:
             line.opened_ns = now
             if line.was_open:
                 self._report(f"{label} is back after {(now - line.lost_ns) / _NS:.0f} s", Severity.INFO)
-            line.was_open = True
+            line.was_open, line.limited = True, False
             return
         if before in (StreamState.OPEN, StreamState.SILENT) and state is not StreamState.CLOSED:
             line.lost_ns = now
             line.confirmed.clear()
             if before is StreamState.OPEN:
-                self._report(f"{label} is down: {reason or 'no reason given'}", Severity.WARNING)
+                why = reason or line.socket.stats.last_error or "no reason given"
+                self._report(f"{label} is down: {why}", Severity.WARNING)
         if state is StreamState.AUTH and before is not state:
             self._hooks.on_refused(self.account_id, reason)
-        if state is StreamState.LIMITED and before is not state:
+        if state is StreamState.LIMITED and not line.limited:
+            line.limited = True  # said once, not at each attempt
             self._report(f"{label} was refused with 429: another program uses this API key", Severity.WARNING)
 
     def _report(self, text: str, severity: Severity) -> None:

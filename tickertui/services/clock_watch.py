@@ -51,28 +51,34 @@ class ClockWatch:
     """Compares wall and monotonic time between two looks.
 
     Args:
-        clock: Both clocks.
+        clock: Both clocks; an accelerated market clock runs ahead of the event loop, so a late look is measured by
+            the loop's own time.
+        loop_time: Time of the event loop, seconds.
         tolerance: Seconds of disagreement that are an ordinary correction, and seconds by which a look may be late.
     """
 
-    def __init__(self, clock: Clock, tolerance: float = 10.0) -> None:
+    def __init__(self, clock: Clock, loop_time: float, tolerance: float = 10.0) -> None:
         self._clock = clock
-        self._tolerance_ns = round(tolerance * _NS)
+        self._loop_time = loop_time
+        self._tolerance = tolerance
         self._wall = clock.now()
         self._monotonic_ns = clock.monotonic_ns()
 
-    def look(self) -> ClockGap | None:
+    def look(self, loop_time: float) -> ClockGap | None:
         """Return what has happened since the last look, None when only time has passed.
 
         To be called each second: a look that comes much later is taken for sleep.
+
+        Args:
+            loop_time: Time of the event loop, seconds.
         """
-        before, monotonic_before = self._wall, self._monotonic_ns
+        before, monotonic_before, loop_before = self._wall, self._monotonic_ns, self._loop_time
         self._wall, self._monotonic_ns = self._clock.now(), self._clock.monotonic_ns()
-        passed_ns = self._monotonic_ns - monotonic_before
-        wall_ns = round((self._wall - before).total_seconds() * _NS)
-        if wall_ns - passed_ns < -self._tolerance_ns:
+        self._loop_time = loop_time
+        ahead = (self._wall - before).total_seconds() - (self._monotonic_ns - monotonic_before) / _NS
+        if ahead < -self._tolerance:
             return ClockGap(ClockFault.SET_BACK, before, self._wall)
-        if max(passed_ns, wall_ns) > self._tolerance_ns:
+        if max(ahead, loop_time - loop_before) > self._tolerance:
             return ClockGap(ClockFault.ASLEEP, before, self._wall)
         return None
 

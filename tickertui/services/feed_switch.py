@@ -82,6 +82,10 @@ class FeedSwitch:
         """Whether a silent socket means something."""
         return self.mode is FeedMode.LIVE and self.market_is_open()
 
+    def is_due(self) -> bool:
+        """Whether the rule gives another mode than the one in force."""
+        return self._rule() is not self.mode
+
     def evaluate(self) -> bool:
         """Put the mode that the rule gives into force; True when it changed.
 

@@ -7,11 +7,17 @@ prints nothing, so its last price simply stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import numpy as np
 
+from tickertui.kite.errors import KiteError
 from tickertui.market.board import MarketBoard
+from tickertui.market.clock import Clock
+from tickertui.market.instruments import Instrument
+from tickertui.market.ticks import TickBatch
+from tickertui.services.session_orchestrator import NoAccounts
+from tickertui.services.snapshots import apply_snapshot
 
 
 class Spots:
@@ -54,3 +60,64 @@ class Spots:
     def clear(self) -> None:
         """Forget everything: another feed takes over."""
         self._known.clear()
+
+
+class SpotFiller:
+    """Fills in by REST the spots that the stream has not brought.
+
+    Called by the plan keeper before the rules are expanded (the first plan would else hold nothing but the indices)
+    and by the loop's follower.
+
+    Args:
+        spots: Where they are kept.
+        instrument: Contract of a token, None where the day's dump does not hold it.
+        token_of: Token of an underlying's index or share.
+        quote: Gives full quotes of instruments; raises `KiteError` or `NoAccounts`.
+        board: Also shows them, marked as snapshots.
+        clock: Tells what is newer.
+        generation: Number of the plan in force.
+    """
+
+    def __init__(
+        self,
+        spots: Spots,
+        *,
+        instrument: Callable[[int], Instrument | None],
+        token_of: Callable[[str], int | None],
+        quote: Callable[[Sequence[Instrument]], Awaitable[TickBatch]],
+        board: MarketBoard,
+        clock: Clock,
+        generation: Callable[[], int],
+    ) -> None:
+        self._spots = spots
+        self._instrument = instrument
+        self._token_of = token_of
+        self._quote = quote
+        self._board = board
+        self._clock = clock
+        self._generation = generation
+
+    async def fill(self, underlyings: Iterable[str]) -> tuple[str, ...]:
+        """Ask for what is missing and return what still is; a broker that does not answer leaves it missing."""
+        missing = self._spots.missing(underlyings)
+        wanted: dict[int, str] = {}
+        instruments = []
+        for underlying in missing:
+            token = self._token_of(underlying)
+            instrument = None if token is None else self._instrument(token)
+            if instrument is not None:
+                wanted[instrument.token] = underlying
+                instruments.append(instrument)
+        if not instruments:
+            return missing
+        generation, asked_ns = self._generation(), self._clock.monotonic_ns()
+        try:
+            batch = await self._quote(instruments)
+        except (KiteError, NoAccounts):
+            return missing
+        if self._board.generation <= generation:  # else another feed has taken over meanwhile
+            for token, price in zip(batch.instrument_token.tolist(), batch.last_price.tolist(), strict=True):
+                if token in wanted:
+                    self._spots.remember(wanted[token], price)
+            apply_snapshot(self._board, batch, asked_ns, generation)
+        return self._spots.missing(missing)
