@@ -128,6 +128,7 @@ class Underlying:
         smile: eta of the SSVI surface.
         carry: Growth of the forward over the spot, per year.
         beta: How far it moves with the market.
+        activity: Trade in its options as a part of the NIFTY's.
         schedule: Its dated expiries.
         listings: What is listed.
         number: Position in the file, from 0.
@@ -151,6 +152,7 @@ class Underlying:
     smile: float
     carry: float
     beta: float
+    activity: float
     schedule: Schedule
     listings: tuple[Listing, ...]
     number: int
