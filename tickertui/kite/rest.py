@@ -78,7 +78,10 @@ class RestLine:
 
     def close(self) -> None:
         """Close the connections that are kept open."""
-        self._kite.reqsession.close()
+        session = self._kite.reqsession
+        # Its pools close their connections when the last reference is gone: leave no cycle through this object.
+        session.hooks["response"].clear()
+        session.close()
 
     def call(
         self, endpoint: str, token: Secret | None, request: Callable[[Any], object], read: Callable[[Any], T]
@@ -94,27 +97,36 @@ class RestLine:
         Raises:
             KiteError: Whatever goes wrong.
         """
+        data, error = self._send(endpoint, token, request)
+        if error is None:
+            try:
+                return read(data)
+            except (AnswerError, DumpError) as unread:
+                error = self._error(UnexpectedAnswer, endpoint, str(unread), 200)
+        # Raised out here, the error carries no other one, whose frames would hold the token and the connection.
+        raise error
+
+    def _send(
+        self, endpoint: str, token: Secret | None, request: Callable[[Any], object]
+    ) -> tuple[object, KiteError | None]:
+        """Return the data of the answer, or what went wrong."""
         import requests
         from kiteconnect.exceptions import KiteException
 
-        self._answer = None
         self._kite.set_access_token(None if token is None else token.reveal())
         try:
-            data = request(self._kite)
+            return request(self._kite), None
         except requests.Timeout:
-            raise self._error(BrokerTimeout, endpoint) from None
+            return None, self._error(BrokerTimeout, endpoint)
         except requests.RequestException as error:
-            raise self._error(BrokerUnavailable, endpoint, _network_words(error)) from None
-        except (KiteException, TypeError, KeyError, AttributeError, ValueError):
+            return None, self._error(BrokerUnavailable, endpoint, _network_words(error))
+        except (KiteException, TypeError, KeyError, AttributeError, ValueError, RecursionError):
             if self._answer is None:
                 raise
-            raise self._judge(self._answer, endpoint, token) from None
+            return None, self._judge(self._answer, endpoint, token)
         finally:
             self._kite.set_access_token(None)
-        try:
-            return read(data)
-        except (AnswerError, DumpError) as error:
-            raise self._error(UnexpectedAnswer, endpoint, str(error), 200) from None
+            self._answer = None
 
     def _keep_answer(self, answer: requests.Response, *_: object, **__: object) -> None:
         self._answer = answer
