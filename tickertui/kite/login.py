@@ -9,6 +9,7 @@ day; the broker's refusal is the truth, the clock only a hint.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -156,7 +157,8 @@ class TokenFile:
         except OSError as error:
             raise LoginError(f"the token cannot be kept in {path}: {error.strerror}") from None
         finally:
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
 
     def delete(self, account: str) -> None:
         """Forget the token of an account; does nothing when there is none."""
