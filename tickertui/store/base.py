@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -83,7 +83,7 @@ class SqlStore(ABC):
         """Run an operation as one transaction."""
 
     @abstractmethod
-    def changes(self) -> AsyncIterator[int]:
+    def changes(self) -> AsyncGenerator[int]:
         """Yield the revision whenever others changed it; see `Store.changes`."""
 
     @abstractmethod

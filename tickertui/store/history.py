@@ -15,6 +15,7 @@ from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import from_epoch
 from tickertui.store.operation import (
     BulkInsert,
+    Exclusive,
     Many,
     Operation,
     Statement,
@@ -44,6 +45,7 @@ def add_candles(
 ) -> Operation[None]:
     """Store candles, count them by day, and note what they prove to be complete."""
     contract = (token, day_number(expiry), interval.seconds)
+    yield _alone_with(contract)
     if len(candles):
         rows = _distinct(candles.to_rows())
         constant = [[value] * len(rows) for value in contract]
@@ -51,6 +53,10 @@ def add_candles(
         yield from _count_days(contract, rows[:, 0])
     if covered is not None and covered[1] > covered[0]:
         yield from _cover(contract, covered)
+
+
+def _alone_with(contract: tuple[int, int, int]) -> Exclusive:
+    return Exclusive("history of {} {} {}".format(*contract))
 
 
 def _distinct(rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -137,7 +143,8 @@ def contracts_with_candles(before: date) -> Operation[list[tuple[int, int, int]]
 def prune(contracts: Sequence[tuple[int, int, int]], before: date) -> Operation[int]:
     """Drop old candles and old coverage of some contracts; return how many candles."""
     edge, dropped = midnight(before), 0
-    for contract in contracts:
+    for contract in sorted(contracts):
+        yield _alone_with(contract)
         counted = yield Statement(
             f"DELETE FROM candle_days WHERE {_CONTRACT} AND day < ? RETURNING stored", (*contract, day_number(before))
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tickertui.market.clock import Clock
-from tickertui.store.protocol import Store
+from tickertui.store.protocol import Store, StoreError
 
 _SERVER_PREFIXES: Final = ("postgresql://", "postgres://")
 
@@ -27,8 +27,15 @@ async def open_store(location: str | Path, clock: Clock) -> Store:
         StoreError: When it cannot be opened; one sentence, without the password.
     """
     if is_server(location):
-        from tickertui.store.postgres import PostgresStore
-
+        try:
+            from tickertui.store.postgres import PostgresStore
+        except ImportError as error:
+            if (error.name or "").partition(".")[0] != "psycopg":
+                raise
+            raise StoreError(
+                "store.url names a PostgreSQL server, but its driver is not installed; "
+                "install it with `pip install 'tickertui[postgres]'`"
+            ) from error
         return await PostgresStore.open(str(location), clock)
     from tickertui.store.sqlite import SqliteStore
 

@@ -64,7 +64,20 @@ class BulkInsert:
     conflict: str
 
 
-Request = Statement | Many | BulkInsert
+@dataclass(frozen=True, slots=True)
+class Exclusive:
+    """No other process gets past the same name until this transaction ends; the operation is sent no rows.
+
+    In SQLite every writing transaction excludes all others anyway.
+
+    Attributes:
+        name: Of what must not be changed twice at once.
+    """
+
+    name: str
+
+
+Request = Statement | Many | BulkInsert | Exclusive
 Operation = Generator[Request, list[Row], T]
 
 

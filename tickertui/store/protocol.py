@@ -7,7 +7,7 @@ sentence for the trader.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -346,7 +346,7 @@ class Store(Protocol):
         """Return the number of changes to subscriptions and rules so far."""
         ...
 
-    def changes(self) -> AsyncIterator[int]:
+    def changes(self) -> AsyncGenerator[int]:
         """Yield the revision whenever *others* have changed subscriptions or rules, within 2 s, for ever.
 
         Changes of this process are not reported. After a lost connection it yields once more, whether something

@@ -6,7 +6,7 @@ engine opens one through `tickertui.store.open.open_store`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
@@ -29,8 +29,8 @@ T = TypeVar("T")
 
 MEMORY: Final = ":memory:"
 """Location of a store that is gone with its process (``--demo``)."""
-_LOOK_SECONDS: Final = 1.0
-"""How often the file is asked whether another process has written; a look takes some 20 microseconds."""
+_LOOK_SECONDS: Final = 0.5
+"""How often the file is asked whether another process has written; a look costs some 0.1 ms."""
 
 
 class SqliteStore(SqlStore):
@@ -68,7 +68,7 @@ class SqliteStore(SqlStore):
     async def _write(self, operation: Operation[T]) -> T:
         return await self._thread.run(operation, writes=True)
 
-    async def changes(self) -> AsyncIterator[int]:
+    async def changes(self) -> AsyncGenerator[int]:
         """Yield the revision whenever another process has changed subscriptions or rules, within about a second."""
         watcher = Watcher(await self._read(read_revision()))
         self._watchers.append(watcher)

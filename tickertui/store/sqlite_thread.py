@@ -17,7 +17,7 @@ import anyio
 import apsw
 from anyio import to_thread
 
-from tickertui.store.operation import BulkInsert, Many, Operation, Request, Row
+from tickertui.store.operation import BulkInsert, Exclusive, Many, Operation, Request, Row
 from tickertui.store.protocol import StoreBusy, StoreError, StoreFull, StoreUnreadable
 
 T = TypeVar("T")
@@ -163,6 +163,8 @@ def _execute(connection: apsw.Connection, request: Request) -> list[Row]:
             f"ON CONFLICT {request.conflict}",
             zip(*request.data, strict=True),
         )
+        return []
+    if isinstance(request, Exclusive):
         return []
     return connection.execute(request.sql, request.values).fetchall()
 

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionRecord, SubscriptionStatus
 from tickertui.market.ticks import Mode
 from tickertui.store.operation import (
+    Exclusive,
     Many,
     Operation,
     Row,
@@ -140,6 +141,7 @@ def list_assignments() -> Operation[list[Assignment]]:
 def save_plan(now: datetime, changes: PlanChanges) -> Operation[None]:
     """Write a plan's changes."""
     at = micros(now)
+    yield Exclusive("plan")
     if changes.released:
         yield Many("DELETE FROM assignments WHERE token = ?", [(token,) for token in changes.released])
     if changes.assigned:

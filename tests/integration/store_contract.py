@@ -1,0 +1,569 @@
+"""What every store must do, whatever it keeps its data in. The test files of the stores inherit these tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import TypeVar
+
+import anyio
+import anyio.lowlevel
+import numpy as np
+import pytest
+from anyio import to_thread
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.store_process import next_line, store_process
+from tests.support.waiting import wait_until
+from tickertui.market.candles import Candles, Interval
+from tickertui.market.clock import IST, ManualClock
+from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionStatus
+from tickertui.market.ticks import Mode
+from tickertui.store.protocol import (
+    HistoryFailure,
+    OpenInterestFact,
+    Owner,
+    PlanChanges,
+    Store,
+    StoreError,
+    VolatilityFact,
+)
+
+T = TypeVar("T")
+
+START = datetime(2026, 11, 25, 9, 15, tzinfo=IST)
+EXPIRY = date(2026, 12, 1)
+NEXT_EXPIRY = date(2026, 12, 8)
+MINUTE = Interval.MINUTE
+
+Opener = Callable[[], Awaitable[Store]]
+
+
+def minutes(first: int, count: int, price: int = 10_000, oi: int = 500) -> Candles:
+    """Candles of consecutive minutes; ``first`` counts from the open of the day."""
+    start = int(START.timestamp()) + 60 * np.arange(first, first + count, dtype=np.int64)
+    prices = price + np.arange(count, dtype=np.int64)
+    return Candles(
+        start, prices, prices + 5, prices - 5, prices + 1, np.full(count, 75), np.full(count, oi, dtype=np.int64)
+    )
+
+
+def minute(number: int) -> datetime:
+    """Start of a minute, counted from the open of the day."""
+    return START + timedelta(minutes=number)
+
+
+def span(first: int, end: int) -> tuple[int, int]:
+    """The same as epoch seconds."""
+    return int(minute(first).timestamp()), int(minute(end).timestamp())
+
+
+async def until(read: Callable[[], Awaitable[T]], is_enough: Callable[[T], bool], what: str) -> T:
+    """Read until the answer is enough."""
+    with anyio.move_on_after(10):
+        while True:
+            answer = await read()
+            if is_enough(answer):
+                return answer
+            await anyio.sleep(0.01)
+    raise AssertionError(f"waited 10 s in vain for: {what}")
+
+
+async def watch(store: Store, seen: list[int]) -> None:
+    """Note every revision that the store reports."""
+    async with aclosing(store.changes()) as changes:
+        async for revision in changes:
+            seen.append(revision)  # noqa: PERF401 - it never ends
+
+
+class StoreContract:
+    """Tests for any store; subclasses provide ``location``, the store's address, empty at the start of each test."""
+
+    @pytest.fixture
+    def clock(self) -> ManualClock:
+        return ManualClock(START)
+
+    @pytest.fixture
+    async def opener(self, location: str, clock: ManualClock) -> AsyncIterator[Opener]:
+        """Open the store, as often as wanted; each is like another process to the others."""
+        from tickertui.store.open import open_store
+
+        opened: list[Store] = []
+
+        async def open_it() -> Store:
+            opened.append(await open_store(location, clock))
+            return opened[-1]
+
+        yield open_it
+        for store in opened:
+            await store.close()
+
+    @pytest.fixture
+    async def store(self, opener: Opener) -> Store:
+        return await opener()
+
+    # ------------------------------------------------------------------ subscriptions
+
+    async def test_a_subscription_is_there_as_it_was_given(self, store: Store, opener: Opener) -> None:
+        await store.upsert(
+            token=101, tradingsymbol="NIFTY26D0124000CE", segment="NFO-OPT", expiry=EXPIRY, mode=Mode.QUOTE,
+            preferred_account="Z2",
+        )  # fmt: skip
+        record = await (await opener()).get(101)
+        assert record is not None
+        assert (record.token, record.tradingsymbol, record.segment) == (101, "NIFTY26D0124000CE", "NFO-OPT")
+        assert (record.expiry, record.mode, record.status) == (EXPIRY, Mode.QUOTE, SubscriptionStatus.ACTIVE)
+        assert (record.preferred_account, record.assigned_account, record.reason) == ("Z2", None, "")
+        assert record.created_at == record.updated_at == START
+        assert record.created_at.tzinfo is IST
+
+    async def test_an_unknown_token_is_none(self, store: Store) -> None:
+        assert await store.get(7) is None
+
+    async def test_the_order_is_that_of_creation_then_token(self, store: Store, clock: ManualClock) -> None:
+        for token in (30, 10):
+            await store.upsert(token=token, tradingsymbol=f"S{token}", segment="NFO-OPT", expiry=None)
+        clock.advance(1)
+        await store.upsert(token=5, tradingsymbol="S5", segment="NFO-OPT", expiry=None)
+        clock.advance(1)
+        await store.upsert(token=30, tradingsymbol="S30", segment="NFO-OPT", expiry=None)
+        assert [record.token for record in await store.list_all()] == [10, 30, 5]
+
+    async def test_adding_again_keeps_one_row_its_creation_and_its_pin(self, store: Store, clock: ManualClock) -> None:
+        await store.upsert(
+            token=1, tradingsymbol="OLD", segment="NFO-OPT", expiry=EXPIRY, preferred_account="Z1"
+        )  # fmt: skip
+        clock.advance(60)
+        await store.upsert(token=1, tradingsymbol="NEW", segment="NFO-OPT", expiry=EXPIRY, mode=Mode.LTP)
+        (record,) = await store.list_all()
+        assert (record.tradingsymbol, record.mode, record.preferred_account) == ("NEW", Mode.LTP, "Z1")
+        assert (record.created_at, record.updated_at) == (START, START + timedelta(seconds=60))
+
+    async def test_a_pin_changes_only_when_somebody_says_so(self, store: Store) -> None:
+        async def pin() -> str | None:
+            record = await store.get(1)
+            assert record is not None
+            return record.preferred_account
+
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY, preferred_account="Z1")
+        await store.save_plan(PlanChanges(assigned=[Assignment(1, EXPIRY, "Z2", 0)]))
+        assert await pin() == "Z1"
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY, preferred_account=None)
+        assert await pin() is None
+        assert await store.set_preferred_account(1, "Z3")
+        assert await pin() == "Z3"
+        assert not await store.set_preferred_account(2, "Z3")
+
+    async def test_another_contract_with_the_same_token_inherits_nothing(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY, preferred_account="Z1")
+        await store.save_plan(PlanChanges(assigned=[Assignment(1, EXPIRY, "Z1", 2)]))
+        clock.advance(86_400)
+        await store.upsert(token=1, tradingsymbol="B", segment="NFO-OPT", expiry=NEXT_EXPIRY)
+        record = await store.get(1)
+        assert record is not None
+        assert (record.preferred_account, record.assigned_account, record.created_at) == (None, None, clock.now())
+        assert await store.list_assignments() == []
+
+    async def test_deactivation_says_why_and_when(self, store: Store, clock: ManualClock) -> None:
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY)
+        clock.advance(5)
+        assert await store.deactivate(1, "removed by the trader")
+        record = await store.get(1)
+        assert record is not None
+        assert (record.status, record.reason) == (SubscriptionStatus.INACTIVE, "removed by the trader")
+        assert record.updated_at == clock.now()
+        assert await store.list_active() == []
+        assert len(await store.list_all()) == 1
+
+    async def test_what_is_not_active_cannot_be_deactivated(self, store: Store) -> None:
+        assert not await store.deactivate(1, "never there")
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY)
+        assert await store.deactivate(1, "first")
+        assert not await store.deactivate(1, "second")
+        record = await store.get(1)
+        assert record is not None
+        assert record.reason == "first"
+
+    async def test_adding_again_reactivates(self, store: Store) -> None:
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY)
+        await store.deactivate(1, "over", SubscriptionStatus.EXPIRED)
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY)
+        (record,) = await store.list_active()
+        assert record.reason == ""
+
+    async def test_nonsense_is_refused_and_changes_nothing(self, store: Store) -> None:
+        with pytest.raises(ValueError, match="mode"):
+            await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None, mode=Mode.NONE)
+        with pytest.raises(ValueError, match="token"):
+            await store.upsert(token=0, tradingsymbol="A", segment="NFO-OPT", expiry=None)
+        with pytest.raises(ValueError, match="upsert"):
+            await store.deactivate(1, "?", SubscriptionStatus.ACTIVE)
+        with pytest.raises(StoreError):
+            await store.add_rule(ChainRule(0, "", strikes=3))
+        assert await store.list_all() == []
+        assert await store.list_rules() == []
+        assert await store.revision() == 0
+
+    # ------------------------------------------------------------------ rules
+
+    async def test_rules_keep_every_field(self, store: Store, opener: Opener) -> None:
+        rules = [
+            ChainRule(0, "NIFTY", expiry_count=2, strikes=40, preferred_account="Z1"),
+            ChainRule(0, "SENSEX", expiries=(EXPIRY, NEXT_EXPIRY), strikes=None, mode=Mode.QUOTE, enabled=False),
+            ChainRule(0, "M&M", include_future=False, strikes=0, mode=Mode.LTP),
+        ]
+        stored = [await store.add_rule(rule) for rule in rules]
+        assert len({rule.rule_id for rule in stored}) == 3
+        assert [replace(rule, rule_id=0) for rule in stored] == rules
+        assert await (await opener()).list_rules() == stored
+
+    async def test_rules_are_changed_and_removed_by_number(self, store: Store) -> None:
+        rule = await store.add_rule(ChainRule(0, "NIFTY"))
+        changed = replace(rule, strikes=10, expiries=(EXPIRY,))
+        assert await store.update_rule(changed)
+        assert await store.list_rules() == [changed]
+        assert not await store.update_rule(replace(rule, rule_id=rule.rule_id + 1))
+        assert await store.remove_rule(rule.rule_id)
+        assert not await store.remove_rule(rule.rule_id)
+        assert (await store.add_rule(ChainRule(0, "NIFTY"))).rule_id != rule.rule_id
+
+    # ------------------------------------------------------------------ plans
+
+    async def test_a_plan_is_written_with_its_changes_only(self, store: Store, opener: Opener) -> None:
+        for token in (1, 2):
+            await store.upsert(token=token, tradingsymbol=f"S{token}", segment="NFO-OPT", expiry=EXPIRY)
+        await store.save_plan(PlanChanges(assigned=[Assignment(t, EXPIRY, "Z1", 0) for t in (3, 2, 1)]))
+        await store.save_plan(
+            PlanChanges(assigned=[Assignment(2, EXPIRY, "Z2", 1)], released=[3, 99], expired=[(1, "expired 01 Dec")])
+        )
+        other = await opener()
+        assert await other.list_assignments() == [Assignment(1, EXPIRY, "Z1", 0), Assignment(2, EXPIRY, "Z2", 1)]
+        one, two = await other.list_all()
+        assert (one.status, one.reason) == (SubscriptionStatus.EXPIRED, "expired 01 Dec")
+        assert (two.status, two.assigned_account) == (SubscriptionStatus.ACTIVE, "Z2")
+
+    async def test_a_plan_is_there_wholly_or_not_at_all(self, store: Store) -> None:
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY)
+        with pytest.raises(StoreError):
+            await store.save_plan(
+                PlanChanges(
+                    assigned=[Assignment(1, EXPIRY, "Z1", 0), Assignment(2, EXPIRY, "Z1", -1)], expired=[(1, "over")]
+                )
+            )
+        assert await store.list_assignments() == []
+        assert len(await store.list_active()) == 1
+
+    async def test_nine_thousand_assignments(self, store: Store) -> None:
+        plan = [Assignment(token, EXPIRY, "Z1", token % 3) for token in range(1, 9001)]
+        await store.save_plan(PlanChanges(assigned=plan))
+        assert await store.list_assignments() == plan
+
+    # ------------------------------------------------------------------ revision
+
+    async def test_the_revision_counts_what_the_trader_wants(self, store: Store) -> None:
+        assert await store.revision() == 0
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY)
+        rule = await store.add_rule(ChainRule(0, "NIFTY"))
+        await store.set_preferred_account(1, "Z1")
+        await store.deactivate(1, "gone")
+        await store.remove_rule(rule.rule_id)
+        assert await store.revision() == 5
+
+    async def test_what_changes_nothing_and_what_a_plan_writes_is_not_counted(self, store: Store) -> None:
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY)
+        before = await store.revision()
+        await store.deactivate(2, "never there")
+        await store.remove_rule(3)
+        await store.save_plan(PlanChanges(assigned=[Assignment(1, EXPIRY, "Z1", 0)], expired=[(1, "over")]))
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(0, 3), (minute(0), minute(3)))
+        assert await store.revision() == before
+
+    # ------------------------------------------------------------------ instruments
+
+    async def test_the_dump_of_the_day_takes_the_place_of_the_one_before(self, store: Store, opener: Opener) -> None:
+        assert await store.load_instruments() is None
+        await store.save_instruments(date(2026, 11, 25), b"a,b\n" * 50_000)
+        await store.save_instruments(date(2026, 11, 26), b"c,d\n")
+        assert await (await opener()).load_instruments() == (date(2026, 11, 26), b"c,d\n")
+
+    # ------------------------------------------------------------------ candles
+
+    async def test_candles_are_there_as_they_were_given(self, store: Store, opener: Opener) -> None:
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(0, 10), (minute(0), minute(10)))
+        found = await (await opener()).candles(1, EXPIRY, MINUTE, minute(2), minute(5))
+        assert found.to_rows().tolist() == minutes(0, 10).to_rows()[2:5].tolist()
+
+    async def test_candles_belong_to_contract_and_interval(self, store: Store) -> None:
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(0, 2), None)
+        for token, expiry, interval in ((2, EXPIRY, MINUTE), (1, NEXT_EXPIRY, MINUTE), (1, None, MINUTE)):
+            assert len(await store.candles(token, expiry, interval, minute(0), minute(9))) == 0
+        assert len(await store.candles(1, EXPIRY, Interval.DAY, minute(0), minute(9))) == 0
+
+    async def test_the_same_answer_twice_changes_nothing(self, store: Store) -> None:
+        for _ in range(2):
+            await store.add_candles(1, EXPIRY, MINUTE, minutes(0, 10), (minute(0), minute(10)))
+        assert len(await store.candles(1, EXPIRY, MINUTE, minute(0), minute(99))) == 10
+        assert await store.coverage(MINUTE) == {(1, EXPIRY): [span(0, 10)]}
+
+    async def test_a_later_answer_corrects_an_earlier_one_but_keeps_a_known_oi(self, store: Store) -> None:
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(0, 1, price=100, oi=700), None)
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(0, 1, price=200, oi=-1), None)
+        found = await store.candles(1, EXPIRY, MINUTE, minute(0), minute(1))
+        assert (found.open.tolist(), found.oi.tolist()) == ([200], [700])
+
+    async def test_disorder_and_repetition_in_an_answer(self, store: Store) -> None:
+        rows = minutes(0, 3).to_rows()
+        changed = rows[1].copy()
+        changed[1] = 4_242
+        mixed = Candles.from_rows(np.array([rows[2], rows[1], rows[0], changed]))
+        await store.add_candles(1, EXPIRY, MINUTE, mixed, None)
+        found = (await store.candles(1, EXPIRY, MINUTE, minute(0), minute(3))).to_rows()
+        assert found.tolist() == [rows[0].tolist(), changed.tolist(), rows[2].tolist()]
+
+    async def test_an_answer_without_candles_still_proves_coverage(self, store: Store) -> None:
+        await store.add_candles(1, EXPIRY, MINUTE, Candles.empty(), (minute(0), minute(375)))
+        assert await store.coverage(MINUTE) == {(1, EXPIRY): [span(0, 375)]}
+
+    async def test_candles_without_coverage_prove_nothing(self, store: Store) -> None:
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(0, 3), None)
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(0, 3), (minute(3), minute(3)))
+        assert await store.coverage(MINUTE) == {}
+
+    async def test_naive_times_are_refused(self, store: Store) -> None:
+        naive = datetime(2026, 11, 25, 9, 15)  # noqa: DTZ001 - that is the point
+        with pytest.raises(ValueError, match="time zone"):
+            await store.add_candles(1, EXPIRY, MINUTE, minutes(0, 1), (naive, naive))
+        with pytest.raises(ValueError, match="time zone"):
+            await store.candles(1, EXPIRY, MINUTE, naive, naive)
+
+    @settings(
+        max_examples=20,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+    @given(spans=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=8), token=st.integers(1, 10**9))
+    async def test_coverage_is_the_union_of_what_was_covered(
+        self, store: Store, spans: list[tuple[int, int]], token: int
+    ) -> None:
+        expected: set[int] = set()
+        await store.prune_candles(date(2030, 1, 1))
+        contract = (token, EXPIRY)
+        for first, length in spans:
+            covered = (minute(first), minute(first + length))
+            await store.add_candles(*contract, MINUTE, minutes(first, 1), covered)
+            expected.update(range(first, first + length))
+        found = (await store.coverage(MINUTE)).get(contract, [])
+        origin = int(START.timestamp())
+        assert {(at - origin) // 60 for start, end in found for at in range(start, end, 60)} == expected
+        assert all(ended < began for (_, ended), (began, _) in pairwise(found))
+
+    async def test_candles_are_counted_by_day(self, store: Store) -> None:
+        next_day = 24 * 60
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(0, 10), None)
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(5, 10), None)
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(next_day, 3), None)
+        await store.add_candles(2, None, MINUTE, minutes(0, 1), None)
+        first = START.date()
+        assert await store.candle_days(MINUTE, first, first) == {(1, EXPIRY): {first: 15}, (2, None): {first: 1}}
+        both = await store.candle_days(MINUTE, first, first + timedelta(days=1))
+        assert both[1, EXPIRY] == {first: 15, first + timedelta(days=1): 3}
+        assert await store.candle_days(Interval.DAY, first, first) == {}
+
+    async def test_pruning_drops_whole_days_and_their_coverage(self, store: Store) -> None:
+        next_day = 24 * 60
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(0, 10), (minute(0), minute(next_day + 60)))
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(next_day, 5), None)
+        await store.add_candles(2, EXPIRY, MINUTE, minutes(0, 10), (minute(0), minute(10)))
+        edge = START.date() + timedelta(days=1)
+        assert await store.prune_candles(edge) == 20
+        assert await store.prune_candles(edge) == 0
+        left = await store.candles(1, EXPIRY, MINUTE, minute(0), minute(2 * next_day))
+        assert left.start.tolist() == minutes(next_day, 5).start.tolist()
+        midnight = int(datetime(edge.year, edge.month, edge.day, tzinfo=IST).timestamp())
+        assert await store.coverage(MINUTE) == {(1, EXPIRY): [(midnight, span(0, next_day + 60)[1])]}
+        assert await store.candle_days(MINUTE, START.date(), edge) == {(1, EXPIRY): {edge: 5}}
+
+    # ------------------------------------------------------------------ failures and facts
+
+    async def test_the_last_failure_of_a_contract_is_kept(self, store: Store, opener: Opener) -> None:
+        failure = HistoryFailure(1, EXPIRY, MINUTE, "no answer", 1, START, minute(1))
+        await store.record_failure(failure)
+        later = replace(failure, reason="still none", attempts=2, failed_at=minute(2), retry_at=None)
+        other = HistoryFailure(2, None, MINUTE, "rejected", 1, minute(1))
+        await store.record_failure(other)
+        await store.record_failure(later)
+        await store.record_failure(replace(failure, interval=Interval.DAY))
+        assert await (await opener()).failures(MINUTE) == [later, other]
+        await store.clear_failures(MINUTE, [(1, EXPIRY)])
+        assert await store.failures(MINUTE) == [other]
+        await store.clear_failures(MINUTE, [])
+        await store.clear_failures(MINUTE)
+        assert await store.failures(MINUTE) == []
+        assert len(await store.failures(Interval.DAY)) == 1
+
+    async def test_open_interest_of_the_day_before(self, store: Store) -> None:
+        days = [date(2026, 11, 30), date(2026, 12, 1), date(2026, 12, 2)]
+        await store.save_daily_facts(days[0], [OpenInterestFact(1, EXPIRY, 100), OpenInterestFact(2, None, 7)])
+        await store.save_daily_facts(days[1], [OpenInterestFact(1, EXPIRY, 150), OpenInterestFact(3, NEXT_EXPIRY, 0)])
+        await store.save_daily_facts(days[1], [OpenInterestFact(1, EXPIRY, 160)])
+        assert await store.previous_oi(days[0]) == {}
+        assert await store.previous_oi(days[1]) == {1: 100, 2: 7}
+        assert await store.previous_oi(days[2]) == {3: 0}, "what had expired is not compared with what reuses its token"
+        assert await store.previous_oi(date(2026, 12, 4), since=days[2]) == {}
+        assert await store.previous_oi(days[1], since=days[0]) == {1: 100, 2: 7}
+
+    async def test_volatility_history(self, store: Store) -> None:
+        for day, iv in ((1, 0.12), (3, 0.14), (2, 0.13)):
+            await store.save_daily_facts(date(2026, 12, day), volatility=[VolatilityFact("NIFTY", iv)])
+        await store.save_daily_facts(date(2026, 12, 3), volatility=[VolatilityFact("NIFTY", 0.15)])
+        await store.save_daily_facts(date(2026, 12, 3), volatility=[VolatilityFact("SENSEX", 0.2)])
+        assert await store.atm_iv_history("NIFTY", 2) == [(date(2026, 12, 2), 0.13), (date(2026, 12, 3), 0.15)]
+        assert await store.atm_iv_history("BANKEX", 2) == []
+
+    # ------------------------------------------------------------------ several at once
+
+    async def test_writers_at_once_lose_nothing(self, store: Store, opener: Opener) -> None:
+        other = await opener()
+
+        async def write(writer: Store, tokens: range) -> None:
+            for token in tokens:
+                await writer.upsert(token=token, tradingsymbol=f"S{token}", segment="NFO-OPT", expiry=None)
+                await writer.add_candles(7, None, MINUTE, minutes(token, 1), (minute(token), minute(token + 1)))
+
+        async with anyio.create_task_group() as group:
+            for number, writer in enumerate((store, other, store, other)):
+                group.start_soon(write, writer, range(1 + number * 10, 11 + number * 10))
+        assert len(await store.list_all()) == 40
+        assert await store.revision() == 40
+        assert await store.coverage(MINUTE) == {(7, None): [span(1, 41)]}
+
+    async def test_a_cancelled_call_leaves_the_store_usable_and_whole(self, store: Store) -> None:
+        plan = [Assignment(token, EXPIRY, "Z1", 0) for token in range(1, 3001)]
+        for _ in range(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(store.save_plan, PlanChanges(assigned=plan))
+                await anyio.lowlevel.checkpoint()
+                group.cancel_scope.cancel()
+            assert len(await store.list_assignments()) in (0, 3000)
+            await store.save_plan(PlanChanges(released=[one.token for one in plan]))
+        assert await store.list_assignments() == []
+
+    async def test_changes_of_another_are_seen_within_two_seconds(self, store: Store, opener: Opener) -> None:
+        other, seen = await opener(), list[int]()
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch, store, seen)
+            await store.upsert(token=1, tradingsymbol="OWN", segment="NFO-OPT", expiry=None)
+            await other.upsert(token=2, tradingsymbol="THEIRS", segment="NFO-OPT", expiry=None)
+            await wait_until(lambda: 2 in seen, "the revision of the other's change", timeout=2.0)
+            await store.upsert(token=3, tradingsymbol="OWN", segment="NFO-OPT", expiry=None)
+            await other.add_candles(1, None, MINUTE, minutes(0, 1), None)
+            await other.add_rule(ChainRule(0, "NIFTY"))
+            await wait_until(lambda: 4 in seen, "the revision of the second change", timeout=2.0)
+            group.cancel_scope.cancel()
+        assert 3 not in seen, "its own change needs no report"
+
+    async def test_another_process_writes_and_is_seen(self, store: Store, location: str) -> None:
+        seen: list[int] = []
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch, store, seen)
+            with store_process(location, "upsert", "77") as process:
+                assert await to_thread.run_sync(next_line, process) == "done"
+                await wait_until(lambda: seen, "its change", timeout=2.0)
+            group.cancel_scope.cancel()
+        record = await store.get(77)
+        assert record is not None
+        assert record.tradingsymbol == "OTHER"
+
+    async def test_another_process_reads_while_this_one_writes(self, store: Store, location: str) -> None:
+        async def keep_writing() -> None:
+            while True:
+                await store.add_candles(1, None, MINUTE, minutes(0, 1000), (minute(0), minute(1000)))
+
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
+        async with anyio.create_task_group() as group:
+            group.start_soon(keep_writing)
+            with store_process(location, "count") as process:
+                assert await to_thread.run_sync(next_line, process) == "1"
+            group.cancel_scope.cancel()
+
+    # ------------------------------------------------------------------ claims
+
+    async def test_an_account_is_claimed_by_one(self, store: Store, opener: Opener, clock: ManualClock) -> None:
+        claim = await store.claim_account("Z1")
+        assert not isinstance(claim, Owner)
+        assert claim.is_held
+        assert claim.account == "Z1"
+        clock.advance(600)
+        other = await opener()
+        owner = await other.claim_account("Z1")
+        assert isinstance(owner, Owner)
+        assert owner.since == START
+        assert owner.describe().endswith("since 09:15")
+        assert str(owner.pid) in owner.describe()
+        assert not isinstance(await other.claim_account("Z2"), Owner), "another account is free"
+
+    async def test_claiming_again_gives_the_same_claim(self, store: Store) -> None:
+        assert await store.claim_account("Z1") is await store.claim_account("Z1")
+
+    async def test_a_released_claim_is_free(self, store: Store, opener: Opener) -> None:
+        other = await opener()
+        claim = await store.claim_account("a/b & c")
+        assert not isinstance(claim, Owner)
+        await claim.release()
+        await claim.release()
+        assert not claim.is_held
+        assert not isinstance(await other.claim_account("a/b & c"), Owner)
+
+    async def test_closing_gives_the_claims_back(self, store: Store, opener: Opener) -> None:
+        other = await opener()
+        assert not isinstance(await other.claim_account("Z1"), Owner)
+        await other.close()
+        assert not isinstance(await store.claim_account("Z1"), Owner)
+
+    async def test_a_killed_process_loses_its_claim_at_once(self, store: Store, location: str) -> None:
+        with store_process(location, "claim", "Z1") as process:
+            assert await to_thread.run_sync(next_line, process) == "held"
+            owner = await store.claim_account("Z1")
+            assert isinstance(owner, Owner)
+            assert owner.pid == process.pid
+            process.kill()
+            await to_thread.run_sync(process.wait)
+            await until(lambda: store.claim_account("Z1"), lambda it: not isinstance(it, Owner), "the free account")
+
+    async def test_another_process_is_refused(self, store: Store, location: str) -> None:
+        assert not isinstance(await store.claim_account("Z1"), Owner)
+        with store_process(location, "claim", "Z1") as process:
+            assert await to_thread.run_sync(next_line, process) == "refused"
+
+    # ------------------------------------------------------------------ crashes and the end
+
+    @pytest.mark.parametrize("commits", [1, 40, 250])
+    async def test_kill_9_loses_no_acknowledged_commit(self, location: str, opener: Opener, commits: int) -> None:
+        with store_process(location, "write") as process:
+            acknowledged = 0
+            while acknowledged < commits:
+                line = await to_thread.run_sync(next_line, process)
+                assert line, "the writer ended by itself"
+                acknowledged = int(line)
+            process.kill()
+            rest = await to_thread.run_sync(process.communicate)
+        acknowledged = max(
+            [acknowledged, *(int(line) for line in rest[0].splitlines(keepends=True) if line[-1] == "\n")]
+        )
+        store = await opener()
+        tokens = {record.token for record in await store.list_all()}
+        assert tokens >= set(range(1, acknowledged + 1))
+        assert len(tokens) <= acknowledged + 1
+        assert await store.revision() == len(tokens)
+
+    async def test_a_closed_store_says_so(self, store: Store) -> None:
+        await store.close()
+        await store.close()
+        with pytest.raises(StoreError, match="closed"):
+            await store.list_all()

@@ -1,0 +1,137 @@
+"""The store on a PostgreSQL server: the common contract, and what only a server does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import anyio
+import psycopg
+import pytest
+
+from tests.integration.store_contract import Opener, StoreContract, until, watch
+from tests.support.postgres import PostgresCluster, postgres_cluster
+from tests.support.waiting import wait_until
+from tickertui.market.clock import ManualClock
+from tickertui.store.open import open_store
+from tickertui.store.postgres import PostgresStore
+from tickertui.store.protocol import Owner, Store, StoreBusy, StoreError, StoreNewer, StoreUnavailable
+
+__all__ = ["postgres_cluster"]
+
+
+@pytest.fixture
+def location(postgres_cluster: PostgresCluster) -> Iterator[str]:
+    with postgres_cluster.database() as conninfo:
+        parts = psycopg.conninfo.conninfo_to_dict(conninfo)
+        password = f":{parts['password']}" if parts.get("password") else ""
+        yield f"postgresql://{parts['user']}{password}@{parts['host']}:{parts['port']}/{parts['dbname']}"
+
+
+class TestPostgresStore(StoreContract):
+    """Everything that every store does."""
+
+    async def test_its_backup_is_the_servers_business(self, store: Store) -> None:
+        assert await store.backup() is None
+
+    async def test_a_newer_schema_is_left_alone(self, store: Store, location: str, clock: ManualClock) -> None:
+        with psycopg.connect(location) as connection:
+            connection.execute("INSERT INTO tickertui.schema_version (version) VALUES (99)")
+        with pytest.raises(StoreNewer, match="newer tickertui"):
+            await open_store(location, clock)
+
+    async def test_two_open_an_empty_database_together(self, location: str, clock: ManualClock) -> None:
+        opened: list[Store] = []
+
+        async def open_it() -> None:
+            opened.append(await open_store(location, clock))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(4):
+                group.start_soon(open_it)
+        assert [await store.revision() for store in opened] == [0] * 4
+        for store in opened:
+            await store.close()
+
+    async def test_a_lock_that_is_not_let_go(self, store: Store, location: str) -> None:
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
+        assert isinstance(store, PostgresStore)
+        async with await psycopg.AsyncConnection.connect(location) as other:
+            await other.execute("UPDATE tickertui.subscriptions SET reason = 'held' WHERE token = 1")
+            await other.execute("SET LOCAL lock_timeout = 0")
+            store_connection = store._connection
+            assert store_connection is not None
+            await store_connection.execute("SET lock_timeout = '50ms'")
+            with pytest.raises(StoreBusy, match="try again"):
+                await store.deactivate(1, "gone")
+            await other.rollback()
+        assert await store.deactivate(1, "gone")
+
+    async def test_a_restart_of_the_server(
+        self, store: Store, opener: Opener, postgres_cluster: PostgresCluster
+    ) -> None:
+        control = postgres_cluster.control
+        if control is None:
+            pytest.skip("the server is not ours to restart")
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
+        claim = await store.claim_account("Z1")
+        assert not isinstance(claim, Owner)
+        seen: list[int] = []
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch, store, seen)
+            with control.crashed():
+                with pytest.raises(StoreUnavailable, match="cannot be reached"):
+                    await store.list_all()
+                await wait_until(lambda: not claim.is_held, "the loss of the claim")
+            records = await until(lambda: _records(store), lambda found: found > 0, "the store to be back")
+            assert records == 1, "what was committed before the crash is there"
+            await wait_until(lambda: seen, "the sign to read everything again", timeout=15)
+            other = await opener()
+            await other.upsert(token=2, tradingsymbol="B", segment="NFO-OPT", expiry=None)
+            await wait_until(lambda: 2 in seen, "a change after the restart")
+            group.cancel_scope.cancel()
+        assert not isinstance(await store.claim_account("Z1"), Owner)
+
+    async def test_a_connection_cut_while_idle_is_replaced(self, store: Store, location: str) -> None:
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
+        with psycopg.connect(location, autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        assert len(await store.list_all()) == 1
+
+
+async def _records(store: Store) -> int:
+    try:
+        return len(await store.list_all())
+    except StoreUnavailable:
+        return 0
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    from tests.integration.store_contract import START
+
+    return ManualClock(START)
+
+
+async def test_no_server_there(clock: ManualClock) -> None:
+    with pytest.raises(StoreUnavailable, match="cannot be reached") as failure:
+        await open_store("postgresql://trader:hunter2@127.0.0.1:1/desk", clock)
+    assert "hunter2" not in str(failure.value)
+    assert "127.0.0.1:1/desk" in str(failure.value)
+
+
+async def test_an_address_that_cannot_be_read_is_not_repeated(clock: ManualClock) -> None:
+    with pytest.raises(StoreError, match=r"store\.url") as failure:
+        await open_store("postgresql://trader:hunter2@[bad/desk", clock)
+    assert "hunter2" not in f"{failure.value!r} {failure.value.__cause__!r}"
+
+
+async def test_the_driver_is_missing(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    for name in [name for name in sys.modules if name.startswith("tickertui.store.postgres")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(StoreError, match=r"pip install 'tickertui\[postgres\]'"):
+        await open_store("postgresql://127.0.0.1/desk", clock)

@@ -1,0 +1,267 @@
+"""The store in a SQLite file: the common contract, and what only a file does."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import date, timedelta
+from pathlib import Path
+
+import anyio
+import apsw
+import pytest
+
+from tests.integration.store_contract import EXPIRY, MINUTE, START, Opener, StoreContract, minute, minutes
+from tickertui.market.clock import ManualClock
+from tickertui.store.open import open_store
+from tickertui.store.protocol import (
+    Owner,
+    Store,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    StoreNewer,
+    StoreUnreadable,
+)
+from tickertui.store.sqlite_files import StoreFiles, recover
+
+
+@pytest.fixture
+def location(tmp_path: Path) -> str:
+    """Where the store is to be; the folder is there, the file is not."""
+    (tmp_path / "data").mkdir()
+    return str(tmp_path / "data" / "tickertui.db")
+
+
+def put(location: str, content: bytes) -> None:
+    """Write what lies there instead of a database."""
+    Path(location).write_bytes(content)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START)
+
+
+async def make_store(location: str, clock: ManualClock, tokens: int = 3) -> StoreFiles:
+    """Make a store with some content and close it."""
+    store = await open_store(location, clock)
+    for token in range(1, tokens + 1):
+        await store.upsert(token=token, tradingsymbol=f"S{token}", segment="NFO-OPT", expiry=EXPIRY)
+    await store.close()
+    return StoreFiles(Path(location))
+
+
+async def count(location: str, clock: ManualClock) -> int:
+    store = await open_store(location, clock)
+    try:
+        return len(await store.list_all())
+    finally:
+        await store.close()
+
+
+class TestSqliteStore(StoreContract):
+    """Everything that every store does."""
+
+    async def test_its_settings(self, store: Store, location: str) -> None:
+        with sqlite3.connect(location) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+            assert connection.execute("PRAGMA application_id").fetchone() == (0x54494B54,)
+            strict = connection.execute("SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict = 0")
+            assert [name for (name,) in strict if not name.startswith("sqlite_")] == []
+        connection.close()
+
+    async def test_another_process_that_does_not_let_go(self, store: Store, location: str, opener: Opener) -> None:
+        blocker = apsw.Connection(location)
+        blocker.execute("BEGIN IMMEDIATE")
+        try:
+            with anyio.move_on_after(0.05) as scope:
+                await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
+            assert scope.cancelled_caught, "a cancellation is noticed while the lock is waited for"
+            assert await store.list_all() == [], "readers do not wait"
+            store._thread._busy_seconds = 0.05  # type: ignore[attr-defined]
+            with pytest.raises(StoreBusy, match="in use by another process"):
+                await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
+        finally:
+            blocker.execute("ROLLBACK")
+            blocker.close()
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
+        assert len(await store.list_all()) == 1
+
+    async def test_a_full_disk(self, store: Store, location: str) -> None:
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
+        await store._thread.call(lambda connection: connection.pragma("max_page_count", 40))  # type: ignore[attr-defined]
+        with pytest.raises(StoreFull, match="disk is full"):
+            await store.add_candles(1, None, MINUTE, minutes(0, 20_000), (minute(0), minute(20_000)))
+        assert len(await store.list_all()) == 1
+        assert await store.coverage(MINUTE) == {}
+
+    async def test_backups_are_readable_and_three_are_kept(
+        self, store: Store, location: str, clock: ManualClock
+    ) -> None:
+        made = []
+        for token in range(1, 6):
+            await store.upsert(token=token, tradingsymbol=f"S{token}", segment="NFO-OPT", expiry=None)
+            made.append(await store.backup())
+            clock.advance(3600)
+        kept = StoreFiles(Path(location)).list_backups()
+        assert kept == [path for path in reversed(made) if path is not None][:3]
+        with sqlite3.connect(kept[0]) as connection:
+            assert connection.execute("SELECT COUNT(*) FROM subscriptions").fetchone() == (5,)
+        connection.close()
+
+    async def test_a_backup_while_another_writes(self, store: Store, opener: Opener) -> None:
+        other = await opener()
+
+        async def keep_writing() -> None:
+            while True:
+                await other.add_candles(1, None, MINUTE, minutes(0, 500), (minute(0), minute(500)))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(keep_writing)
+            path = await store.backup()
+            group.cancel_scope.cancel()
+        assert path is not None
+        with sqlite3.connect(path) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        connection.close()
+
+
+async def test_a_file_that_is_no_database(location: str, clock: ManualClock) -> None:
+    content = b"not a database at all, but some text" * 100
+    put(location, content)
+    with pytest.raises(StoreUnreadable, match="not a SQLite database"):
+        await open_store(location, clock)
+    assert StoreFiles(Path(location)).database.read_bytes() == content, "it is left as it was"
+
+
+async def test_a_database_of_another_program(location: str, clock: ManualClock) -> None:
+    with sqlite3.connect(location) as connection:
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+    connection.close()
+    with pytest.raises(StoreUnreadable, match="another program"):
+        await open_store(location, clock)
+
+
+async def test_an_empty_file_is_a_new_store(location: str, clock: ManualClock) -> None:
+    put(location, b"")
+    assert await count(location, clock) == 0
+
+
+async def test_an_empty_file_that_was_in_use(location: str, clock: ManualClock) -> None:
+    files = await make_store(location, clock)
+    files.database.write_bytes(b"")
+    with pytest.raises(StoreUnreadable, match="is empty although it was in use"):
+        await open_store(location, clock)
+
+
+async def test_a_truncated_database(location: str, clock: ManualClock) -> None:
+    files = await make_store(location, clock, tokens=300)
+    content = files.database.read_bytes()
+    files.database.write_bytes(content[: len(content) // 2])
+    with pytest.raises(StoreUnreadable, match="is damaged"):
+        await open_store(location, clock)
+
+
+async def test_a_page_in_the_middle_is_overwritten(location: str, clock: ManualClock) -> None:
+    files = await make_store(location, clock, tokens=300)
+    content = bytearray(files.database.read_bytes())
+    middle = len(content) // 4096 // 2 * 4096
+    content[middle : middle + 4096] = b"\xa5" * 4096
+    files.database.write_bytes(content)
+    with pytest.raises(StoreUnreadable, match="is damaged"):
+        await open_store(location, clock)
+
+
+async def test_a_folder_in_its_place(tmp_path: Path, clock: ManualClock) -> None:
+    with pytest.raises(StoreUnreadable, match="cannot be read"):
+        await open_store(tmp_path, clock)
+
+
+async def test_a_folder_that_cannot_be_made(tmp_path: Path, clock: ManualClock) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnreadable, match="cannot be written"):
+        await open_store(tmp_path / "file" / "tickertui.db", clock)
+
+
+async def test_a_newer_schema_is_left_alone(location: str, clock: ManualClock) -> None:
+    files = await make_store(location, clock)
+    with sqlite3.connect(location) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = files.database.read_bytes()
+    with pytest.raises(StoreNewer, match="newer tickertui"):
+        await open_store(location, clock)
+    assert files.database.read_bytes() == before
+
+
+async def test_recovery_goes_back_to_the_newest_readable_backup(location: str, clock: ManualClock) -> None:
+    files = await make_store(location, clock)
+    for tokens in (3, 4, 5):
+        clock.advance(3600)
+        await make_store(location, clock, tokens)
+        store = await open_store(location, clock)
+        await store.backup()
+        await store.close()
+    newest = files.list_backups()[0]
+    newest.write_bytes(newest.read_bytes()[:5000])
+    files.database.write_bytes(b"garbage" * 1000)
+
+    report = recover(files.database, clock.now())
+
+    assert report.restored_from == files.list_backups()[1]
+    assert report.moved_to is not None
+    assert report.moved_to.name.startswith("tickertui.db.corrupt-2026")
+    assert report.moved_to.read_bytes().startswith(b"garbage")
+    assert "took its place" in report.describe()
+    assert await count(location, clock) == 4
+
+
+async def test_recovery_without_a_backup_begins_anew(location: str, clock: ManualClock) -> None:
+    files = await make_store(location, clock)
+    files.database.write_bytes(b"")
+    report = recover(files.database, clock.now())
+    assert report.restored_from is None
+    assert "no readable backup" in report.describe()
+    assert await count(location, clock) == 0
+
+
+async def test_recovery_leaves_a_running_store_alone(location: str, clock: ManualClock) -> None:
+    store = await open_store(location, clock)
+    with pytest.raises(StoreBusy, match="is open in a running tickertui"):
+        recover(Path(location), clock.now())
+    await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
+    await store.close()
+    assert recover(Path(location), clock.now()).moved_to is not None
+
+
+async def test_a_damaged_dump_of_contracts(location: str, clock: ManualClock) -> None:
+    store = await open_store(location, clock)
+    await store.save_instruments(date(2026, 11, 25), b"a,b\n")
+    await store._thread.call(  # type: ignore[attr-defined]
+        lambda connection: connection.execute("UPDATE instrument_dump SET csv = x'00'")
+    )
+    with pytest.raises(StoreUnreadable, match="contracts of 2026-11-25"):
+        await store.load_instruments()
+    await store.close()
+
+
+async def test_a_store_in_memory(clock: ManualClock) -> None:
+    store = await open_store(":memory:", clock)
+    await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY)
+    assert len(await store.list_active()) == 1
+    assert not isinstance(await store.claim_account("Z1"), Owner)
+    assert await store.backup() is None
+    assert ":memory:" in repr(store)
+    await store.close()
+    with pytest.raises(StoreError, match="closed"):
+        await store.get(1)
+
+
+async def test_time_is_kept_to_the_microsecond(location: str, clock: ManualClock) -> None:
+    clock.set(START + timedelta(microseconds=123_457))
+    store = await open_store(location, clock)
+    await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
+    record = await store.get(1)
+    assert record is not None
+    assert record.created_at == START + timedelta(microseconds=123_457)
+    await store.close()
