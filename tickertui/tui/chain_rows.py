@@ -270,8 +270,6 @@ class RowPainter:
             pieces.append((empty, base + Ink.TEXT))
 
     def _bar_inks(self, leg: _Leg, value: float, side: Side) -> tuple[Ink, Ink]:
-        if leg.state == DataState.STALE:
-            return Ink.STALE, Ink.STALE_TURNED
         if self._bars is BarMeaning.OI_CHANGE:
             return (Ink.GAIN, Ink.GAIN_TURNED) if value > 0 else (Ink.LOSS, Ink.LOSS_TURNED)
         return (Ink.BAR_PUT if side is Side.PUT else Ink.BAR_CALL), Ink.BAR_CALL_TURNED
@@ -309,11 +307,11 @@ class RowPainter:
         if column.kind is col.Kind.PRICE:
             title = mark + ("PUT" if placed.side is Side.PUT else "CALL")
             return f"{title:>{placed.width}} {'age':>{AGE_WIDTH}}"
-        title = self._bars.label if column.kind is col.Kind.BAR and self._bars is not BarMeaning.OI else column.title
         if column.kind is col.Kind.BAR:
-            title = "bar" if self._bars is BarMeaning.OI else f"{title}▐"
+            title = "bar" if self._bars is BarMeaning.OI else self._bars.label
             outward_left = placed.side is Side.CALL and self.layout.view is col.View.CHAIN
             return title.rjust(placed.width) if outward_left else title.ljust(placed.width)
+        title = column.title
         if len(mark + title) > placed.width:
             title = column.short or title[: placed.width - len(mark)]
         return (mark + title).rjust(placed.width)

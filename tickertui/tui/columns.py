@@ -87,6 +87,13 @@ def _delta(value: float, width: int) -> str:
     return fmt.fraction(value) if width < 5 else fmt.signed_number(value)
 
 
+def _rupees(value: float, width: int) -> str:
+    """Two decimals, fewer where they do not fit: a column whose decimals wander cannot be read down."""
+    return next(
+        (text for decimals in (2, 1) if len(text := fmt.number(value, decimals)) <= width), fmt.greek(value, width)
+    )
+
+
 def _percent(value: float, width: int) -> str:
     for decimals in (2, 1, 0):
         text = fmt.percent(value, decimals, signed=True)
@@ -107,8 +114,8 @@ _ALL: Final = (
     Column("iv", "IV", Field.IV, 4, 4, Kind.GREEK, _volatility, "implied volatility, percent"),
     Column("delta", "dlt", Field.DELTA, 3, 5, Kind.GREEK, _delta, "delta", short="dl"),
     Column("gamma", "gamma", Field.GAMMA, 6, 7, Kind.GREEK, fmt.greek, "gamma, per rupee"),
-    Column("theta", "theta", Field.THETA, 6, 7, Kind.GREEK, fmt.greek, "theta, rupees per calendar day", short="thet"),
-    Column("vega", "vega", Field.VEGA, 5, 6, Kind.GREEK, fmt.greek, "vega, rupees per volatility point"),
+    Column("theta", "theta", Field.THETA, 6, 7, Kind.GREEK, _rupees, "theta, rupees per calendar day", short="thet"),
+    Column("vega", "vega", Field.VEGA, 5, 6, Kind.GREEK, _rupees, "vega, rupees per volatility point"),
     Column("bid", "Bid", Field.BID, 7, 8, Kind.PLAIN, _price, "best bid"),
     Column("bid_qty", "BidQ", Field.BID_QTY, 5, 6, Kind.MUTED, None, "quantity at the best bid", True),
     Column("ask", "Ask", Field.ASK, 7, 8, Kind.PLAIN, _price, "best offer"),
@@ -177,8 +184,8 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
                     "bid_qty", "bid", "ask", "ask_qty", "ltp",
                 ),
                 (
-                    ("change",), ("spread",), ("bid_qty", "ask_qty"), ("gamma",), ("vega", "theta"), ("bid", "ask"),
-                    ("volume",), ("iv",), ("delta",), ("bar",), ("oi_change",),
+                    ("change",), ("spread",), ("bid_qty", "ask_qty"), ("gamma",), ("vega", "theta"), ("bar",),
+                    ("volume",), ("bid", "ask"), ("iv",), ("delta",), ("oi_change",),
                 ),
             ),
         )

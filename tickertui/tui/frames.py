@@ -271,7 +271,8 @@ class ChainFrame:
         for state in _TAG_ORDER:
             if counts[state]:
                 return StateTag(state, int(counts[state]), total)
-        return StateTag(DataState.LIVE, int(sum(counts[state] for state in LIVE_STATES)), total)
+        live = int(sum(counts[state] for state in LIVE_STATES))
+        return StateTag(DataState.LIVE if live else DataState.WAITING, live, total)
 
 
 _TAG_ORDER: Final = (

@@ -33,7 +33,6 @@ class Ink(IntEnum):
     GAIN_TURNED = 11
     LOSS_TURNED = 12
     BAR_CALL_TURNED = 13
-    STALE_TURNED = 14
 
 
 class Ground(IntEnum):
@@ -65,7 +64,6 @@ _VARIABLES: Final[Mapping[Ink, str]] = {
     Ink.GAIN_TURNED: "gain",
     Ink.LOSS_TURNED: "loss",
     Ink.BAR_CALL_TURNED: "bar-call",
-    Ink.STALE_TURNED: "stale",
 }
 _GROUNDS: Final[Mapping[Ground, str]] = {
     Ground.PLAIN: "ground",
@@ -76,7 +74,7 @@ _GROUNDS: Final[Mapping[Ground, str]] = {
     Ground.FLASH_DOWN: "flash-down",
     Ground.HEADER: "header",
 }
-_TURNED: Final = frozenset((Ink.GAIN_TURNED, Ink.LOSS_TURNED, Ink.BAR_CALL_TURNED, Ink.STALE_TURNED))
+_TURNED: Final = frozenset((Ink.GAIN_TURNED, Ink.LOSS_TURNED, Ink.BAR_CALL_TURNED))
 _OWN_INK: Final[Mapping[Ground, str]] = {
     Ground.CURSOR: "cursor-text",
     Ground.FLASH_UP: "flash-text",

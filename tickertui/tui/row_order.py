@@ -115,12 +115,15 @@ class RowOrder:
             keys = frame.values[rows, self.sort.side, self.sort.field]
             # Missing values last, whichever way the others go: argsort puts NaN there.
             rows = rows[np.argsort(-keys if self.sort.descending else keys, kind="stable")]
-        if self.pins:
-            pinned = np.flatnonzero(np.isin(frame.strikes, list(self.pins)))
-            rows = np.concatenate((pinned, rows[~np.isin(rows, pinned)]))
         self.rows = rows
         self._places = {row: place for place, row in enumerate(rows.tolist())}
         self._built_ns = frame.at_ns
+
+    def pinned(self, frame: ChainFrame | None, room: int) -> NDArray[np.intp]:
+        """Return the pinned rows by strike, at most a third of the room: the others must stay in sight."""
+        if frame is None or not self.pins:
+            return np.zeros(0, dtype=np.intp)
+        return np.flatnonzero(np.isin(frame.strikes, list(self.pins)))[: max(room // 3, 1)]
 
     def refresh(self, frame: ChainFrame) -> bool:
         """Order again when rows are ordered by a value and some time has passed; True when any changed its place."""

@@ -81,8 +81,8 @@ PAIRS: Final = (
     Pair("pair_iv", "IV", 5, _mean_volatility, lambda value, _: fmt.volatility(value)),
     Pair("net_delta", "net dlt", 8, _sum(Field.DELTA), lambda value, _: fmt.signed_number(value), is_signed=True),
     Pair("pair_pcr", "PCR", 6, _pcr, lambda value, _: fmt.number(value)),
-    Pair("pair_theta", "theta", 8, _sum(Field.THETA), fmt.greek),
-    Pair("pair_vega", "vega", 7, _sum(Field.VEGA), fmt.greek),
+    Pair("pair_theta", "theta", 8, _sum(Field.THETA), lambda value, _: fmt.number(value)),
+    Pair("pair_vega", "vega", 7, _sum(Field.VEGA), lambda value, _: fmt.number(value)),
 )
 """All columns of the view, in order; those at the end go first when there is no room."""
 

@@ -101,6 +101,7 @@ class ChainGrid(ScrollView, can_focus=True):
         self._dimmed = False
         self._frame: ChainFrame | None = None
         self._order = RowOrder()
+        self._pinned: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self._cursor = Cursor()
         self._cursor_moved = False
         self._auto_centre = True
@@ -144,7 +145,7 @@ class ChainGrid(ScrollView, can_focus=True):
 
     @property
     def pins(self) -> frozenset[float]:
-        """Strikes kept at the top."""
+        """Strikes that are repeated above the rows, where they stay in sight."""
         return self._order.pins
 
     @property
@@ -183,9 +184,15 @@ class ChainGrid(ScrollView, can_focus=True):
         return self._order.rows[top : top + self._page_height]
 
     @property
-    def _head_height(self) -> int:
+    def _title_height(self) -> int:
+        """Lines of the header and its rule."""
         has_rule = self.size.height >= _RULE_HEIGHT and self.size.width >= _RULE_WIDTH
         return 2 if has_rule else 1
+
+    @property
+    def _head_height(self) -> int:
+        """Lines above the rows that scroll: header, rule, pinned strikes."""
+        return self._title_height + len(self._pinned)
 
     @property
     def _page_height(self) -> int:
@@ -205,7 +212,7 @@ class ChainGrid(ScrollView, can_focus=True):
         elif self._order.refresh(frame):
             self.refresh()
         else:
-            self._refresh_rows(frame.row_versions[self.visible_rows] > old.number)
+            self._refresh_rows(frame.row_versions[self._line_rows] > old.number)
 
     def _adopt(self, frame: ChainFrame, old: ChainFrame | None) -> None:
         """Take over a chain that was not on display before, keeping the trader's place as far as it exists there."""
@@ -231,15 +238,21 @@ class ChainGrid(ScrollView, can_focus=True):
         self._rows_changed()
         self.centre()
 
+    @property
+    def _line_rows(self) -> NDArray[np.intp]:
+        """intp[n]: row on each line under the header, pinned ones first."""
+        visible = self.visible_rows
+        return np.concatenate((self._pinned, visible)) if len(self._pinned) else visible
+
     def _refresh_rows(self, dirty: NDArray[np.bool_]) -> None:
-        """Refresh lines of the viewport, neighbours in one region, all in one call."""
+        """Refresh lines under the header, neighbours in one region, all in one call."""
         places = np.flatnonzero(dirty).tolist()
         if not places:
             return
         if len(places) > _MANY * len(dirty):
             self.refresh()
             return
-        width, head = self.size.width, self._head_height
+        width, head = self.size.width, self._title_height
         regions = []
         start = last = places[0]
         for place in places[1:]:
@@ -252,6 +265,7 @@ class ChainGrid(ScrollView, can_focus=True):
 
     def _rows_changed(self) -> None:
         self._order.rebuild(self._frame)
+        self._pinned = self._order.pinned(self._frame, self.size.height - self._title_height)
         self.virtual_size = Size(self.size.width, self._head_height + len(self._order))
         self.refresh()
 
@@ -308,7 +322,7 @@ class ChainGrid(ScrollView, can_focus=True):
         if self.layout_in_use.view is View.ONE_SIDE and cursor.side is not old_side:
             self._look_changed()
         else:
-            self._refresh_rows(np.isin(self.visible_rows, (before, self._cursor_row())))
+            self._refresh_rows(np.isin(self._line_rows, (before, self._cursor_row())))
         self._reveal_cursor()
         leg = self.leg
         if leg is not None:
@@ -420,13 +434,13 @@ class ChainGrid(ScrollView, can_focus=True):
         self._settle()
 
     def toggle_pin(self) -> None:
-        """Keep the strike under the cursor at the top, or let it go."""
+        """Repeat the strike under the cursor above the rows, where it stays in sight, or let it go."""
         strike = self._cursor.strike
         if not np.isnan(strike):
             self._order.pins = self._order.pins ^ {strike}
             self._strips.clear()
             self._rows_changed()
-            self._reveal_cursor()
+            self._settle()
 
     # ------------------------------------------------------------------ the look
 
@@ -526,8 +540,10 @@ class ChainGrid(ScrollView, can_focus=True):
         if width < col.NARROW:
             text = f"{col.NARROW} columns needed" if y == 0 else ""
             return Strip([self._muted(text[:width].ljust(width))], width)
-        if y < self._head_height:
+        if y < self._title_height:
             return self._header(y)
+        if frame is not None and y < self._head_height:
+            return self._row(frame, int(self._pinned[y - self._title_height]), repeated=True)
         place = y - self._head_height + self.scroll_offset.y
         if frame is None or place >= len(self._order):
             return Strip.blank(width, self._styles()[0])
@@ -544,11 +560,13 @@ class ChainGrid(ScrollView, can_focus=True):
             self._head = [painter.header(mock=mock), Strip([self._muted(rule)], self.size.width)]
         return self._head[y]
 
-    def _row(self, frame: ChainFrame, row: int) -> Strip:
-        on_cursor = frame.strikes[row] == self._cursor.strike
+    def _row(self, frame: ChainFrame, row: int, *, repeated: bool = False) -> Strip:
+        """The line of a row, or its repetition above the rows, which never has the cursor."""
+        on_cursor = not repeated and frame.strikes[row] == self._cursor.strike
         cursor = f"{self._cursor.side}{self._cursor.column}" if on_cursor else ""
         version = int(frame.row_versions[row])
-        kept = self._strips.get(row)
+        key = -1 - row if repeated else row
+        kept = self._strips.get(key)
         if kept is not None and kept[0] == version and kept[1] == cursor:
             return kept[2]
         pinned = bool(self._order.pins) and float(frame.strikes[row]) in self._order.pins
@@ -557,7 +575,7 @@ class ChainGrid(ScrollView, can_focus=True):
             strip = self._straddle_painter().row(frame, row, cursor_column=column, pinned=pinned)
         else:
             strip = self._row_painter().row(frame, row, cursor_side=side, cursor_column=column, pinned=pinned)
-        self._strips[row] = (version, cursor, strip)
+        self._strips[key] = (version, cursor, strip)
         return strip
 
     # ------------------------------------------------------------------ mouse

@@ -14,6 +14,7 @@ from tickertui.tui.states import DataState, MarketView
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, first_fit, justified, length
 
 _ARROWS: Final = {1: "▲", -1: "▼", 0: ""}
+_MOVING: Final = (DataState.LIVE, DataState.QUIET, DataState.REPLAY, DataState.MOCK)
 _BY_DIRECTION: Final = {1: Tint("gain"), -1: Tint("loss"), 0: PLAIN}
 _GAP: Final = Piece("  ")
 _WIDE: Final = 110
@@ -88,7 +89,7 @@ def tag_text(tag: StateTag, market: MarketView) -> str:
     """Return the tag: ``[LIVE 34/34]``, ``[CLOSED Fri 20 Nov]``, ``[MOCK]``."""
     if tag.state is DataState.CLOSED:
         return f"[CLOSED {market.session_day}]" if market.session_day else "[CLOSED]"
-    if tag.state in (DataState.MOCK, DataState.REPLAY):
+    if tag.state in (DataState.MOCK, DataState.REPLAY) or not tag.total:
         return f"[{tag.state.word}]"
     return f"[{tag.state.word} {tag.count}/{tag.total}]"
 
@@ -121,7 +122,7 @@ def _choices(view: HeaderView, width: int) -> list[list[Piece]]:
 
 
 def _number(quote: QuoteView) -> str:
-    mark = "~" if quote.state in (DataState.MOCK, DataState.STALE) else ""
+    mark = "~" if quote.state is DataState.MOCK else ""
     return mark + fmt.price(quote.price or float("nan"))
 
 
@@ -130,7 +131,8 @@ def _quote(quote: QuoteView, *, detail: bool, strong: bool = False) -> list[Piec
     tint = _tint(quote)
     if quote.state is DataState.CAS:
         return [*pieces, Piece(f"{_number(quote)}=", tint), Piece(" CAS frozen", tint)]
-    pieces.append(Piece(_number(quote) + (_ARROWS[quote.direction] or quote.state.mark.cell.strip()), tint))
+    arrow = _ARROWS[quote.direction] if quote.state in _MOVING else ""
+    pieces.append(Piece(_number(quote) + (arrow or quote.state.mark.cell.strip()), tint))
     if not quote.price:
         return pieces
     if quote.state is DataState.MOCK:
@@ -144,7 +146,7 @@ def _quote(quote: QuoteView, *, detail: bool, strong: bool = False) -> list[Piec
 
 
 def _tint(quote: QuoteView) -> Tint:
-    if quote.state in (DataState.LIVE, DataState.QUIET, DataState.REPLAY):
+    if quote.state in _MOVING and quote.state is not DataState.MOCK:
         return _BY_DIRECTION[quote.direction]
     return Tint(quote.state.mark.variable)
 
