@@ -121,8 +121,8 @@ class MarketScript:
         """Pass over what lies before an instant."""
         self._reached = market_time(now)
 
-    def due(self, now: datetime) -> list[MarketAction]:
-        """Return the actions between the last call and ``now``, in order."""
+    def due(self, now: datetime) -> list[tuple[datetime, MarketAction]]:
+        """Return the actions between the last call and ``now`` with their instants, in order."""
         now = market_time(now)
         since, self._reached = self._reached, now
         found: list[tuple[datetime, MarketAction]] = []
@@ -137,4 +137,4 @@ class MarketScript:
                     if since < at <= now:
                         found.append((at, action))
                 day += timedelta(days=1)
-        return [action for _, action in sorted(found, key=lambda entry: entry[0])]
+        return sorted(found, key=lambda entry: entry[0])

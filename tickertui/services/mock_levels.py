@@ -16,6 +16,7 @@ from tickertui.market.clock import IST, from_epoch
 from tickertui.market.hours import MarketCalendar
 from tickertui.market.universe import Underlying, Universe
 from tickertui.services.mock_paths import (
+    TRAITS,
     AroundTheClock,
     Floats,
     LevelPath,
@@ -82,17 +83,19 @@ class MarketLevels:
         seed: Of the market.
         regime: From the beginning of time.
         sessions: Whether the market moves in the calendar's sessions only.
+        start: Epoch seconds at which an underlying that nobody seeded stands at its typical level.
     """
 
     def __init__(
-        self, universe: Universe, calendar: MarketCalendar, *, seed: int, regime: Regime, sessions: bool
+        self, universe: Universe, calendar: MarketCalendar, *, seed: int, regime: Regime, sessions: bool, start: float
     ) -> None:
         self.universe = universe
         self.seed = seed
         self.time: MarketTime = SessionHours(calendar) if sessions else AroundTheClock()
-        self.timeline = Timeline(regime)
+        self.timeline = Timeline(Regime.CALM if TRAITS[regime].frozen else regime)
         self.names: list[MarketName] = []
         self._calendar = calendar
+        self._start = start
         self._sessions = sessions
         self._number_of: dict[str, int] = {}
         self._market, self._mood = Noise(seed, "market"), Noise(seed, "mood")
@@ -102,11 +105,14 @@ class MarketLevels:
             **{underlying.name: underlying.spot for underlying in universe.underlyings},
         }
 
-    def number(self, name: str, at: float) -> int | None:
-        """Return an underlying's number; one of the universe that is new stands at its typical level at ``at``."""
+        if self.timeline.regime is not regime:
+            self.timeline.change(start, self.tau(start), regime)
+
+    def number(self, name: str) -> int | None:
+        """Return an underlying's number, None where it has no level; the universe's have their typical ones."""
         found = self._number_of.get(name)
         if found is None and name in self._known:
-            return self.seed_level(name, self._known[name], at)
+            return self.seed_level(name, self._known[name], self._start)
         return found
 
     def seed_level(self, name: str, level: float, at: float, volatility: float | None = None) -> int:
@@ -151,7 +157,8 @@ class MarketLevels:
         shown = np.where(np.isnan(since), at, since)
         if not len(at):
             return shown
-        first, last = from_epoch(float(at.min())).date(), from_epoch(float(at.max())).date()
+        shown = self.time.latest(shown)
+        first, last = from_epoch(float(shown.min())).date(), from_epoch(float(shown.max())).date()
         for ordinal in range(first.toordinal(), last.toordinal() + 1):
             for start, end in self._frozen_on(date.fromordinal(ordinal)):
                 shown = np.where((shown >= start) & (shown < end), start, shown)

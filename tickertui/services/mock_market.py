@@ -68,7 +68,9 @@ class MockMarket:
         self.universe = universe
         self.seed = seed
         self.instruments = instruments if instruments is not None else universe_instruments(universe, start.date())
-        self._levels = MarketLevels(universe, calendar, seed=seed, regime=regime, sessions=sessions)
+        self._levels = MarketLevels(
+            universe, calendar, seed=seed, regime=regime, sessions=sessions, start=start.timestamp()
+        )
         self._time = self._levels.time
         self._quotes = MockQuotes(self._levels, calendar)
         self._script = script if script is not None else MarketScript()
@@ -93,7 +95,7 @@ class MockMarket:
 
     def previous_close(self, name: str) -> float:
         """Return the level of an underlying at the close before this session, NaN where it has none."""
-        number = self._levels.number(name, self._now)
+        number = self._levels.number(name)
         if number is None:
             return float("nan")
         close = self._time.session(self._session[0] - 1.0)[1] - 1.0
@@ -124,12 +126,12 @@ class MockMarket:
 
     def spot(self, name: str) -> float | None:
         """Return the level that an underlying's index shows now, None where it has none."""
-        number = self._levels.number(name, self._now)
+        number = self._levels.number(name)
         return None if number is None else round(float(self._levels.shown(number, np.array([self._now]))[0]), 2)
 
     def levels_between(self, name: str, start: datetime, end: datetime) -> Floats:
         """Return an underlying's levels each second from ``start`` to ``end`` (empty where it has none), rupees."""
-        number = self._levels.number(name, self._now)
+        number = self._levels.number(name)
         if number is None:
             return np.empty(0)
         first, last = market_time(start).timestamp(), market_time(end).timestamp()
@@ -208,10 +210,11 @@ class MockMarket:
         """Move to an instant; what changed waits for `take_changed`."""
         at = market_time(now).timestamp()
         back = at < self._now
-        self._now = at
-        actions = self._script.due(market_time(now))
-        for action in () if back else actions:
+        due = self._script.due(market_time(now))
+        for instant, action in () if back else due:
+            self._now = max(self._now, instant.timestamp())
             action(self)
+        self._now = at
         session = self._time.session(at)
         if back or session != self._session:
             self._session = session
@@ -254,13 +257,7 @@ class MockMarket:
         self, row: int, opened: float, closed: float, interval: Interval, span: float
     ) -> NDArray[np.int64] | None:
         """int64[n, 7] of one session, see `Candles.from_rows`; None where it has no candles."""
-        period = self._quotes.period(row)
-        if span > _COARSE_SPAN:
-            period = max(period, _COARSE_PERIOD)
-        stop = min(closed, self._quotes.expiry(row), np.nextafter(self._now, np.inf))
-        pulses = np.arange(np.ceil(opened / period) * period, stop, period)
-        if opened < stop and (not len(pulses) or pulses[0] > opened):
-            pulses = np.insert(pulses, 0, opened)
+        pulses = self._candle_pulses(row, opened, closed, coarse=span > _COARSE_SPAN)
         count = len(pulses)
         if not count:
             return None
@@ -282,6 +279,17 @@ class MockMarket:
                 oi[ends],
             )
         )
+
+    def _candle_pulses(self, row: int, opened: float, closed: float, *, coarse: bool) -> Floats:
+        """The instants of a session at which a row's price was looked at; coarse: one a minute, and the last."""
+        own = self._quotes.period(row)
+        period = max(own, _COARSE_PERIOD) if coarse else own
+        stop = min(closed, self._quotes.expiry(row), np.nextafter(self._now, np.inf))
+        if opened >= stop:
+            return np.empty(0)
+        pulses = np.arange(np.ceil(opened / period) * period, stop, period)
+        last = (np.ceil(stop / own) - 1.0) * own
+        return np.unique(np.concatenate(([opened], pulses, [max(last, opened)])))
 
     # ------------------------------------------------------------------ what is done to the market
 

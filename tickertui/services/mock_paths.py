@@ -38,6 +38,7 @@ _TOTALS: Final = 1024
 
 SESSION_SECONDS: Final = 29_100.0
 """Business seconds from one open to the next: 385 minutes and the equivalent of 100 over night."""
+_TRADING_SECONDS: Final = 23_100.0
 YEAR_SECONDS: Final = 252 * SESSION_SECONDS
 
 # How fast the market moves over a session: from the first to the second fraction of it, so many times the average.
@@ -129,8 +130,16 @@ class MarketTime(Protocol):
         """Return the business time of instants."""
         ...
 
+    def elapsed(self, at: Floats) -> Floats:
+        """Return the seconds of sessions up to instants, whatever moved in them."""
+        ...
+
     def progress(self, at: Floats) -> Floats:
         """Return how much of its session's trade has happened at instants, 0 to 1."""
+        ...
+
+    def latest(self, at: Floats) -> Floats:
+        """Return the last instants of trade that are not after instants."""
         ...
 
     def session(self, at: float) -> tuple[float, float]:
@@ -154,9 +163,17 @@ class AroundTheClock:
         days, seconds = np.divmod(at - EPOCH, _DAY_SECONDS)
         return np.asarray(days * SESSION_SECONDS + np.interp(seconds, _DAY_KNOTS, _DAY_BUSINESS))
 
+    def elapsed(self, at: Floats) -> Floats:
+        """Return the seconds since the mock's first day."""
+        return at - EPOCH
+
     def progress(self, at: Floats) -> Floats:
         """Return the fraction of the day."""
         return np.asarray((at - EPOCH) % _DAY_SECONDS / _DAY_SECONDS)
+
+    def latest(self, at: Floats) -> Floats:
+        """Return the instants themselves."""
+        return at
 
     def session(self, at: float) -> tuple[float, float]:
         """Return the midnights around an instant."""
@@ -217,9 +234,18 @@ class SessionHours:
         season = np.interp(self._fraction(at, places), _SEASON_FRACTION, _SEASON_SUM)
         return np.asarray(places * SESSION_SECONDS + season * (self._closes[places] - self._opens[places]))
 
+    def elapsed(self, at: Floats) -> Floats:
+        """Return the seconds of sessions, each one counted as long as an ordinary one."""
+        places = self._places(at)
+        return np.asarray((places + self._fraction(at, places)) * _TRADING_SECONDS)
+
     def progress(self, at: Floats) -> Floats:
         """Return the part of the session's trade that is done: fast after the open, slow at noon."""
         return np.asarray(np.interp(self._fraction(at, self._places(at)), _SEASON_FRACTION, _SEASON_SUM))
+
+    def latest(self, at: Floats) -> Floats:
+        """Return instants in a session as they are, others as the end of the session before."""
+        return np.minimum(at, np.nextafter(self._closes[self._places(at)], -np.inf))
 
     def session(self, at: float) -> tuple[float, float]:
         """Return the session that runs, else the last one."""

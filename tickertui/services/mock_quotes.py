@@ -226,7 +226,7 @@ class MockQuotes:
         return groups
 
     def _new_group(self, name: str, kind: GroupKind, expiry: int, segment: str, now: float) -> int | None:
-        number = self._levels.number(name, now)
+        number = self._levels.number(name)
         if number is None:
             return None
         end, days = np.inf, 0
@@ -381,8 +381,8 @@ class MockQuotes:
         """Lots at the last publication before instants; a group publishes all its rows together."""
         book, groups = self._rows, self._groups
         offset = 7.0 * (group % 25)
-        step = np.floor((self._time.business(at) + offset) / OI_STEP_SECONDS)
-        years = np.maximum(groups.expiry[group] - at, 0.0) / YEAR
+        step, since = np.divmod(self._time.elapsed(at) + offset, OI_STEP_SECONDS)
+        years = np.maximum(groups.expiry[group] - at + since, 0.0) / YEAR
         lots = open_interest_lots(book.oi_lots[rows] * np.exp(-years / _OI_YEARS), step, book.phase[rows])
         return np.where(book.is_spot[rows], 0, np.maximum(lots, 0))
 

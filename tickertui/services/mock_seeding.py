@@ -18,7 +18,7 @@ import numpy as np
 
 from tickertui.kite.errors import KiteError
 from tickertui.market.greeks import GreeksCalculator
-from tickertui.market.instruments import Instrument, InstrumentKind
+from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import ABSENT, TickBatch
 from tickertui.services.mock_market import MockMarket
 
@@ -66,6 +66,8 @@ class MockSeeder:
         self._recorded_level = recorded
         self._greeks = greeks
         self._fetches: dict[tuple[int, ...], anyio.Event] = {}
+        self._cash_of: InstrumentTable | None = None
+        self._cash: dict[str, int] = {}
 
     def note_typical(self, name: str) -> None:
         """Note that an underlying is in use at its typical level, unless it has a better one."""
@@ -108,10 +110,11 @@ class MockSeeder:
 
     def _by_symbol(self, symbol: str) -> Instrument | None:
         table = self._market.instruments
-        for row in np.flatnonzero(table.kinds <= InstrumentKind.INDEX).tolist():
-            if table.symbols[row] == symbol:
-                return table.instrument(row)
-        return None
+        if self._cash_of is not table:
+            rows = np.flatnonzero(table.kinds <= InstrumentKind.INDEX).tolist()
+            self._cash_of, self._cash = table, {table.symbols[row]: row for row in rows}
+        row = self._cash.get(symbol)
+        return None if row is None else table.instrument(row)
 
     def _take_levels(self, batch: TickBatch, indices: Mapping[str, Instrument]) -> None:
         prices = dict(zip(batch.instrument_token.tolist(), batch.last_price.tolist(), strict=True))
