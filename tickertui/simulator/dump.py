@@ -5,15 +5,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 from datetime import date
+from typing import Final
 
 import anyio.to_thread
 import numpy as np
 
 from tickertui.kite.dump import format_instruments
 from tickertui.market.instruments import InstrumentTable
+from tickertui.simulator.listing import select
 from tickertui.simulator.market import SimulatedMarket
 
-_FAST: int = 1
+_FAST: Final = 1
 
 
 class Dump:
@@ -61,22 +63,4 @@ def _write(table: InstrumentTable, exchange: str | None) -> bytes:
     if exchange is None:
         return format_instruments(table)
     rows = [row for row, name in enumerate(table.exchanges) if name == exchange]
-    return format_instruments(select(table, rows))
-
-
-def select(table: InstrumentTable, rows: list[int]) -> InstrumentTable:
-    """Return some rows of a table as a table."""
-    at = np.array(rows, dtype=np.intp)
-    return InstrumentTable(
-        tokens=table.tokens[at],
-        exchange_tokens=table.exchange_tokens[at],
-        kinds=table.kinds[at],
-        strikes=table.strikes[at],
-        expiries=table.expiries[at],
-        tick_sizes=table.tick_sizes[at],
-        lot_sizes=table.lot_sizes[at],
-        symbols=[table.symbols[row] for row in rows],
-        names=[table.names[row] for row in rows],
-        segments=[table.segments[row] for row in rows],
-        exchanges=[table.exchanges[row] for row in rows],
-    )
+    return format_instruments(select(table, np.array(rows, dtype=np.intp)))

@@ -6,10 +6,11 @@ one each on free ports of loopback.
 
 from __future__ import annotations
 
+import errno
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,6 +48,20 @@ class Timing:
 
     heartbeat: float = 1.0
     step: float = 0.5
+
+
+class CannotListen(Exception):  # noqa: N818 - a sentence for the user
+    """A port cannot be had; the text says which and why.
+
+    Attributes:
+        is_stream: Whether it is the stream's port, not that of REST.
+        in_use: Whether another program has it.
+    """
+
+    def __init__(self, sentence: str, *, is_stream: bool, in_use: bool) -> None:
+        super().__init__(sentence)
+        self.is_stream = is_stream
+        self.in_use = in_use
 
 
 class RunningSimulator:
@@ -214,8 +229,12 @@ class RunningSimulator:
 
     @asynccontextmanager
     async def _listening(self, host: str, rest_port: int, stream_port: int) -> AsyncIterator[None]:
-        multi = await anyio.create_tcp_listener(local_host=host, local_port=rest_port)
-        async with multi, self._stream.serve(host, stream_port) as stream_at:
+        with _refusing(host, rest_port, is_stream=False):
+            multi = await anyio.create_tcp_listener(local_host=host, local_port=rest_port)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(multi)
+            with _refusing(host, stream_port, is_stream=True):
+                stream_at = await stack.enter_async_context(self._stream.serve(host, stream_port))
             rest_at = multi.extra(SocketAttribute.local_port)  # noqa: S610 - not Django's
             self.rest_url = f"http://{_for_url(host)}:{rest_at}"
             self.stream_url = f"ws://{_for_url(host)}:{stream_at}"
@@ -264,10 +283,20 @@ class Simulator:
         """Listen until left; port 0 takes a free one.
 
         Raises:
-            OSError: When a port cannot be had.
+            CannotListen: When a port cannot be had.
         """
         async with self._running._listening(host, rest_port, stream_port):
             yield self._running
+
+
+@contextmanager
+def _refusing(host: str, port: int, *, is_stream: bool) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, OverflowError) as error:
+        in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        reason = "is in use" if in_use else f"cannot be listened on ({getattr(error, 'strerror', None) or error})"
+        raise CannotListen(f"port {port} of {host} {reason}", is_stream=is_stream, in_use=in_use) from None
 
 
 def _for_url(host: str) -> str:

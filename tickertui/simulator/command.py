@@ -1,0 +1,192 @@
+"""``tickertui simulate``: serves the simulated broker until it is told to stop.
+
+`run_simulate` is called by `tickertui.cli` with its parsed arguments: ``host``, ``port``, ``stream_port``,
+``accounts``, ``instruments``, ``at``, ``speed``, ``seed`` and ``regime``.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from tickertui.clock import SystemClock
+from tickertui.exit_codes import ExitCode
+from tickertui.market.hours import MarketCalendar, load_calendar
+from tickertui.market.universe import load_universe
+from tickertui.services.mock_events import MarketScript
+from tickertui.services.mock_market import MockMarket
+from tickertui.services.mock_paths import Regime
+from tickertui.simulator.accounts import SimulatedAccount, simulated_accounts
+from tickertui.simulator.clock import SimulatedClock
+from tickertui.simulator.control import parse_market_time
+from tickertui.simulator.listing import (
+    BundledContracts,
+    Contracts,
+    ContractsUnreadable,
+    DumpContracts,
+    ListedMarket,
+    has_options,
+    read_contracts,
+)
+from tickertui.simulator.server import CannotListen, RunningSimulator, Simulator, Timing
+
+_MOST_ACCOUNTS: Final = 50
+_STEP_SECONDS: Final = 0.25
+
+
+class _Refused(Exception):  # noqa: N818 - it ends the command
+    """The arguments cannot be used; the text is one sentence."""
+
+
+def run_simulate(arguments: Namespace) -> int:
+    """Serve until SIGINT or SIGTERM, and return the exit code."""
+    try:
+        simulator, notes = _build(arguments)
+    except (_Refused, ContractsUnreadable) as error:
+        print(f"tickertui simulate: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    try:
+        stopped_by = anyio.run(_serve, simulator, arguments, notes)
+    except CannotListen as error:
+        option = "--stream-port" if error.is_stream else "--port"
+        advice = f"choose another with {option}" if error.in_use else f"check --host and {option}"
+        print(f"tickertui simulate: {error}; {advice}", file=sys.stderr)
+        return ExitCode.UNAVAILABLE
+    return 128 + stopped_by
+
+
+# ---------------------------------------------------------------------- building
+
+
+def _build(arguments: Namespace) -> tuple[Simulator, Sequence[str]]:
+    """Return the simulator, and sentences about it that the user should know."""
+    clock = _clock(arguments.at, arguments.speed)
+    if not 1 <= arguments.accounts <= _MOST_ACCOUNTS:
+        raise _Refused(f"--accounts is a number from 1 to {_MOST_ACCOUNTS}, not {arguments.accounts}")
+    calendar = load_calendar()
+    market = _market(arguments, clock.now(), calendar)
+    notes = _notes(market, clock, calendar)
+    simulator = Simulator(
+        market,
+        clock=clock,
+        accounts=simulated_accounts(arguments.accounts),
+        timing=Timing(step=_STEP_SECONDS),
+        seed=arguments.seed,
+    )
+    return simulator, notes
+
+
+def _clock(at: str | None, speed: float) -> SimulatedClock:
+    try:
+        start = None if at is None else parse_market_time(at)
+    except ValueError as error:
+        raise _Refused(f"--at: {error}") from None
+    try:
+        return SimulatedClock(SystemClock(), start, speed)
+    except ValueError as error:
+        raise _Refused(f"--speed: {error}") from None
+
+
+def _market(arguments: Namespace, start: datetime, calendar: MarketCalendar) -> ListedMarket:
+    universe = load_universe()
+    contracts: Contracts = BundledContracts(universe)
+    levels = {}
+    if arguments.instruments is not None:
+        dump = contracts = DumpContracts(read_contracts(Path(arguments.instruments).expanduser()), universe)
+        levels = dump.levels(start.date())
+    table = contracts.on(start.date(), lambda name: None, None)
+    if not has_options(table):
+        raise _Refused(
+            f"{arguments.instruments}: every option in it expired before {start:%d %b %Y}; "
+            "set the clock back with --at, for instance to the day of the dump"
+        )
+    market = MockMarket(
+        universe,
+        calendar,
+        start=start,
+        seed=arguments.seed,
+        regime=_regime(arguments.regime),
+        sessions=True,
+        instruments=table,
+        levels=levels,
+        script=MarketScript.with_new_strikes() if arguments.instruments is None else None,
+    )
+    return ListedMarket(market, contracts)
+
+
+def _regime(name: str) -> Regime:
+    try:
+        return Regime(name)
+    except ValueError:
+        raise _Refused(f"--regime is one of {', '.join(Regime)}, not {name!r}") from None
+
+
+def _notes(market: ListedMarket, clock: SimulatedClock, calendar: MarketCalendar) -> list[str]:
+    now = clock.now()
+    notes = [f"{len(market.instruments):,} contracts; market time {now:%a %d %b %Y %H:%M:%S}, speed {clock.speed:g}"]
+    if not calendar.is_open("NFO", now):
+        opens = calendar.next_open("NFO", now)
+        notes.append(
+            f"the market is shut at this time and opens {opens:%a %d %b %H:%M}; "
+            f'to trade at once start with --at "{opens:%Y-%m-%d} 11:00"'
+        )
+    return notes
+
+
+# ---------------------------------------------------------------------- running
+
+
+async def _serve(simulator: Simulator, arguments: Namespace, notes: Sequence[str]) -> int:
+    """Serve, and return the number of the signal that ended it."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with simulator.serve(arguments.host, arguments.port, arguments.stream_port) as running:
+            print(_greeting(running, notes), flush=True)
+            async for number in signals:
+                print("stopped", flush=True)
+                return int(number)
+    raise AssertionError("the signals ended")
+
+
+def _greeting(running: RunningSimulator, notes: Sequence[str]) -> str:
+    accounts = list(running.sessions.accounts.values())
+    lines = [
+        f"Simulated broker: REST {running.rest_url}  stream {running.stream_url}",
+        *(f"  {note}" for note in notes),
+        "",
+        "Put this into a file, for instance simulator.toml:",
+        "",
+        *(f"  {line}" if line else "" for line in _configuration(running, accounts)),
+        "",
+        "Log in, here or through the page that `tickertui login` shows:",
+        "",
+        *(f"  {_login_line(running, number, account)}" for number, account in enumerate(accounts, 1)),
+        "",
+        f"Then `tickertui --config simulator.toml`.  Faults, clock and state: see {running.rest_url}/simulator/state",
+        "Ctrl-C stops.",
+    ]
+    return "\n".join(lines)
+
+
+def _configuration(running: RunningSimulator, accounts: Sequence[SimulatedAccount]) -> list[str]:
+    lines = [
+        "[broker]",
+        f'api_url = "{running.rest_url}"',
+        f'stream_url = "{running.stream_url}"',
+        f'login_url = "{running.login_url}"',
+    ]
+    for number, account in enumerate(accounts, 1):
+        lines += ["", "[[accounts]]", f'id = "Z{number}"', f'api_key = "{account.api_key}"']
+    return lines
+
+
+def _login_line(running: RunningSimulator, number: int, account: SimulatedAccount) -> str:
+    token = f"curl -s '{running.rest_url}/simulator/request_token?api_key={account.api_key}'"
+    secret = f"TICKERTUI_Z{number}_API_SECRET={account.api_secret}"
+    return f"{token} | {secret} tickertui login Z{number} --config simulator.toml"
