@@ -172,8 +172,8 @@ class GreeksSettings(_Section):
 
     convention: Literal["calendar", "trading-252", "exchange"] = "calendar"
     """Calendar time / 365 on the forward; 252 trading days as Kite shows; or Black-Scholes on spot at 10 %."""
-    volatility_side: Literal["otm", "own"] = "otm"
-    """Use the out-of-the-money leg's volatility for both legs of a strike, or each leg's own."""
+    volatility_side: Literal["convention", "otm", "own"] = "convention"
+    """As the convention does it, the out-of-the-money leg's volatility for both legs of a strike, or each leg's own."""
 
 
 class StoreSettings(_Section):

@@ -1,0 +1,114 @@
+"""A program in a real pseudo-terminal: what it painted, keys typed into it, signals, a terminal that goes away."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+_CONTROL = re.compile(
+    r"\x1b\[[0-9;?<>=]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[PX^_].*?\x1b\\|\x1b[@-Z\\-_]", re.S
+)
+
+
+class Terminal:
+    """A running program and the terminal's end of it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
+        self.process = process
+        self.master = master
+        self.output = ""
+
+    def read(self, seconds: float = 0.05) -> None:
+        """Take in what was written within this time."""
+        ready, _, _ = select.select([self.master], [], [], seconds)
+        if ready:
+            try:
+                self.output += os.read(self.master, 1 << 16).decode("utf-8", "replace")
+            except OSError:
+                return
+
+    @property
+    def text(self) -> str:
+        """Everything painted so far, without control sequences."""
+        return _CONTROL.sub("", self.output)
+
+    def until(self, predicate: Callable[[], object], description: str, timeout: float = 30.0) -> None:
+        """Read until something is true.
+
+        Raises:
+            AssertionError: With what was painted last, when the deadline passes first.
+        """
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if predicate():
+                return
+            self.read()
+        raise AssertionError(f"waited {timeout} s in vain for: {description}\n{self.text[-2000:]}")
+
+    def until_painted(self, words: str, timeout: float = 30.0) -> None:
+        """Read until these words have been painted."""
+        self.until(lambda: words in self.text, f"{words!r} on the screen", timeout)
+
+    def type(self, keys: str) -> None:
+        """Type keys; what was painted before is forgotten."""
+        self.output = ""
+        os.write(self.master, keys.encode())
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the program."""
+        self.process.send_signal(number)
+
+    def hang_up(self) -> None:
+        """Close the terminal's end, as a closed window does."""
+        os.close(self.master)
+        self.master = -1
+
+    def wait(self, timeout: float = 30.0) -> int:
+        """Wait for the end and return the exit code."""
+        deadline = time.monotonic() + timeout
+        while self.process.poll() is None:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"it did not end within {timeout} s\n{self.text[-2000:]}")
+            if self.master >= 0:
+                self.read()
+            else:
+                time.sleep(0.02)
+        if self.master >= 0:
+            self.read()
+        return self.process.returncode
+
+
+@contextmanager
+def in_terminal(
+    arguments: Sequence[str], environ: Mapping[str, str], *, columns: int = 120, lines: int = 40
+) -> Iterator[Terminal]:
+    """Run ``python -m tickertui ARGUMENTS`` in a terminal of this size, and end it in any case."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    size = {"COLUMNS": str(columns), "LINES": str(lines)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tickertui", *arguments],
+        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+        env={**environ, **size, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
+    )  # fmt: skip
+    os.close(slave)
+    terminal = Terminal(process, master)
+    try:
+        yield terminal
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        if terminal.master >= 0:
+            os.close(terminal.master)

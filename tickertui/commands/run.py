@@ -1,0 +1,104 @@
+"""``tickertui``: the terminal interface beside the engine's services, in one task group."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+
+import anyio
+
+from tickertui.commands.common import CommandFailed, Configuration, load_configuration, report
+from tickertui.config import Settings, environment
+from tickertui.engine import Engine, EngineOptions, StopRequest
+from tickertui.exit_codes import ExitCode
+from tickertui.logging_setup import LogUnavailable, logging_to
+from tickertui.market.chain import ReferenceKind
+from tickertui.services.bundle import Services
+from tickertui.store.protocol import StoreError
+from tickertui.tui.actions import KeymapError, check_keymap
+from tickertui.tui.app import TickerApp
+from tickertui.tui.options import ScreenOptions
+from tickertui.tui.services_backend import ServicesBackend
+
+
+def run_command(arguments: Namespace) -> int:
+    """Show the terminal interface until the trader quits, and return the exit code."""
+    try:
+        configuration = load_configuration(arguments)
+        if arguments.demo:
+            return _run(configuration, demo=True)
+        with logging_to(configuration.paths.log_file, configuration.settings.log.level):
+            return _run(configuration, demo=False)
+    except (LogUnavailable, StoreError) as error:
+        code = ExitCode.STORE if isinstance(error, StoreError) else ExitCode.FAILED
+        return report(CommandFailed(str(error), code))
+    except CommandFailed as failed:
+        return report(failed)
+
+
+def _run(configuration: Configuration, *, demo: bool) -> int:
+    options = screen_options(configuration, environment())
+    engine = Engine(EngineOptions(configuration.settings, configuration.paths, demo=demo, environ=environment()))
+    return anyio.run(engine.run, _Terminal(options).show)
+
+
+class _Terminal:
+    """The foreground of the engine: the Textual application.
+
+    Args:
+        options: How the trader wants it.
+    """
+
+    def __init__(self, options: ScreenOptions) -> None:
+        self._options = options
+
+    async def show(self, services: Services, stop: StopRequest) -> int:
+        """Run the application until it ends or a signal asks for it."""
+        app = TickerApp(ServicesBackend(services), self._options)
+        async with anyio.create_task_group() as tasks:
+
+            async def end_on_request() -> None:
+                code = await stop.wait()
+                app.exit(code)
+
+            tasks.start_soon(end_on_request)
+            await app.run_async()
+            tasks.cancel_scope.cancel()
+        return app.return_code or 0
+
+
+def screen_options(configuration: Configuration, environ: Mapping[str, str]) -> ScreenOptions:
+    """Return what the screens need of the configuration.
+
+    Raises:
+        CommandFailed: When keys of the keymap are wrong or clash.
+    """
+    settings: Settings = configuration.settings
+    screen = settings.screen
+    try:
+        keymap = check_keymap(settings.keys)
+    except KeymapError as error:
+        raise CommandFailed(str(error), ExitCode.USAGE) from None
+    return ScreenOptions(
+        theme=screen.theme,
+        ascii_glyphs=_wants_ascii(screen.glyphs, environ),
+        underlying=screen.underlying.upper(),
+        preset=screen.columns,
+        units=screen.units,
+        reference=ReferenceKind.FORWARD if screen.atm_reference == "forward" else ReferenceKind.SPOT,
+        frames_per_second=screen.refresh_per_second,
+        keymap=keymap,
+        themes_dir=configuration.paths.themes_dir,
+        pictures_dir=None,
+        convention=settings.greeks.label,
+    )
+
+
+def _wants_ascii(glyphs: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether the terminal can only draw ASCII, unless the trader has said."""
+    if glyphs != "auto":
+        return glyphs == "ascii"
+    encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
+    return environ.get("TERM") in ("linux", "dumb") or (encoding not in ("utf8", "") and os.name == "posix")

@@ -1,0 +1,286 @@
+"""`ServicesBackend`: the screens' `Backend` over the running services."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Final, TypeVar
+
+from tickertui.kite.errors import KiteError
+from tickertui.kite.login import LoginError, parse_redirect
+from tickertui.market.board import MarketBoard
+from tickertui.market.candles import Candles, Interval
+from tickertui.market.clock import Clock
+from tickertui.market.hours import CalendarError, MarketCalendar
+from tickertui.market.instruments import ChainRows, Instrument
+from tickertui.market.subscriptions import ChainRule
+from tickertui.market.ticks import Source, Word
+from tickertui.services.bundle import Services
+from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+from tickertui.services.session_orchestrator import NoAccounts
+from tickertui.services.state import (
+    BootstrapProgress,
+    BootstrapState,
+    Event,
+    FeedMode,
+    ReloadPlan,
+    ReloadResult,
+    RuleCost,
+    RuleStatus,
+    RuntimeState,
+    TaskInfo,
+    WatchedInstrument,
+)
+from tickertui.services.ticker_loop import LoopNotRunning
+from tickertui.store.protocol import StoreError
+from tickertui.tui.backend import BackendRefused, HealthFigures, LoginPage
+from tickertui.tui.frames import ExpiryMark, expiry_marks
+
+T = TypeVar("T")
+
+_REFUSALS: Final = (LoopNotRunning, NoAccounts, StoreError, KiteError, LoginError, ValueError)
+"""What the services refuse with; each text is one sentence for the trader."""
+
+
+class ServicesBackend:
+    """See `tickertui.tui.backend.Backend`.
+
+    Args:
+        services: Built and run by the engine.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._expiries: dict[str, tuple[object, tuple[ExpiryMark, ...]]] = {}
+
+    @property
+    def clock(self) -> Clock:
+        """Wall and monotonic time."""
+        return self._services.clock
+
+    @property
+    def calendar(self) -> MarketCalendar:
+        """Sessions and holidays."""
+        return self._services.calendar
+
+    @property
+    def board(self) -> MarketBoard:
+        """The latest of everything that ticks."""
+        return self._services.board
+
+    # ------------------------------------------------------------------ reading
+
+    def runtime(self) -> RuntimeState:
+        """State of loop, accounts and sockets."""
+        return self._services.loop.runtime_state()
+
+    def bootstrap(self) -> BootstrapProgress:
+        """State of the backfill."""
+        bootstrapper = self._services.bootstrapper
+        return bootstrapper.progress() if bootstrapper is not None else BootstrapProgress()
+
+    def tasks(self) -> tuple[TaskInfo, ...]:
+        """Every background task."""
+        return self._services.task_monitor.tasks()
+
+    def events(self, since: int = 0) -> tuple[Event, ...]:
+        """Events, oldest first."""
+        return self._services.events.since(since)
+
+    def rules(self) -> tuple[RuleStatus, ...]:
+        """Chain rules as they stand."""
+        return self._services.reconciler.rules()
+
+    def legs(self) -> Sequence[WatchedInstrument]:
+        """Every instrument of the plan in force."""
+        return self._services.reconciler.watched()
+
+    def health(self) -> HealthFigures:
+        """Figures of the program itself."""
+        services = self._services
+        figures = services.process.figures()
+        counters = services.board.counters
+        last = services.valuation.last_round if services.valuation is not None else None
+        return HealthFigures(
+            cpu_percent=figures.cpu_percent,
+            memory_mb=figures.memory_mb,
+            loop_delay_ms=figures.loop_delay_ms,
+            clock_skew_s=self._clock_skew(),
+            database=services.store_health(),
+            dropped=counters.unknown_tokens + counters.out_of_order + counters.stale_generation,
+            greeks_ms=last.seconds * 1e3 if last is not None else None,
+            greeks_rows=last.rows if last is not None else 0,
+        )
+
+    def _clock_skew(self) -> float | None:
+        """This machine minus the exchange, by the newest live index packet; None while none is fresh.
+
+        An index prints each second, so its time stamp is at most about a second old when it arrives.
+        """
+        board, newest = self.board, None
+        for token in self._services.registry.index_tokens.values():
+            row = board.row(token)
+            if not row or board.source_of(row) is not Source.LIVE or int(board.packets[row]) < 2:
+                continue
+            received_s = int(board.received_wall_ns[row]) / 1e9
+            stamp = int(board.field([row], Word.EXCHANGE_TIMESTAMP)[0])
+            if stamp > 0 and self.clock.time_ns() / 1e9 - received_s < 5 and (newest is None or stamp > newest[0]):
+                newest = (stamp, received_s)
+        return None if newest is None else newest[1] - newest[0] - 0.5
+
+    def underlyings(self) -> tuple[str, ...]:
+        """Names that have options today; the watched ones first."""
+        listed = self._services.registry.underlyings()
+        watched = dict.fromkeys(status.rule.underlying for status in self.rules())
+        first = tuple(name for name in watched if name in listed)
+        return first + tuple(name for name in listed if name not in watched)
+
+    def expiries(self, underlying: str) -> tuple[ExpiryMark, ...]:
+        """Expiries of an underlying that are not over, ascending."""
+        registry, now = self._services.registry, self.clock.now()
+        key = (registry.table, now.date(), now.hour, now.minute)
+        cached = self._expiries.get(underlying)
+        if cached is not None and cached[0] == key:
+            return cached[1]
+        listed = tuple(
+            expiry for expiry in registry.table.expiries_of(underlying) if self._is_alive(underlying, expiry)
+        )
+        notes = {expiry: note for expiry in listed if (note := self._shift_note(underlying, expiry))}
+        marks = expiry_marks(listed, now.date(), notes)
+        self._expiries[underlying] = (key, marks)
+        return marks
+
+    def _is_alive(self, underlying: str, expiry: date) -> bool:
+        now = self.clock.now()
+        if expiry != now.date():
+            return expiry > now.date()
+        chain = self.chain(underlying, expiry)
+        return chain is not None and now < self.calendar.expiry_instant(chain.segment, expiry)
+
+    def _shift_note(self, underlying: str, expiry: date) -> str:
+        chain = self.chain(underlying, expiry)
+        if chain is None:
+            return ""
+        try:
+            return self.calendar.shifted_expiry_note(chain.segment, expiry) or ""
+        except CalendarError:
+            return ""
+
+    def chain(self, underlying: str, expiry: date) -> ChainRows | None:
+        """Strikes and tokens of one chain."""
+        return self._services.registry.table.chain(underlying, expiry)
+
+    def instrument(self, token: int) -> Instrument | None:
+        """One contract of the day."""
+        return self._services.registry.get(token)
+
+    def index_token(self, underlying: str) -> int | None:
+        """Token of the underlying's index or share."""
+        return self._services.registry.index_token(underlying)
+
+    def future(self, underlying: str) -> Instrument | None:
+        """The nearest future."""
+        return self._services.registry.future(underlying)
+
+    def search(self, text: str, limit: int = 50) -> tuple[Instrument, ...]:
+        """Contracts that match what was typed, best first."""
+        return tuple(self._services.registry.search(text, limit))
+
+    def instruments_day(self) -> date | None:
+        """Trading day of the instrument dump, None without one."""
+        registry = self._services.registry
+        return registry.day if len(registry.table) else None
+
+    # ------------------------------------------------------------------ doing
+
+    async def plan_reload(self) -> ReloadPlan:
+        """What a reload would do."""
+        return await _asked(self._services.loop.plan_reload())
+
+    async def apply_reload(self) -> ReloadResult:
+        """Do it."""
+        return await _asked(self._services.loop.apply_reload())
+
+    async def what_if(self, rule: ChainRule) -> RuleCost:
+        """Cost of a rule before it is added."""
+        return await _asked(self._services.loop.what_if(rule))
+
+    async def add_rule(self, rule: ChainRule) -> None:
+        """Store a rule; a reload follows by itself."""
+        await _asked(self._services.store.add_rule(rule))
+        self._services.loop.reload_subscriptions_async()
+
+    async def remove_rule(self, rule_id: int) -> None:
+        """Drop a rule; a reload follows by itself."""
+        if not await _asked(self._services.store.remove_rule(rule_id)):
+            raise BackendRefused("that rule is gone already")
+        self._services.loop.reload_subscriptions_async()
+
+    async def pin_rule(self, rule_id: int, account: str | None) -> None:
+        """Pin a rule to an account, or unpin it."""
+        stored = {rule.rule_id: rule for rule in await _asked(self._services.store.list_rules())}
+        if rule_id not in stored:
+            raise BackendRefused("that rule is gone already")
+        await _asked(self._services.store.update_rule(_pinned(stored[rule_id], account)))
+        self._services.loop.reload_subscriptions_async()
+
+    async def reconnect(self, account: str) -> None:
+        """Rebuild the sockets of an account."""
+        await _asked(self._services.loop.reconnect(account))
+
+    async def move_account(self, account: str) -> None:
+        """Move an account's legs to accounts with room."""
+        await _asked(self._services.loop.move_account(account))
+
+    async def set_feed(self, feed: FeedMode) -> None:
+        """Switch the mock on, or back to what the accounts and the calendar say."""
+        await _asked(self._services.loop.set_feed(feed))
+
+    def login_page(self, account: str) -> LoginPage:
+        """Where to log in."""
+        return LoginPage(account, self._services.login_address(account))
+
+    async def login(self, account: str, redirect: str) -> None:
+        """Exchange the redirect address or request token for the day's token."""
+        try:
+            token = parse_redirect(redirect)
+        except LoginError as error:
+            raise BackendRefused(str(error)) from None
+        await _asked(self._services.orchestrator.login(account, token))
+
+    async def toggle_bootstrap(self) -> None:
+        """Start or pause the backfill."""
+        bootstrapper = self._require_bootstrapper()
+        if bootstrapper.progress().state is BootstrapState.PAUSED:
+            bootstrapper.resume()
+        else:
+            bootstrapper.pause()
+
+    async def retry_failed(self) -> None:
+        """Ask again for what failed."""
+        self._require_bootstrapper().retry_failed()
+
+    def _require_bootstrapper(self) -> HistoricalBootstrapper:
+        bootstrapper = self._services.bootstrapper
+        if bootstrapper is None:
+            raise BackendRefused("there is no backfill in the demo: nothing is stored")
+        return bootstrapper
+
+    async def candles(self, token: int, start: datetime, end: datetime) -> Candles:
+        """Stored one-minute candles of a leg."""
+        instrument = self.instrument(token)
+        expiry = instrument.expiry if instrument is not None else None
+        return await _asked(self._services.store.candles(token, expiry, Interval.MINUTE, start, end))
+
+
+async def _asked(call: Awaitable[T]) -> T:
+    """Await a service and turn what it refuses with into a sentence for the trader."""
+    try:
+        return await call
+    except _REFUSALS as error:
+        raise BackendRefused(str(error)) from error
+
+
+def _pinned(rule: ChainRule, account: str | None) -> ChainRule:
+    return replace(rule, preferred_account=account)
