@@ -32,6 +32,8 @@ IDLE_SECONDS: Final = 75.0
 """An idle connection is kept this long, as most servers do."""
 READ_SECONDS: Final = 30.0
 """A body that was announced has to arrive within this."""
+LINGER_SECONDS: Final = 2.0
+"""After a refusal, the rest of what the client sends is read and dropped for so long."""
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -81,7 +83,9 @@ class Request:
     def takes_gzip(self) -> bool:
         """Whether the client accepts a gzip-encoded answer."""
         codings = self.headers.get("accept-encoding", "").replace(" ", "").split(",")
-        return "gzip" in (coding.partition(";q=0")[0] if coding.endswith(";q=0") else coding for coding in codings)
+        qualities = {name: quality for name, _, quality in (coding.partition(";q=") for coding in codings)}
+        quality = qualities.get("gzip", "0")
+        return not quality or bool(quality.strip("0."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ async def _serve_connection(stream: SocketStream, handler: Handler) -> None:
         except BadRequest as error:
             text = f"{error.status.value} {error.status.phrase}: {error}\n"
             await stream.send(_encode(Response(error.status, text.encode(), "text/plain; charset=utf-8"), close=True))
+            await _linger(stream)
             return
         if request is None:
             return
@@ -153,6 +158,14 @@ async def _serve_connection(stream: SocketStream, handler: Handler) -> None:
         await stream.send(_encode(response, close=not request.keep_alive, head_only=head_only))
         if not request.keep_alive or response.cut_at is not None:
             return
+
+
+async def _linger(stream: SocketStream) -> None:
+    """Let the client read the refusal: closing with bytes of its request unread would reset the connection."""
+    await stream.send_eof()
+    with anyio.move_on_after(LINGER_SECONDS):
+        while True:
+            await stream.receive()
 
 
 def reset(stream: SocketStream) -> None:
