@@ -11,7 +11,7 @@ import anyio
 
 from tickertui.commands.common import CommandFailed, Configuration, load_configuration, report
 from tickertui.config import Settings, environment
-from tickertui.engine import Engine, EngineOptions, StopRequest
+from tickertui.engine import CONVENTIONS, Engine, EngineOptions, StopRequest
 from tickertui.exit_codes import ExitCode
 from tickertui.logging_setup import LogUnavailable, logging_to
 from tickertui.market.chain import ReferenceKind
@@ -92,7 +92,7 @@ def screen_options(configuration: Configuration, environ: Mapping[str, str]) -> 
         keymap=keymap,
         themes_dir=configuration.paths.themes_dir,
         pictures_dir=None,
-        convention=settings.greeks.label,
+        convention=CONVENTIONS[settings.greeks.convention].label,
     )
 
 

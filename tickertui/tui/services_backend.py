@@ -30,6 +30,7 @@ from tickertui.services.state import (
     RuleStatus,
     RuntimeState,
     TaskInfo,
+    TaskState,
     WatchedInstrument,
 )
 from tickertui.services.ticker_loop import LoopNotRunning
@@ -107,11 +108,18 @@ class ServicesBackend:
             memory_mb=figures.memory_mb,
             loop_delay_ms=figures.loop_delay_ms,
             clock_skew_s=self._clock_skew(),
-            database=services.store_health(),
+            database=self._database(),
             dropped=counters.unknown_tokens + counters.out_of_order + counters.stale_generation,
             greeks_ms=last.seconds * 1e3 if last is not None else None,
             greeks_rows=last.rows if last is not None else 0,
         )
+
+    def _database(self) -> str:
+        """One sentence when the watch over the store cannot reach it, else "ok"."""
+        for task in self._services.task_monitor.tasks():
+            if "store" in task.name and task.state in (TaskState.RESTARTING, TaskState.FAILED):
+                return task.last_error or "cannot be reached"
+        return "ok"
 
     def _clock_skew(self) -> float | None:
         """This machine minus the exchange, by the newest live index packet; None while none is fresh.
@@ -119,8 +127,8 @@ class ServicesBackend:
         An index prints each second, so its time stamp is at most about a second old when it arrives.
         """
         board, newest = self.board, None
-        for token in self._services.registry.index_tokens.values():
-            row = board.row(token)
+        for name in {status.rule.underlying for status in self.rules()}:
+            row = board.row(self.index_token(name) or 0)
             if not row or board.source_of(row) is not Source.LIVE or int(board.packets[row]) < 2:
                 continue
             received_s = int(board.received_wall_ns[row]) / 1e9
@@ -204,7 +212,7 @@ class ServicesBackend:
 
     async def what_if(self, rule: ChainRule) -> RuleCost:
         """Cost of a rule before it is added."""
-        return await _asked(self._services.loop.what_if(rule))
+        return await _asked(self._services.reconciler.what_if(rule))
 
     async def add_rule(self, rule: ChainRule) -> None:
         """Store a rule; a reload follows by itself."""
@@ -239,7 +247,7 @@ class ServicesBackend:
 
     def login_page(self, account: str) -> LoginPage:
         """Where to log in."""
-        return LoginPage(account, self._services.login_address(account))
+        return LoginPage(account, self._services.login_url(account))
 
     async def login(self, account: str, redirect: str) -> None:
         """Exchange the redirect address or request token for the day's token."""

@@ -1,0 +1,385 @@
+"""The engine: builds everything below the screens from the settings and runs it in ONE task group.
+
+The foreground (the Textual application, or the JSON-lines reporter) runs inside that group. Whatever way it ends, by
+the trader, by a defect, by SIGTERM or a closed terminal, every service is cancelled and awaited before `Engine.run`
+returns. Nothing else in the program starts long-lived tasks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+
+from tickertui.clock import SystemClock
+from tickertui.config import AccountSettings, RuleSettings, Settings
+from tickertui.credentials import CredentialError, api_secret, environment_name
+from tickertui.kite.client import KiteClient
+from tickertui.kite.login import TokenFile, login_url
+from tickertui.kite.secrets import Secret
+from tickertui.kite.stream import KiteStream
+from tickertui.kite.stream_types import StreamTiming
+from tickertui.market.board import MarketBoard
+from tickertui.market.candles import Interval
+from tickertui.market.clock import Clock
+from tickertui.market.conventions import Convention, Preset, VolatilitySide
+from tickertui.market.hours import MarketCalendar, load_calendar
+from tickertui.market.subscriptions import ChainRule
+from tickertui.market.ticks import Mode
+from tickertui.market.universe import Universe, load_universe, universe_instruments
+from tickertui.paths import Paths
+from tickertui.services.backfill_types import BackfillSettings
+from tickertui.services.bundle import Services
+from tickertui.services.events import EventLog
+from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+from tickertui.services.instrument_registry import InstrumentRegistry
+from tickertui.services.loop_settings import LoopSettings
+from tickertui.services.mock_generator import MockDataGenerator
+from tickertui.services.mock_paths import Regime
+from tickertui.services.process_watch import ProcessWatch
+from tickertui.services.session_orchestrator import AccountConfig, SessionOrchestrator
+from tickertui.services.sockets import Socket, SocketFactory, SocketSink
+from tickertui.services.spots import Spots
+from tickertui.services.state import FeedMode, Severity
+from tickertui.services.subscription_reconciler import SubscriptionReconciler
+from tickertui.services.task_monitor import TaskMonitor
+from tickertui.services.ticker_loop import MultiAccountTickerLoop
+from tickertui.services.valuation import Valuation
+from tickertui.store.open import open_store
+from tickertui.store.protocol import Store
+
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_MODES: Final = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
+_REGIMES: Final = {regime.name.lower().replace("_", "-"): regime for regime in Regime}
+CONVENTIONS: Final = {
+    "calendar": Preset.FORWARD,
+    "trading-252": Preset.KITE_SENSIBULL,
+    "exchange": Preset.EXCHANGE,
+}
+"""The words of the configuration."""
+
+DEMO_RULES: Final = (
+    ChainRule(0, "NIFTY", 3, (), 40),
+    ChainRule(0, "BANKNIFTY", 1, (), 40),
+    ChainRule(0, "SENSEX", 2, (), 40),
+)
+"""What the demo and a first run without an account watch."""
+
+
+class StopRequest:
+    """A wish to end, from a signal; the foreground waits for it."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+        self.code = 0
+
+    def ask(self, code: int) -> None:
+        """Ask the foreground to end with this exit code."""
+        self.code = code
+        self._event.set()
+
+    async def wait(self) -> int:
+        """Wait for the wish and return the exit code that belongs to it."""
+        await self._event.wait()
+        return self.code
+
+
+Foreground = Callable[[Services, StopRequest], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What the engine is built from.
+
+    Attributes:
+        settings: The configuration.
+        paths: Where files live.
+        demo: A mock market in memory: no account, no network, nothing written.
+        environ: Environment of the process, for secrets.
+        clock: Now; the machine's by default.
+        seed: Of the jitter of retries; None for a fresh one.
+    """
+
+    settings: Settings
+    paths: Paths
+    environ: Mapping[str, str]
+    demo: bool = False
+    clock: Clock | None = None
+    seed: int | None = None
+
+
+class Engine:
+    """See the module."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._settings = options.settings
+        self._clock: Clock = options.clock or SystemClock()
+        # Jitter, not cryptography.
+        self._random = random.Random(options.seed)  # noqa: S311
+
+    async def run(self, foreground: Foreground) -> int:
+        """Run services and foreground until the foreground ends; return its exit code.
+
+        Raises:
+            StoreError: When the database cannot be opened.
+            CalendarError: When the user's calendar file is wrong.
+        """
+        stop = StopRequest()
+        async with self.services() as services, anyio.create_task_group() as tasks:
+            tasks.start_soon(_watch_signals, stop)
+            self._start(services, tasks)
+            code = await foreground(services, stop)
+            tasks.cancel_scope.cancel()
+        return stop.code or code
+
+    def _start(self, services: Services, tasks: TaskGroup) -> None:
+        monitor = services.task_monitor
+        monitor.start(tasks, "ticker loop", services.loop.run)
+        monitor.start(tasks, "process watch", services.process.run)
+        if services.valuation is not None:
+            monitor.start(tasks, "valuation", services.valuation.run, lambda: monitor.touch("valuation"))
+        if self._settings.history.enabled and not self._options.demo and services.bootstrapper is not None:
+            monitor.start(tasks, "bootstrapper", services.bootstrapper.run)
+
+    @asynccontextmanager
+    async def services(self) -> AsyncIterator[Services]:
+        """Build everything, and close what holds files and connections at the end."""
+        async with AsyncExitStack() as stack:
+            calendar = load_calendar(None if self._options.demo else self._options.paths.calendar_file)
+            universe = load_universe()
+            events = EventLog(self._clock)
+            for warning in calendar.warnings(self._clock.now()):
+                events.add("calendar", warning, severity=Severity.WARNING)
+            store = await open_store(self._store_location(), self._clock)
+            stack.push_async_callback(store.close)
+            services = await self._build(store, calendar, universe, events)
+            stack.push_async_callback(services.orchestrator.aclose)
+            yield services
+
+    def _store_location(self) -> str | Path:
+        if self._options.demo:
+            return ":memory:"
+        return self._settings.store.url or self._options.paths.database_file
+
+    async def _build(self, store: Store, calendar: MarketCalendar, universe: Universe, events: EventLog) -> Services:
+        settings, clock = self._settings, self._clock
+        board = MarketBoard(4096)
+        monitor = TaskMonitor(clock=clock, events=events, random=self._random)
+        registry = InstrumentRegistry(
+            clock=clock, calendar=calendar, index_tokens=universe.index_tokens, cache=store, events=events
+        )
+        orchestrator = SessionOrchestrator(
+            self._accounts(events),
+            client_factory=self._client,
+            token_store=TokenFile(self._options.paths.tokens_dir, clock),
+            clock=clock,
+            events=events,
+        )
+        today = clock.now().date()
+        if not orchestrator.list_accounts():
+            registry.replace(universe_instruments(universe, today), today, bundled=True)
+        await self._ensure_rules(store, has_accounts=bool(orchestrator.list_accounts()))
+        spots = Spots(board, registry.index_token)
+        reconciler = SubscriptionReconciler(store=store, registry=registry, calendar=calendar, clock=clock, spot=spots)
+        bootstrapper = self._bootstrapper(store, calendar, orchestrator, events)
+        mock = MockDataGenerator(
+            clock=clock,
+            calendar=calendar,
+            universe=universe,
+            seed=settings.mock.seed,
+            regime=_REGIMES[settings.mock.regime],
+        )
+        loop = MultiAccountTickerLoop(
+            orchestrator=orchestrator,
+            registry=registry,
+            store=store,
+            reconciler=reconciler,
+            bootstrapper=bootstrapper,
+            mock_generator=mock,
+            board=board,
+            spots=spots,
+            calendar=calendar,
+            clock=clock,
+            events=events,
+            task_monitor=monitor,
+            stream_factory=self._socket_factory(orchestrator),
+            settings=self._loop_settings(),
+        )
+        return Services(
+            clock=clock,
+            calendar=calendar,
+            board=board,
+            registry=registry,
+            store=store,
+            loop=loop,
+            reconciler=reconciler,
+            reloader=loop.reloader,
+            bootstrapper=bootstrapper,
+            mock_generator=mock,
+            orchestrator=orchestrator,
+            task_monitor=monitor,
+            events=events,
+            valuation=Valuation(board, registry, calendar, clock, self._convention()),
+            process=ProcessWatch(),
+            login_url=lambda account: login_url(orchestrator.config(account).api_key, settings.broker.login_url),
+        )
+
+    # ------------------------------------------------------------------ parts
+
+    def _loop_settings(self) -> LoopSettings:
+        settings = self._settings
+        return LoopSettings(
+            first_feed=FeedMode.MOCK if settings.feed.source == "mock" else None,
+            mock_interval=settings.mock.interval_seconds,
+            snapshot_quotes=settings.feed.snapshot_quotes,
+        )
+
+    def _bootstrapper(
+        self, store: Store, calendar: MarketCalendar, orchestrator: SessionOrchestrator, events: EventLog
+    ) -> HistoricalBootstrapper | None:
+        if self._options.demo:
+            return None
+        history = self._settings.history
+        return HistoricalBootstrapper(
+            store=store,
+            calendar=calendar,
+            clock=self._clock,
+            clients=orchestrator,
+            events=events,
+            settings=BackfillSettings(interval=Interval(history.interval), days=history.days),
+        )
+
+    def _convention(self) -> Convention:
+        greeks = self._settings.greeks
+        convention = CONVENTIONS[greeks.convention].value
+        if greeks.volatility_side == "convention":
+            return convention
+        return replace(convention, side=VolatilitySide(greeks.volatility_side))
+
+    def _accounts(self, events: EventLog) -> list[AccountConfig]:
+        if self._options.demo:
+            return []
+        return [self._account(account, events) for account in self._settings.accounts]
+
+    def _account(self, account: AccountSettings, events: EventLog) -> AccountConfig:
+        environ = self._options.environ
+        try:
+            secret = api_secret(account, self._options.paths.secrets_file, environ)
+        except CredentialError as error:
+            events.add("account", str(error), severity=Severity.WARNING, account=account.id)
+            secret = None
+        token = environ.get(environment_name(account.id, "ACCESS_TOKEN"))
+        return AccountConfig(
+            account_id=account.id,
+            api_key=account.api_key.get_secret_value(),
+            api_secret=secret,
+            access_token=Secret(token) if token else None,
+            sockets=account.sockets,
+        )
+
+    def _client(self, account: AccountConfig, token: Secret | None) -> KiteClient:
+        broker = self._settings.broker
+        return KiteClient(
+            account.account_id,
+            account.api_key,
+            token,
+            root=broker.api_url,
+            login_root=broker.login_url,
+            timeout=broker.timeout_seconds,
+            clock=self._clock,
+        )
+
+    def _socket_factory(self, orchestrator: SessionOrchestrator) -> SocketFactory:
+        timing = StreamTiming(silence=self._settings.feed.silence_seconds)
+
+        def make(account_id: str, connection: int, sink: SocketSink) -> Socket:
+            return KiteStream(
+                connection,
+                url=self._settings.broker.stream_url,
+                api_key=orchestrator.config(account_id).api_key,
+                token=lambda: orchestrator.token(account_id),
+                sink=sink,
+                clock=self._clock,
+                random=self._random,
+                timing=timing,
+            )
+
+        return make
+
+    # ------------------------------------------------------------------ rules of the configuration
+
+    async def _ensure_rules(self, store: Store, *, has_accounts: bool) -> None:
+        """Put rules of the configuration into the store, each once: what is dropped later stays dropped.
+
+        A first run without accounts and rules gets the demo's, so that there is something to look at.
+        """
+        stored = await store.list_rules()
+        if self._options.demo or (not has_accounts and not self._settings.rules and not stored):
+            for rule in DEMO_RULES:
+                await store.add_rule(rule)
+            return
+        wanted = [chain_rule(rule) for rule in self._settings.rules]
+        seen_file = self._options.paths.state_dir / _SEEN_RULES
+        seen = await anyio.to_thread.run_sync(_read_seen, seen_file)
+        have = {rule_key(rule) for rule in stored}
+        new = [rule for rule in wanted if rule_key(rule) not in seen | have]
+        for rule in new:
+            await store.add_rule(rule)
+        keys = sorted({rule_key(rule) for rule in wanted})
+        if set(keys) != seen:
+            await anyio.to_thread.run_sync(_write_seen, seen_file, keys)
+
+
+_SEEN_RULES: Final = "config-rules.json"
+
+
+def chain_rule(rule: RuleSettings) -> ChainRule:
+    """Return a rule of the configuration as the store keeps it."""
+    dates = () if isinstance(rule.expiries, int) else rule.expiries
+    return ChainRule(
+        rule_id=0,
+        underlying=rule.underlying.upper(),
+        expiry_count=rule.expiries if isinstance(rule.expiries, int) else 1,
+        expiries=dates,
+        strikes=None if rule.strikes == "all" else rule.strikes,
+        mode=_MODES[rule.mode],
+        preferred_account=rule.account or None,
+        include_future=rule.include_future,
+    )
+
+
+def rule_key(rule: ChainRule) -> str:
+    """Return what makes two rules the same, whatever their numbers."""
+    return f"{rule.describe()}{'' if rule.include_future else ' without future'}"
+
+
+def _read_seen(path: Path) -> set[str]:
+    try:
+        return set(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return set()
+
+
+def _write_seen(path: Path, keys: list[str]) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(keys, indent=1), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+async def _watch_signals(stop: StopRequest) -> None:
+    """Turn SIGTERM, SIGHUP and SIGINT into a wish to end; without this a closed terminal kills the program at once."""
+    with anyio.open_signal_receiver(*_STOP_SIGNALS) as signals:
+        async for number in signals:
+            stop.ask(0 if number is signal.SIGINT else 128 + number)

@@ -1,0 +1,63 @@
+"""`Services`: everything that the engine built, as one value; the screens and ``headless`` receive it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tickertui.market.board import MarketBoard
+from tickertui.market.clock import Clock
+from tickertui.market.hours import MarketCalendar
+from tickertui.services.events import EventLog
+from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+from tickertui.services.instrument_registry import InstrumentRegistry
+from tickertui.services.mock_generator import MockDataGenerator
+from tickertui.services.process_watch import ProcessWatch
+from tickertui.services.session_orchestrator import SessionOrchestrator
+from tickertui.services.subscription_reconciler import SubscriptionReconciler
+from tickertui.services.subscription_reloader import SubscriptionReloader
+from tickertui.services.task_monitor import TaskMonitor
+from tickertui.services.ticker_loop import MultiAccountTickerLoop
+from tickertui.services.valuation import Valuation
+from tickertui.store.protocol import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The running program below the screens.
+
+    Attributes:
+        clock: Wall and monotonic time.
+        calendar: Sessions and expiries.
+        board: The latest of everything that ticks.
+        registry: The day's contracts.
+        store: What survives.
+        loop: Supervises feeds, accounts and plan.
+        reconciler: Makes plans.
+        reloader: Turns triggers into reloads.
+        bootstrapper: Fills gaps in the history; None for no backfill (the demo).
+        mock_generator: The mock market.
+        orchestrator: Accounts, tokens and clients.
+        task_monitor: Every background task.
+        events: Everything that happened.
+        valuation: Implied volatility and Greeks; None where nobody looks at them.
+        process: What the program itself costs.
+        login_url: Address of the broker's login page, by account id.
+    """
+
+    clock: Clock
+    calendar: MarketCalendar
+    board: MarketBoard
+    registry: InstrumentRegistry
+    store: Store
+    loop: MultiAccountTickerLoop
+    reconciler: SubscriptionReconciler
+    reloader: SubscriptionReloader
+    bootstrapper: HistoricalBootstrapper | None
+    mock_generator: MockDataGenerator
+    orchestrator: SessionOrchestrator
+    task_monitor: TaskMonitor
+    events: EventLog
+    valuation: Valuation | None
+    process: ProcessWatch
+    login_url: Callable[[str], str]
