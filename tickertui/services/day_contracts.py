@@ -1,0 +1,239 @@
+"""`DayContracts`: one day's contracts with every lookup that the services and screens make in them.
+
+Immutable: the `InstrumentRegistry` holds the one in force and replaces it as a whole, so whoever works on one (the
+reconciler, in a worker thread) sees one consistent dump to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Final, Protocol
+
+import numpy as np
+
+from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
+
+MONTHLY_SERIES: Final = 3
+"""Monthly expiries of an underlying that are listed at a time (NSE contract specification, equity derivatives)."""
+QUARTERLY_SERIES: Final = 3
+"""Quarterly expiries behind the monthly ones; what lies beyond is half-yearly (same source)."""
+
+
+class ExpiryCalendar(Protocol):
+    """What of the market calendar is needed here: `tickertui.market.hours.MarketCalendar`."""
+
+    def expiry_instant(self, segment: str, expiry: date) -> datetime:
+        """Return when a contract that expires on a date is over."""
+        ...
+
+    def is_trading_day(self, segment: str, day: date) -> bool:
+        """Return whether a segment trades on a day."""
+        ...
+
+    def shifted_expiry_note(self, segment: str, expiry: date) -> str | None:
+        """Return why an expiry may not be on its usual day."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryName:
+    """How an expiry is called on the screen.
+
+    Attributes:
+        expiry: Its date.
+        cycle: W, M, Q or H: weekly, monthly, quarterly, half-yearly.
+        note: Why it is not on its usual day, empty where nothing says so.
+    """
+
+    expiry: date
+    cycle: str
+    note: str = ""
+
+    def __str__(self) -> str:
+        """Return for example ``W08Dec``; with the year where it is needed (``H27Jun28``)."""
+        text = f"{self.cycle}{self.expiry:%d%b}"
+        return f"{text}{self.expiry:%y}" if self.cycle in "QH" else text
+
+
+class DayContracts:
+    """The contracts of one day.
+
+    Args:
+        table: Their columns.
+        day: Trading day of the dump, None where there is none yet.
+        index_tokens: Underlying -> token of its index, where the broker's dump does not tell.
+        calendar: See `ExpiryCalendar`.
+        bundled: Whether these are the contracts that come with the program, not the broker's.
+    """
+
+    def __init__(
+        self,
+        table: InstrumentTable,
+        day: date | None,
+        index_tokens: Mapping[str, int],
+        calendar: ExpiryCalendar,
+        *,
+        bundled: bool = False,
+    ) -> None:
+        self.table = table
+        self.day = day
+        self.bundled = bundled
+        self._index_tokens = index_tokens
+        self._calendar = calendar
+        self._instants: dict[tuple[str, int], datetime] = {}
+        self._names: dict[str, tuple[ExpiryName, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def warm(self) -> None:
+        """Build the indices that lookups need, so that the first of them does not pay (about 50 ms for a full dump)."""
+        self.table.row(0)
+        self.table.futures_of("")
+        self.names_of("")
+        self._index_of("")
+
+    # ------------------------------------------------------------------ lookups
+
+    def get(self, token: int) -> Instrument | None:
+        """Return the contract of a token."""
+        return self.table.get(token)
+
+    def find(
+        self, underlying: str, expiry: date | None, strike: float | None, kind: InstrumentKind
+    ) -> Instrument | None:
+        """Return the contract that these four name, None where the dump does not hold it.
+
+        An index or a share is named by its underlying alone.
+        """
+        if kind.is_option:
+            if expiry is None or strike is None:
+                return None
+            return self.table.find_option(underlying, expiry, strike, kind)
+        if kind is InstrumentKind.FUTURE:
+            return next((f for f in self.table.futures_of(underlying) if f.expiry == expiry), None)
+        token = self.index_token(underlying)
+        found = None if token is None else self.table.get(token)
+        return found if found is not None and found.kind is kind else None
+
+    def underlyings(self) -> tuple[str, ...]:
+        """Return the names that have options."""
+        return self.table.option_underlyings
+
+    def expiries(self, underlying: str, *, from_: date | None = None) -> tuple[date, ...]:
+        """Return the listed expiries of an underlying's options, ascending."""
+        return tuple(expiry for expiry in self._expiries.get(underlying, ()) if from_ is None or expiry >= from_)
+
+    def chain(self, underlying: str, expiry: date) -> ChainRows | None:
+        """Return strikes and tokens of one chain."""
+        return self.table.chain(underlying, expiry)
+
+    def index_token(self, underlying: str) -> int | None:
+        """Return the token of an underlying's index or share, None where nobody knows it."""
+        known = self._index_tokens.get(underlying)
+        if known is not None and (not len(self.table) or self.table.row(known) is not None):
+            return known
+        return self._index_of(underlying) or known
+
+    def future(self, underlying: str, expiry: date | None = None, *, now: datetime | None = None) -> Instrument | None:
+        """Return an underlying's future of an expiry, or the nearest one that is not over at ``now``."""
+        futures = self.table.futures_of(underlying)
+        if expiry is not None:
+            return next((future for future in futures if future.expiry == expiry), None)
+        return next((future for future in futures if now is None or not self.is_over(future, now)), None)
+
+    # ------------------------------------------------------------------ expiry
+
+    def expiry_instant(self, exchange: str, expiry: date | int) -> datetime:
+        """Return when contracts of an exchange that expire on a date (or its ordinal) are over."""
+        ordinal = expiry if isinstance(expiry, int) else expiry.toordinal()
+        key = (exchange, ordinal)
+        instant = self._instants.get(key)
+        if instant is None:
+            self._instants[key] = instant = self._calendar.expiry_instant(exchange, date.fromordinal(ordinal))
+        return instant
+
+    def is_over(self, instrument: Instrument, now: datetime) -> bool:
+        """Return whether a contract has expired."""
+        return instrument.expiry is not None and now >= self.expiry_instant(instrument.exchange, instrument.expiry)
+
+    def live_expiries(self, underlying: str, now: datetime) -> tuple[date, ...]:
+        """Return the expiries of an underlying's options that are not over, ascending."""
+        return tuple(
+            expiry
+            for expiry in self._expiries.get(underlying, ())
+            if now < self.expiry_instant(self._exchanges[underlying], expiry)
+        )
+
+    def names_of(self, underlying: str) -> tuple[ExpiryName, ...]:
+        """Return the names of an underlying's expiries, ascending.
+
+        The last listed expiry of a month is its monthly one. Of these the first three are called monthly, the next
+        three quarterly, the others half-yearly: that is what the exchanges list.
+        """
+        names = self._names.get(underlying)
+        if names is None:
+            self._names[underlying] = names = self._name_all(underlying)
+        return names
+
+    def _name_all(self, underlying: str) -> tuple[ExpiryName, ...]:
+        expiries = self._expiries.get(underlying, ())
+        exchange = self._exchanges.get(underlying, "")
+        names, series = [], 0
+        for expiry, following in zip(expiries, (*expiries[1:], None), strict=True):
+            cycle = "W"
+            if following is None or (following.year, following.month) != (expiry.year, expiry.month):
+                series += 1
+                cycle = "M" if series <= MONTHLY_SERIES else "Q" if series <= MONTHLY_SERIES + QUARTERLY_SERIES else "H"
+            names.append(ExpiryName(expiry, cycle, self._calendar.shifted_expiry_note(exchange, expiry) or ""))
+        return tuple(names)
+
+    def name_of(self, underlying: str, expiry: date) -> ExpiryName | None:
+        """Return the name of one expiry, None where the underlying has no options of it."""
+        return next((name for name in self.names_of(underlying) if name.expiry == expiry), None)
+
+    def label(self, underlying: str, expiry: date) -> str:
+        """Return the name of one expiry for the screen; plainly the date where the day's options do not have it."""
+        return str(self.name_of(underlying, expiry) or f"{expiry:%d%b%y}")
+
+    # ------------------------------------------------------------------ inside
+
+    @cached_property
+    def _expiries(self) -> dict[str, tuple[date, ...]]:
+        return {underlying: self.table.expiries_of(underlying) for underlying in self.table.option_underlyings}
+
+    @cached_property
+    def _exchanges(self) -> dict[str, str]:
+        """Exchange of each underlying's options, as the calendar knows it."""
+        found = {}
+        for underlying, expiries in self._expiries.items():
+            chain = self.table.chain(underlying, expiries[0])
+            found[underlying] = "" if chain is None else chain.exchange
+        return found
+
+    @cached_property
+    def _index_rows(self) -> dict[str, int]:
+        """Tokens of indices and shares by the name that their derivatives go by.
+
+        An index goes before a share, the National Stock Exchange before the Bombay one: the later entry stays.
+        """
+        table = self.table
+        spot = table.kinds <= InstrumentKind.INDEX
+        rows = np.flatnonzero(spot).tolist()
+        rows.sort(key=lambda row: (int(table.kinds[row]), table.exchanges[row] == "NSE"))
+        wanted = set(table.option_underlyings)
+        found: dict[str, int] = {}
+        for row in rows:
+            names = [table.symbols[row]]
+            if table.kinds[row] == InstrumentKind.INDEX:
+                names.append(table.names[row])
+            for name in names:
+                if name in wanted:
+                    found[name] = int(table.tokens[row])
+        return found
+
+    def _index_of(self, underlying: str) -> int | None:
+        return self._index_rows.get(underlying)

@@ -1,0 +1,231 @@
+"""`DesiredPlan`: everything that is wanted at this moment, each instrument once, with everybody who asks for it.
+
+`tickertui.services.plan_builder` makes it from the store and the day's contracts; the reconciler places it. Rules and
+single subscriptions may overlap: an instrument then has one subscription on the wire, in the highest mode that anybody
+asks for, and goes when the last one who asks for it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tickertui.market.ticks import Mode
+from tickertui.services.day_contracts import DayContracts
+from tickertui.services.expansion import Expansion, RuleState
+from tickertui.services.placement import NO_PIN, Integers, Wanted
+from tickertui.services.state import RuleStatus, Unplaced
+
+SINGLE: Final = "single subscription"
+"""Owner of what the trader subscribed by itself."""
+
+SINGLES: Final = 0
+"""`Source.rule_id` of the single subscriptions."""
+
+_DISTANCE_SHIFT: Final = 32
+_PLACE_SHIFT: Final = 16
+_CLASS_SHIFT: Final = 56
+_MOST_RULES: Final = (1 << _PLACE_SHIFT) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What one rule, or all single subscriptions together, ask for: columns of equal length n.
+
+    Attributes:
+        rule_id: Of the rule, `SINGLES` for the single subscriptions.
+        owner: For the screen.
+        tokens: int64[n], no token twice.
+        modes: int64[n], values of `Mode`.
+        priorities: int64[n], the smallest is the most important.
+        expiries: int64[n], ordinals, 0 where there is none.
+        groups: n names of what belongs together (the underlying), or one for all.
+        pins: n account ids, None for anywhere, or one for all.
+        instants: When contracts of this source are over, no instant twice.
+    """
+
+    rule_id: int
+    owner: str
+    tokens: Integers
+    modes: Integers
+    priorities: Integers
+    expiries: Integers
+    groups: Sequence[str]
+    pins: Sequence[str | None]
+    instants: tuple[datetime, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def where(self, keep: NDArray[np.bool_], instants: tuple[datetime, ...]) -> Source:
+        """Return the part of it that a mask selects."""
+        rows = np.flatnonzero(keep)
+        return Source(
+            self.rule_id,
+            self.owner,
+            self.tokens[rows],
+            self.modes[rows],
+            self.priorities[rows],
+            self.expiries[rows],
+            self.groups if len(self.groups) == 1 else [self.groups[row] for row in rows.tolist()],
+            self.pins if len(self.pins) == 1 else [self.pins[row] for row in rows.tolist()],
+            instants,
+        )
+
+
+def spot_priority(rule_place: int) -> int:
+    """Return the priority of a rule's index and future: nothing is worth much without them."""
+    return min(rule_place, _MOST_RULES)
+
+
+def single_priority(place: int) -> int:
+    """Return the priority of a single subscription, the older before the newer."""
+    return 1 << _CLASS_SHIFT | place
+
+
+def leg_priorities(expansion: Expansion, rule_place: int) -> Integers:
+    """Return the priorities of a rule's legs: near the money first, then near expiries, then earlier rules."""
+    return (
+        (2 << _CLASS_SHIFT)
+        | expansion.distances << _DISTANCE_SHIFT
+        | expansion.places << _PLACE_SHIFT
+        | min(rule_place, _MOST_RULES)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class DesiredPlan:
+    """What is wanted; see the module.
+
+    Attributes:
+        revision: Of the store it was made from.
+        contracts: The day's contracts it was made from.
+        made_at: When, aware.
+        sources: Who asks for what; single subscriptions first, then the rules in their order.
+        wanted: The merged columns, as placement takes them.
+        expiries: int64[n], ordinals, beside the columns of ``wanted``.
+        rules: Every rule as it stands.
+        states: Rule id -> what it holds.
+        recentred: Rules that were centred anew for this plan.
+        unresolved: What the day's contracts do not know; it stays in the store as it is.
+        expired: (token, reason) of single subscriptions whose contract is over.
+    """
+
+    revision: int
+    contracts: DayContracts
+    made_at: datetime
+    sources: tuple[Source, ...]
+    wanted: Wanted
+    expiries: Integers
+    rules: tuple[RuleStatus, ...] = ()
+    states: Mapping[int, RuleState] = field(default_factory=dict)
+    recentred: frozenset[int] = frozenset()
+    unresolved: tuple[Unplaced, ...] = ()
+    expired: tuple[tuple[int, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.wanted)
+
+    @property
+    def tokens(self) -> Integers:
+        """int64[n], ascending."""
+        return self.wanted.tokens
+
+    @property
+    def modes(self) -> Mapping[int, Mode]:
+        """Token -> mode."""
+        return {token: Mode(mode) for token, mode in zip(self.tokens.tolist(), self.wanted.modes.tolist(), strict=True)}
+
+    @cached_property
+    def next_expiry(self) -> datetime | None:
+        """When the first of these contracts is over, None when none ever is."""
+        return min((instant for source in self.sources for instant in source.instants), default=None)
+
+    @cached_property
+    def _owners(self) -> tuple[Integers, Integers]:
+        """All tokens of all sources ascending, and the number of the source of each."""
+        tokens = _joined([source.tokens for source in self.sources])
+        numbers = np.repeat(np.arange(len(self.sources)), [len(source) for source in self.sources])
+        order = np.argsort(tokens, kind="stable")
+        return tokens[order], numbers[order]
+
+    def owners_of(self, token: int) -> tuple[Source, ...]:
+        """Return everybody who asks for an instrument."""
+        tokens, numbers = self._owners
+        first, last = np.searchsorted(tokens, [token, token + 1])
+        return tuple(self.sources[number] for number in numbers[first:last].tolist())
+
+    def rule_of(self, rule_id: int) -> RuleStatus | None:
+        """Return one rule as it stands."""
+        return next((status for status in self.rules if status.rule.rule_id == rule_id), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """Sources put together.
+
+    Attributes:
+        wanted: Each instrument once.
+        expiries: int64[n], ordinals.
+    """
+
+    wanted: Wanted
+    expiries: Integers
+
+
+def merge(sources: Sequence[Source]) -> Merged:
+    """Put sources together: each instrument once, in the highest mode, with the best priority.
+
+    Of several pins the first counts, so that of a single subscription goes before those of rules.
+    """
+    names: dict[str | None, int] = {}
+    groups: dict[str, int] = {}
+    tokens = _joined([source.tokens for source in sources])
+    pins = _joined([_numbered(source.pins, len(source), names) for source in sources])
+    group_ids = _joined([_numbered(source.groups, len(source), groups) for source in sources])
+    pins = np.where(pins == names.get(None, NO_PIN), NO_PIN, pins)
+    order = np.argsort(tokens, kind="stable")
+    tokens = tokens[order]
+    starts = np.flatnonzero(np.concatenate([tokens[:1] >= 0, tokens[1:] != tokens[:-1]]))
+    if not len(starts):
+        empty = np.zeros(0, dtype=np.int64)
+        return Merged(Wanted(empty, empty, empty, empty, empty), empty)
+    priorities = np.minimum.reduceat(_joined([source.priorities for source in sources])[order], starts)
+    unique = tokens[starts]
+    ranks = np.empty(len(unique), dtype=np.int64)
+    ranks[np.lexsort((unique, priorities))] = np.arange(len(unique))
+    wanted = Wanted(
+        tokens=unique,
+        modes=np.maximum.reduceat(_joined([source.modes for source in sources])[order], starts),
+        ranks=ranks,
+        groups=group_ids[order][starts],
+        pins=_first_pins(pins[order], starts),
+        pin_names=tuple(name or "" for name in names),
+    )
+    return Merged(wanted, _joined([source.expiries for source in sources])[order][starts])
+
+
+def _first_pins(pins: Integers, starts: NDArray[np.intp]) -> Integers:
+    """Return for each run of equal tokens the first pin that is one."""
+    if not (pins != NO_PIN).any():
+        return np.full(len(starts), NO_PIN, dtype=np.int64)
+    places = np.where(pins == NO_PIN, len(pins), np.arange(len(pins)))
+    first = np.minimum.reduceat(places, starts)
+    return np.append(pins, NO_PIN)[first]
+
+
+def _numbered(names: Sequence[str | None], count: int, known: dict[str | None, int] | dict[str, int]) -> Integers:
+    numbers: dict[str | None, int] = known  # type: ignore[assignment]
+    if len(names) == 1:
+        return np.full(count, numbers.setdefault(names[0], len(numbers)), dtype=np.int64)
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+
+
+def _joined(columns: Sequence[Integers]) -> Integers:
+    return np.concatenate(columns) if columns else np.zeros(0, dtype=np.int64)

@@ -1,0 +1,402 @@
+"""`InstrumentRegistry`: the day's contracts, from the broker's dump.
+
+The ticker loop refreshes it once a trading day (and when the broker says that its dump has changed), the reconciler
+expands chain rules from it, the screens look contracts up in it. The dump is replaced as a whole or not at all: one
+that is cut off or implausibly small is refused, and the contracts before it stay in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Final, Protocol, TypeVar
+
+import anyio
+import anyio.to_thread
+import numpy as np
+
+from tickertui.kite.dump import DumpError, ParsedDump, parse_dump
+from tickertui.market.clock import Clock
+from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
+from tickertui.services.day_contracts import DayContracts, ExpiryCalendar, ExpiryName
+from tickertui.services.events import EventLog
+from tickertui.services.instrument_differences import Differences, differences
+from tickertui.services.instrument_search import SearchIndex
+from tickertui.services.state import Severity
+
+T = TypeVar("T")
+
+READY_AT: Final = time(8, 0)
+"""The broker writes the dump of a day at about 08:00 (Kite Connect v3, market quotes and instruments)."""
+
+_CALENDAR_SEGMENT: Final = "NFO"
+_LOOK_BACK_DAYS: Final = 30
+
+
+class DumpRefused(Exception):  # noqa: N818 - says what happened
+    """A dump cannot be whole; the contracts before it stay in force. The text is one sentence."""
+
+
+class InstrumentSource(Protocol):
+    """Where a dump comes from: `tickertui.kite.client.KiteClient`."""
+
+    async def fetch_instruments_csv(self, exchange: str | None = None) -> bytes:
+        """Return the broker's CSV."""
+        ...
+
+
+class InstrumentCache(Protocol):
+    """Where the day's dump is kept: `tickertui.store.protocol.Store`."""
+
+    async def save_instruments(self, day: date, csv: bytes) -> None:
+        """Keep a dump in place of the one before."""
+        ...
+
+    async def load_instruments(self) -> tuple[date, bytes] | None:
+        """Return the kept dump and its day."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plausibility:
+    """What a dump must have to be taken for whole.
+
+    Attributes:
+        exchanges: Exchanges that must be there; those of the dump before must be in any case.
+        least_part: Of the contracts of the dump before that have not expired.
+    """
+
+    exchanges: tuple[str, ...] = ("NFO",)
+    least_part: float = 0.9
+
+    def check(self, table: InstrumentTable, before: DayContracts, day: date) -> None:
+        """Compare a dump with the one before.
+
+        Raises:
+            DumpRefused: With what is missing.
+        """
+        if not len(table):
+            raise DumpRefused(f"the contracts of {day:%d %b} are empty; those of before stay in force")
+        if before.bundled or not len(before):
+            return
+        missing = sorted(set(before.table.exchanges).difference(table.exchanges))
+        if missing:
+            raise DumpRefused(f"the contracts of {day:%d %b} lack {_listed(missing)}; {_stay(before)}")
+        expiries = before.table.expiries
+        alive = int(((expiries == 0) | (expiries >= day.toordinal())).sum())
+        if len(table) < alive * self.least_part:
+            raise DumpRefused(
+                f"the contracts of {day:%d %b} are only {len(table):,} where {alive:,} were expected; {_stay(before)}"
+            )
+
+    def check_broker(self, table: InstrumentTable, day: date) -> None:
+        """Look for what the broker's dump always has.
+
+        Raises:
+            DumpRefused: With what is missing.
+        """
+        missing = sorted(set(self.exchanges).difference(table.exchanges))
+        if missing:
+            raise DumpRefused(f"the broker's contracts of {day:%d %b} lack {_listed(missing)}; they are not used")
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshReport:
+    """What came of a refresh.
+
+    Attributes:
+        changed: Whether other contracts are in force now.
+        rows: Contracts in force.
+        day: Their trading day, None where there are none.
+        differences: From the contracts before; empty where nothing changed or nothing was there before.
+        skipped: Rows of the dump that could not be read.
+        refused: Why the dump was refused, empty when it was not.
+    """
+
+    changed: bool
+    rows: int
+    day: date | None
+    differences: Differences = field(default_factory=Differences)
+    skipped: int = 0
+    refused: str = ""
+
+
+class InstrumentRegistry:
+    """The contracts in force, and the way to the next ones.
+
+    Args:
+        clock: Says which day it is.
+        calendar: Sessions and expiry instants.
+        index_tokens: Underlying -> token of its index; the dump does not connect the two.
+        cache: Keeps the dump of the day; None for none.
+        events: Refreshes and refusals are recorded here.
+        plausibility: When a dump is taken for whole.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        calendar: ExpiryCalendar,
+        index_tokens: Mapping[str, int],
+        cache: InstrumentCache | None = None,
+        events: EventLog | None = None,
+        plausibility: Plausibility = Plausibility(),
+    ) -> None:
+        self._clock = clock
+        self._calendar = calendar
+        self._index_tokens = dict(index_tokens)
+        self._cache = cache
+        self._events = events
+        self._plausibility = plausibility
+        self._contracts = self._contracts_of(InstrumentTable.from_instruments(()), None, bundled=False)
+        self._search: SearchIndex | None = None
+        self._refreshed_at: datetime | None = None
+        self._lock = anyio.Lock()
+        self.differences = Differences()
+        """Of the last refresh that changed something."""
+        self.last_refusal = ""
+        """Why the last dump was refused; empty when it was not."""
+
+    # ------------------------------------------------------------------ what is in force
+
+    @property
+    def contracts(self) -> DayContracts:
+        """The contracts in force; this object never changes, the property gives another one after a refresh."""
+        return self._contracts
+
+    @property
+    def table(self) -> InstrumentTable:
+        """Their columns."""
+        return self._contracts.table
+
+    @property
+    def day(self) -> date | None:
+        """Their trading day, None before there are any."""
+        return self._contracts.day
+
+    @property
+    def refreshed_at(self) -> datetime | None:
+        """When the broker was last asked with success."""
+        return self._refreshed_at
+
+    def __len__(self) -> int:
+        return len(self._contracts)
+
+    def dump_day(self) -> date:
+        """Return the trading day whose dump the broker gives now: today's from 08:00 on, else that of the day before.
+
+        A day without trading has no dump of its own here: the one of the last trading day is good for it.
+        """
+        now = self._clock.now()
+        day = now.date() if now.time() >= READY_AT else now.date() - timedelta(days=1)
+        for back in range(_LOOK_BACK_DAYS):
+            candidate = day - timedelta(days=back)
+            if self._calendar.is_trading_day(_CALENDAR_SEGMENT, candidate):
+                return candidate
+        return day
+
+    def is_stale(self) -> bool:
+        """Whether the broker has a newer dump, or there is none yet, or only the bundled one."""
+        contracts = self._contracts
+        return not len(contracts) or contracts.bundled or contracts.day is None or contracts.day < self.dump_day()
+
+    # ------------------------------------------------------------------ replacing
+
+    async def load_cached(self) -> bool:
+        """Take the kept dump into force; True when there was one that can be used, however old it is.
+
+        Contracts of an earlier day are better than none: those that have expired are known by their date.
+
+        Raises:
+            StoreError: When the cache cannot be read.
+        """
+        async with self._lock:
+            kept = await self._cache.load_instruments() if self._cache else None
+            if kept is None:
+                return False
+            day, csv = kept
+            try:
+                parsed, contracts, search = await anyio.to_thread.run_sync(self._read, csv, day)
+                self._plausibility.check_broker(parsed.table, day)
+            except (DumpError, DumpRefused) as error:
+                self._say(f"the kept contracts of {day:%d %b} cannot be used: {error}", Severity.WARNING)
+                return False
+            self._install(contracts, search)
+            return True
+
+    async def refresh(self, source: InstrumentSource, force: bool = False) -> RefreshReport:
+        """Ask the broker for its dump when there is a newer one, and take it into force if it is whole.
+
+        Args:
+            source: Gives the CSV.
+            force: Ask in any case.
+
+        Raises:
+            KiteError: What the source raises; the contracts in force stay, and stay stale.
+            StoreError: When the dump cannot be kept; it is in force all the same.
+        """
+        async with self._lock:
+            if not force and not self.is_stale():
+                return RefreshReport(changed=False, rows=len(self), day=self.day)
+            day = self.dump_day()
+            csv = await source.fetch_instruments_csv()
+            report = await self._take(csv, day)
+            if report.changed and self._cache is not None:
+                await self._cache.save_instruments(day, csv)
+            return report
+
+    async def _take(self, csv: bytes, day: date) -> RefreshReport:
+        before = self._contracts
+        try:
+            parsed, contracts, search = await anyio.to_thread.run_sync(self._read, csv, day)
+            self._plausibility.check_broker(parsed.table, day)
+            self._plausibility.check(parsed.table, before, day)
+        except (DumpError, DumpRefused) as error:
+            self.last_refusal = str(error)
+            self._say(f"today's contracts were refused: {error}", Severity.ERROR)
+            return RefreshReport(changed=False, rows=len(self), day=self.day, refused=self.last_refusal)
+        found = Differences()
+        if len(before) and not before.bundled:
+            found = await anyio.to_thread.run_sync(differences, before.table, parsed.table, day)
+        changed = not len(before) or before.bundled or before.day != day or not found.is_empty
+        self._refreshed_at, self.last_refusal = self._clock.now(), ""
+        if changed:
+            self.differences = found
+            self._install(contracts, search)
+            self._report(found, parsed)
+        return RefreshReport(changed, len(self), self.day, found, parsed.skipped)
+
+    def replace(self, table: InstrumentTable, day: date, *, bundled: bool = False) -> Differences:
+        """Take contracts into force that did not come as the broker's CSV.
+
+        Args:
+            table: Their columns.
+            day: Their trading day.
+            bundled: Whether they come with the program. Such contracts are stale from the start and prove nothing
+                about the size of a real dump.
+
+        Raises:
+            DumpRefused: When they cannot be whole; the contracts before stay in force.
+        """
+        before = self._contracts
+        if not bundled:
+            self._plausibility.check(table, before, day)
+        elif not len(table):
+            raise DumpRefused("the bundled contracts are empty")
+        found = Differences()
+        if len(before) and before.bundled == bundled:
+            found = differences(before.table, table, day)
+        self.differences = found
+        self._install(self._contracts_of(table, day, bundled=bundled), None)
+        return found
+
+    def _read(self, csv: bytes, day: date) -> tuple[ParsedDump, DayContracts, SearchIndex]:
+        """Parse, and build every index, in a worker thread."""
+        parsed = parse_dump(csv)
+        contracts = self._contracts_of(parsed.table, day, bundled=False)
+        contracts.warm()
+        return parsed, contracts, SearchIndex(contracts.table)
+
+    def _contracts_of(self, table: InstrumentTable, day: date | None, *, bundled: bool) -> DayContracts:
+        return DayContracts(table, day, self._index_tokens, self._calendar, bundled=bundled)
+
+    def _install(self, contracts: DayContracts, search: SearchIndex | None) -> None:
+        self._contracts, self._search = contracts, search
+
+    def _report(self, found: Differences, parsed: ParsedDump) -> None:
+        severity = Severity.WARNING if found.alarming or parsed.skipped else Severity.INFO
+        text = f"{len(self):,} contracts of {self.day:%d %b}: {found.describe()}"
+        if parsed.skipped:
+            text += f"; {parsed.skipped:,} rows could not be read, the first: {parsed.problems[0]}"
+        self._say(text, severity)
+
+    def _say(self, text: str, severity: Severity) -> None:
+        if self._events is not None:
+            self._events.add("instruments", text, severity=severity)
+
+    # ------------------------------------------------------------------ lookups
+
+    def get(self, token: int) -> Instrument | None:
+        """Return the contract of a token, None where the day's dump does not hold it."""
+        return self._contracts.get(token)
+
+    def get_metadata(self, token: int) -> Instrument | None:
+        """Return the contract of a token; the seed's name of `get`."""
+        return self._contracts.get(token)
+
+    def get_many(self, tokens: Iterable[int]) -> dict[int, Instrument]:
+        """Return the contracts of those tokens that the day's dump holds."""
+        return {token: found for token in tokens if (found := self._contracts.get(token)) is not None}
+
+    def find(
+        self, underlying: str, expiry: date | None, strike: float | None, kind: InstrumentKind
+    ) -> Instrument | None:
+        """Return the contract that these four name, None where there is none."""
+        return self._contracts.find(underlying, expiry, strike, kind)
+
+    def underlyings(self) -> tuple[str, ...]:
+        """Return the names that have options, alphabetically."""
+        return self._contracts.underlyings()
+
+    def expiries(self, underlying: str, *, from_: date | None = None) -> tuple[date, ...]:
+        """Return the listed expiries of an underlying's options, ascending."""
+        return self._contracts.expiries(underlying, from_=from_)
+
+    def nearest_expiries(self, underlying: str, count: int, now: datetime | None = None) -> tuple[date, ...]:
+        """Return the nearest expiries that are not over."""
+        return self._contracts.live_expiries(underlying, now or self._clock.now())[:count]
+
+    def chain(self, underlying: str, expiry: date) -> ChainRows | None:
+        """Return strikes and tokens of one chain."""
+        return self._contracts.chain(underlying, expiry)
+
+    def option_chain(
+        self, underlying: str, expiries: int = 1, strikes: int | None = None, spot: float | None = None
+    ) -> tuple[Instrument, ...]:
+        """Return the options about the money, by expiry, strike and side; the seed's name.
+
+        Args:
+            underlying: Its name.
+            expiries: How many of the nearest.
+            strikes: On each side of the money, None for all.
+            spot: Where the money is; the middle strike without one.
+        """
+        found = []
+        for expiry in self.nearest_expiries(underlying, expiries):
+            chain = self._contracts.chain(underlying, expiry)
+            if chain is None:
+                continue
+            centre = len(chain.strikes) // 2 if spot is None else int(np.abs(chain.strikes - spot).argmin())
+            low = 0 if strikes is None else max(0, centre - strikes)
+            high = len(chain.strikes) if strikes is None else centre + strikes + 1
+            pairs = zip(chain.call_tokens[low:high].tolist(), chain.put_tokens[low:high].tolist(), strict=True)
+            found += [self._contracts.get(token) for pair in pairs for token in pair if token >= 0]
+        return tuple(instrument for instrument in found if instrument is not None)
+
+    def index_token(self, underlying: str) -> int | None:
+        """Return the token of an underlying's index or share."""
+        return self._contracts.index_token(underlying)
+
+    def future(self, underlying: str, expiry: date | None = None) -> Instrument | None:
+        """Return an underlying's future of an expiry, or the nearest one that is not over."""
+        return self._contracts.future(underlying, expiry, now=self._clock.now())
+
+    def expiry_name(self, underlying: str, expiry: date) -> ExpiryName | None:
+        """Return how an expiry is called: weekly, monthly, quarterly or half-yearly, with a note if it was moved."""
+        return self._contracts.name_of(underlying, expiry)
+
+    def search(self, text: str, limit: int = 50) -> tuple[Instrument, ...]:
+        """Return the contracts that fit what was typed ("nifty 24500 ce dec"), best first."""
+        if self._search is None:
+            self._search = SearchIndex(self.table)
+        return self._search.find(text, limit)
+
+
+def _stay(before: DayContracts) -> str:
+    return f"those of {before.day:%d %b} stay in force" if before.day else "those before stay in force"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,513 @@
+"""Placement: which socket of which account carries which instrument, and what changes from one plan to the next.
+
+Pure functions over arrays; the `SubscriptionReconciler` calls them. The rules, in this order:
+
+1. What is pinned to an account goes there or nowhere, unless the limits allow it to spill over while that account
+   cannot be used.
+2. When the accounts have less room than is wanted, the most important instruments get it (the caller's ranks), whatever
+   was there before: the same wish gives the same result. Who is left out is listed with the reason.
+3. What was placed before stays on its very socket as long as that socket is there: nothing moves for the sake of
+   balance. It moves only to make room for a pinned instrument, and then the least important do.
+4. The rest goes together by group (underlying): where its group is already, if it fits there, else to the least loaded
+   account that takes all of it, so that spot, future and chain share one fate and one age.
+5. Within an account a socket is filled up to a comfortable thousand before the next one is opened; beyond that they
+   grow evenly. One socket is simpler while there is little to lose, and a dead one never takes more than a third of an
+   account along once there is much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tickertui.market.ticks import Mode
+
+Distribution = Mapping[int, Mapping[int, Mode]]
+"""Connection number -> token -> mode."""
+
+NO_CONNECTION: Final = -1
+"""Under this number stands what no socket carries because there are no accounts (the mock feeds it)."""
+
+NO_PIN: Final = -1
+"""Value of `Wanted.pins` of an instrument that may go anywhere."""
+
+_MODES: Final = {int(mode): mode for mode in Mode}
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementLimits:
+    """How much goes where.
+
+    Attributes:
+        per_socket: Instruments the broker allows on one socket (Kite Connect v3: 3,000).
+        sockets: Sockets the broker allows one key (3).
+        comfortable: Instruments on a socket before the next one is opened.
+        slack: Instruments by which that may be exceeded rather than split a group.
+        spill_pinned: Whether an instrument that is pinned to an account that cannot be used goes elsewhere meanwhile.
+    """
+
+    per_socket: int = 3000
+    sockets: int = 3
+    comfortable: int = 1000
+    slack: int = 100
+    spill_pinned: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.per_socket, self.sockets, self.comfortable) < 1 or self.slack < 0:
+            raise ValueError(f"a socket takes at least one instrument and an account has at least one socket: {self}")
+
+    @property
+    def soft(self) -> int:
+        """The comfortable load, never more than the hard one."""
+        return min(self.comfortable, self.per_socket)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSlots:
+    """An account that a plan may use.
+
+    Attributes:
+        account: Account id.
+        first_connection: Number of its first socket.
+        sockets: How many it has.
+        is_ours: Whether this terminal streams it (another one may, on a shared store).
+    """
+
+    account: str
+    first_connection: int
+    sockets: int = 3
+    is_ours: bool = True
+
+    @property
+    def connections(self) -> range:
+        """Numbers of its sockets."""
+        return range(self.first_connection, self.first_connection + self.sockets)
+
+    def label(self, connection: int) -> str:
+        """Return a socket's name for the screen: ``Z1/s2``."""
+        return f"{self.account}/s{connection - self.first_connection + 1}"
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What is to be placed, as columns of equal length n.
+
+    Attributes:
+        tokens: int64[n], ascending.
+        modes: int64[n], values of `Mode`.
+        ranks: int64[n], a permutation: 0 is the most important.
+        groups: int64[n], what belongs together.
+        pins: int64[n], index into ``pin_names``, `NO_PIN` for anywhere.
+        pin_names: Account ids.
+    """
+
+    tokens: Integers
+    modes: Integers
+    ranks: Integers
+    groups: Integers
+    pins: Integers
+    pin_names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+@dataclass(frozen=True, eq=False)
+class Assignments:
+    """Which socket carries which instrument in which mode, as columns of equal length n.
+
+    Attributes:
+        tokens: int64[n], ascending.
+        connections: int64[n], socket numbers, `NO_CONNECTION` without accounts.
+        modes: int64[n], values of `Mode`.
+        slots: The accounts that were there.
+        unassigned: Token -> why it has no place, most important first.
+    """
+
+    tokens: Integers
+    connections: Integers
+    modes: Integers
+    slots: tuple[AccountSlots, ...] = ()
+    unassigned: Mapping[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @classmethod
+    def none(cls) -> Assignments:
+        """Return the empty plan."""
+        empty = np.zeros(0, dtype=np.int64)
+        return cls(empty, empty, empty)
+
+    @classmethod
+    def of(cls, distribution: Distribution, slots: Iterable[AccountSlots] = ()) -> Assignments:
+        """Return a distribution as columns."""
+        rows = sorted(
+            (token, connection, int(mode))
+            for connection, modes in distribution.items()
+            for token, mode in modes.items()
+        )
+        columns = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+        return cls(columns[0], columns[1], columns[2], tuple(slots))
+
+    @cached_property
+    def distribution(self) -> dict[int, dict[int, Mode]]:
+        """Connection number -> token -> mode; connections without instruments are left out."""
+        return _by_connection(self.tokens, self.connections, self.modes)
+
+    @cached_property
+    def loads(self) -> dict[int, int]:
+        """Connection number -> instruments on it."""
+        numbers, counts = np.unique(self.connections, return_counts=True)
+        return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+
+    def slots_of(self, connection: int) -> AccountSlots | None:
+        """Return the account that a socket belongs to."""
+        return next((slots for slots in self.slots if connection in slots.connections), None)
+
+    def account_of(self, connection: int) -> str:
+        """Return the account id that a socket belongs to, empty for none."""
+        slots = self.slots_of(connection)
+        return slots.account if slots else ""
+
+    def label(self, connection: int) -> str:
+        """Return a socket's name for the screen, empty for none."""
+        slots = self.slots_of(connection)
+        return slots.label(connection) if slots else ""
+
+    def connection_of(self, token: int) -> int | None:
+        """Return the socket that carries an instrument, None where it is not placed."""
+        place = int(np.searchsorted(self.tokens, token))
+        if place == len(self.tokens) or self.tokens[place] != token:
+            return None
+        return int(self.connections[place])
+
+    def load_of(self, account: str) -> int:
+        """Return how many instruments an account carries."""
+        slots = next((slots for slots in self.slots if slots.account == account), None)
+        return sum(self.loads.get(number, 0) for number in slots.connections) if slots else 0
+
+
+# ---------------------------------------------------------------------- difference
+
+
+@dataclass(frozen=True, eq=False)
+class PlanDiff:
+    """What turns one plan into another; rows point into the columns of ``old`` and ``new``.
+
+    A move is carried out by adding on the new socket before removing on the old one.
+
+    Attributes:
+        old: The plan in force.
+        new: The next one.
+        added: Rows of ``new`` whose instruments ``old`` does not carry.
+        removed: Rows of ``old`` whose instruments ``new`` does not carry.
+        moved_old: Rows of ``old`` whose instruments change their socket.
+        moved_new: The same instruments' rows of ``new``.
+        changed_old: Rows of ``old`` whose instruments stay on their socket in another mode.
+        changed_new: The same instruments' rows of ``new``.
+        unchanged: How many see no change at all.
+    """
+
+    old: Assignments
+    new: Assignments
+    added: NDArray[np.intp]
+    removed: NDArray[np.intp]
+    moved_old: NDArray[np.intp]
+    moved_new: NDArray[np.intp]
+    changed_old: NDArray[np.intp]
+    changed_new: NDArray[np.intp]
+    unchanged: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the plans are the same."""
+        return not (len(self.added) or len(self.removed) or len(self.moved_new) or len(self.changed_new))
+
+    @property
+    def add(self) -> dict[int, dict[int, Mode]]:
+        """Connection -> token -> mode of what is new."""
+        return self._of_new(self.added)
+
+    @property
+    def mode(self) -> dict[int, dict[int, Mode]]:
+        """Connection -> token -> new mode of what stays where it is."""
+        return self._of_new(self.changed_new)
+
+    @property
+    def remove(self) -> dict[int, dict[int, Mode]]:
+        """Connection -> token -> mode it had, of what goes."""
+        rows = self.removed
+        return _by_connection(self.old.tokens[rows], self.old.connections[rows], self.old.modes[rows])
+
+    @property
+    def move(self) -> dict[tuple[int, int], dict[int, Mode]]:
+        """(old connection, new connection) -> token -> new mode."""
+        found: dict[tuple[int, int], dict[int, Mode]] = {}
+        for old, new in zip(self.moved_old.tolist(), self.moved_new.tolist(), strict=True):
+            way = (int(self.old.connections[old]), int(self.new.connections[new]))
+            found.setdefault(way, {})[int(self.new.tokens[new])] = _MODES[int(self.new.modes[new])]
+        return found
+
+    def _of_new(self, rows: NDArray[np.intp]) -> dict[int, dict[int, Mode]]:
+        return _by_connection(self.new.tokens[rows], self.new.connections[rows], self.new.modes[rows])
+
+
+def diff(old: Assignments, new: Assignments) -> PlanDiff:
+    """Return the smallest difference between two plans."""
+    in_old, in_new = _common(old.tokens, new.tokens)
+    moved = old.connections[in_old] != new.connections[in_new]
+    changed = ~moved & (old.modes[in_old] != new.modes[in_new])
+    return PlanDiff(
+        old=old,
+        new=new,
+        added=_others(len(new), in_new),
+        removed=_others(len(old), in_old),
+        moved_old=in_old[moved],
+        moved_new=in_new[moved],
+        changed_old=in_old[changed],
+        changed_new=in_new[changed],
+        unchanged=len(in_old) - int(moved.sum()) - int(changed.sum()),
+    )
+
+
+def _common(left: Integers, right: Integers) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows of what is in both of two ascending columns."""
+    if not len(left) or not len(right):
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+    places = np.minimum(np.searchsorted(right, left), len(right) - 1)
+    found = np.flatnonzero(right[places] == left)
+    return found, places[found]
+
+
+def _others(count: int, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    keep = np.ones(count, dtype=np.bool_)
+    keep[rows] = False
+    return np.flatnonzero(keep)
+
+
+def _by_connection(tokens: Integers, connections: Integers, modes: Integers) -> dict[int, dict[int, Mode]]:
+    found: dict[int, dict[int, Mode]] = {}
+    for connection in np.unique(connections).tolist():
+        rows = connections == connection
+        found[connection] = dict(zip(tokens[rows].tolist(), map(_MODES.__getitem__, modes[rows].tolist()), strict=True))
+    return found
+
+
+# ---------------------------------------------------------------------- placing
+
+
+def place(
+    wanted: Wanted, slots: Sequence[AccountSlots], previous: Mapping[int, int] | Assignments, limits: PlacementLimits
+) -> Assignments:
+    """Place what is wanted on the accounts that can be used.
+
+    Args:
+        wanted: See `Wanted`.
+        slots: The accounts; without any, everything stands under `NO_CONNECTION`.
+        previous: Where each instrument was; what is not wanted any more does not matter.
+        limits: See `PlacementLimits`.
+    """
+    if not slots:
+        nowhere = np.full(len(wanted), NO_CONNECTION, dtype=np.int64)
+        return Assignments(wanted.tokens, nowhere, wanted.modes)
+    placer = _Placer(wanted, slots, limits)
+    placer.choose()
+    placer.keep(previous if isinstance(previous, Assignments) else _as_assignments(previous))
+    placer.place_pinned()
+    placer.place_rest()
+    return placer.result()
+
+
+def _as_assignments(previous: Mapping[int, int]) -> Assignments:
+    rows = np.array(sorted(previous.items()), dtype=np.int64).reshape(-1, 2)
+    return Assignments(rows[:, 0], rows[:, 1], np.zeros(len(rows), dtype=np.int64))
+
+
+class _Placer:
+    """One placement; sockets are numbered by place in ``self._connections`` while it works."""
+
+    def __init__(self, wanted: Wanted, slots: Sequence[AccountSlots], limits: PlacementLimits) -> None:
+        self._wanted = wanted
+        self._slots = slots
+        self._limits = limits
+        self._connections = np.array([number for one in slots for number in one.connections], dtype=np.int64)
+        self._owners = np.repeat(np.arange(len(slots)), [one.sockets for one in slots])
+        self._loads = np.zeros(len(self._connections), dtype=np.int64)
+        self._capacities = [one.sockets * limits.per_socket for one in slots]
+        self._pins = self._usable_pins()
+        self._accepted = np.ones(len(wanted), dtype=np.bool_)
+        self._reasons: dict[int, str] = {}
+        self._where = np.full(len(wanted), -1, dtype=np.int64)
+        self._by_rank = np.argsort(wanted.ranks, kind="stable")
+
+    def _usable_pins(self) -> NDArray[np.int64]:
+        """Pins as places in ``slots``: -1 for none, -2 for an account that cannot be used."""
+        accounts = {one.account: place for place, one in enumerate(self._slots)}
+        absent = NO_PIN if self._limits.spill_pinned else -2
+        lookup = np.array([accounts.get(name, absent) for name in self._wanted.pin_names] + [NO_PIN], dtype=np.int64)
+        return lookup[self._wanted.pins]
+
+    # -- who gets a place
+
+    def choose(self) -> None:
+        """Find out who gets a place at all: the most important that fit."""
+        pins = self._pins
+        for pin, name in enumerate(self._wanted.pin_names):
+            self._refuse(np.flatnonzero((pins == -2) & (self._wanted.pins == pin)), _away(name))
+        for place, one in enumerate(self._slots):
+            capacity = self._capacities[place]
+            if int((pins == place).sum()) > capacity:
+                pinned = self._by_rank[pins[self._by_rank] == place]
+                self._refuse(pinned[capacity:], f"pinned to {one.account}, which is full with {capacity:,} instruments")
+        total = sum(self._capacities)
+        if int(self._accepted.sum()) > total:
+            ranked = self._by_rank[self._accepted[self._by_rank]]
+            self._refuse(ranked[total:], _full(len(self._slots), total))
+
+    def _refuse(self, rows: NDArray[np.intp], reason: str) -> None:
+        self._accepted[rows] = False
+        for row in rows.tolist():
+            self._reasons[row] = reason
+
+    # -- who stays
+
+    def keep(self, previous: Assignments) -> None:
+        """Leave everything where it was, as far as it may be there."""
+        mine, theirs = _common(self._wanted.tokens, previous.tokens)
+        if not len(mine):
+            return
+        sockets = self._sockets_of(previous.connections[theirs])
+        owners = np.where(sockets < 0, -1, self._owners[sockets])
+        pins = self._pins[mine]
+        stays = self._accepted[mine] & (sockets >= 0) & ((pins == NO_PIN) | (pins == owners))
+        self._where[mine[stays]] = sockets[stays]
+        for socket, load in enumerate(self._count().tolist()):
+            if load > self._limits.per_socket:
+                self._uproot(self._where == socket, load - self._limits.per_socket)
+        for place, capacity in enumerate(self._capacities):
+            self._make_room(place, capacity)
+        self._loads = self._count()
+
+    def _sockets_of(self, connections: Integers) -> NDArray[np.int64]:
+        order = np.argsort(self._connections)
+        ascending = self._connections[order]
+        places = np.minimum(np.searchsorted(ascending, connections), len(ascending) - 1)
+        return np.where(ascending[places] == connections, order[places], -1)
+
+    def _count(self) -> NDArray[np.int64]:
+        return np.bincount(self._where[self._where >= 0], minlength=len(self._connections))
+
+    def _make_room(self, place: int, capacity: int) -> None:
+        """Send the least important unpinned instruments of an account away when its pinned ones need their room."""
+        coming = int((self._accepted & (self._pins == place) & (self._where < 0)).sum())
+        here = (self._where >= 0) & (self._owners[self._where] == place)
+        excess = int(here.sum()) + coming - capacity
+        if coming and excess > 0:
+            self._uproot(here & (self._pins == NO_PIN), excess)
+
+    def _uproot(self, candidates: NDArray[np.bool_], count: int) -> None:
+        leaving = self._by_rank[candidates[self._by_rank]][-count:]
+        self._where[leaving] = -1
+
+    # -- who goes where
+
+    def place_pinned(self) -> None:
+        """Place what must go to one account."""
+        for place in range(len(self._slots)):
+            for rows in self._groups(self._pins == place):
+                self._fill(place, rows, self._home(rows))
+
+    def place_rest(self) -> None:
+        """Place what may go anywhere, group by group, the group of the most important instrument first."""
+        for rows in self._groups(self._pins == NO_PIN):
+            home = self._home(rows)
+            while len(rows):
+                place = self._best_account(len(rows), home)
+                count = min(len(rows), self._room(place))
+                self._fill(place, rows[:count], home)
+                rows = rows[count:]
+
+    def _groups(self, candidates: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+        """Rows that have no place yet, by group; groups and rows by importance."""
+        waiting = candidates & self._accepted & (self._where < 0)
+        if not waiting.any():
+            return []
+        rows = self._by_rank[waiting[self._by_rank]]
+        groups = self._wanted.groups[rows]
+        unique, firsts = np.unique(groups, return_index=True)
+        return [rows[groups == group] for group in unique[np.argsort(firsts)]]
+
+    def _home(self, rows: NDArray[np.intp]) -> int:
+        """The socket that carries the most of the group these rows belong to, -1 for none."""
+        sockets = self._where[self._wanted.groups == self._wanted.groups[rows[0]]]
+        sockets = sockets[sockets >= 0]
+        return int(np.bincount(sockets).argmax()) if len(sockets) else -1
+
+    def _room(self, place: int) -> int:
+        return self._capacities[place] - int(self._loads[self._owners == place].sum())
+
+    def _best_account(self, count: int, home: int) -> int:
+        """The group's own account if it has room for all, else the least loaded that has, else that has any."""
+        rooms = [self._room(place) for place in range(len(self._slots))]
+        if home >= 0 and rooms[self._owners[home]] >= count:
+            return int(self._owners[home])
+        some = [place for place, room in enumerate(rooms) if room >= count]
+        some = some or [place for place, room in enumerate(rooms) if room > 0]
+        return max(some, key=lambda place: (rooms[place] / self._capacities[place], -place))
+
+    def _fill(self, place: int, rows: NDArray[np.intp], home: int) -> None:
+        """Put rows on the sockets of one account; there is room for all of them."""
+        while len(rows):
+            socket, count = self._next_piece(place, len(rows), home)
+            self._where[rows[:count]] = socket
+            self._loads[socket] += count
+            rows = rows[count:]
+
+    def _next_piece(self, place: int, count: int, home: int) -> tuple[int, int]:
+        """The socket that takes the next instruments, and how many of them."""
+        soft, hard, slack = self._limits.soft, self._limits.per_socket, self._limits.slack
+        sockets = np.flatnonzero(self._owners == place)
+        loads = self._loads[sockets]
+        if home in sockets and self._loads[home] < soft:
+            socket = home
+        elif (loads < soft).any():
+            below = sockets[loads < soft]
+            socket = int(below[np.argmax(self._loads[below])])
+        else:
+            socket = int(sockets[np.argmin(loads)])
+            next_load = int(np.sort(loads)[1]) if len(loads) > 1 else hard
+            even = max(slack, 1, next_load - int(self._loads[socket]))
+            return socket, min(count, even, hard - int(self._loads[socket]))
+        load = int(self._loads[socket])
+        room = min(soft + slack, hard) - load
+        return socket, count if count <= room else min(count, soft - load)
+
+    def result(self) -> Assignments:
+        """Return what came out."""
+        rows = np.flatnonzero(self._where >= 0)
+        tokens = self._wanted.tokens
+        order = sorted(self._reasons, key=self._wanted.ranks.__getitem__)
+        return Assignments(
+            tokens=tokens[rows],
+            connections=self._connections[self._where[rows]],
+            modes=self._wanted.modes[rows],
+            slots=tuple(self._slots),
+            unassigned={int(tokens[row]): self._reasons[row] for row in order},
+        )
+
+
+def _away(account: str) -> str:
+    return f"pinned to {account}, which cannot be used now; unpin it, or log {account} in"
+
+
+def _full(accounts: int, total: int) -> str:
+    which = "the account has" if accounts == 1 else f"all {accounts} accounts have"
+    return f"no room: {which} {total:,} instruments already; take fewer strikes, or add an account"

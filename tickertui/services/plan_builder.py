@@ -1,0 +1,361 @@
+"""`PlanBuilder`: from what the store says and the day's contracts to a `DesiredPlan`.
+
+The `SubscriptionReconciler` makes one for each plan, with everything the plan depends on, so that it may work in a
+thread of its own. Nothing is ever lost here: what the contracts do not know is listed as unresolved, and while there
+are no contracts at all, everything stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Final
+
+import numpy as np
+
+from tickertui.market.instruments import ChainRows, Instrument
+from tickertui.market.subscriptions import ChainRule, SubscriptionRecord
+from tickertui.market.ticks import Mode
+from tickertui.services.day_contracts import DayContracts
+from tickertui.services.desired_plan import (
+    SINGLE,
+    SINGLES,
+    DesiredPlan,
+    Source,
+    leg_priorities,
+    merge,
+    single_priority,
+    spot_priority,
+)
+from tickertui.services.expansion import Expansion, FollowSettings, RuleState, expand, moved_strikes
+from tickertui.services.placement import Integers
+from tickertui.services.state import RuleStatus, Unplaced
+
+NOT_LOADED: Final = "today's contracts are not loaded yet; it stays as it is"
+
+_NONE: Final = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class ExpandedRule:
+    """A rule and what came of it, kept until something that it depends on changes.
+
+    Attributes:
+        rule: The rule.
+        contracts: The day's contracts.
+        expiries: Its expiries that are not over.
+        future: Token of the nearest future, 0 for none.
+        place: Its place among the rules.
+        expansion: Its legs.
+        source: Legs, index and future.
+        status: For the screen.
+    """
+
+    rule: ChainRule
+    contracts: DayContracts
+    expiries: tuple[date, ...]
+    future: int
+    place: int
+    expansion: Expansion
+    source: Source
+    status: RuleStatus
+
+
+@dataclass(frozen=True)
+class PlanInputs:
+    """What a plan depends on beside store and contracts.
+
+    Attributes:
+        now: Aware.
+        spots: Underlying -> last price; None where there is none yet.
+        settings: How rules follow the spot.
+        states: Rule id -> what it holds in the plan in force.
+        due: Rules that are to be centred anew, if the spot is still away.
+        last: Rule id -> how it was expanded for the plan in force.
+        held: int64[k], tokens that the last plan placed, ascending; a rule without a spot is centred on these.
+    """
+
+    now: datetime
+    spots: Mapping[str, float | None] = field(default_factory=dict)
+    settings: FollowSettings = field(default_factory=FollowSettings)
+    states: Mapping[int, RuleState] = field(default_factory=dict)
+    due: frozenset[int] = frozenset()
+    last: Mapping[int, ExpandedRule] = field(default_factory=dict)
+    held: Integers = field(default_factory=lambda: _NONE)
+
+
+class PlanBuilder:
+    """Makes one plan.
+
+    Attributes:
+        expanded: Rule id -> how it was expanded.
+
+    Args:
+        contracts: The day's contracts.
+        inputs: See `PlanInputs`.
+    """
+
+    def __init__(self, contracts: DayContracts, inputs: PlanInputs) -> None:
+        self.expanded: dict[int, ExpandedRule] = {}
+        self._contracts = contracts
+        self._inputs = inputs
+        self._unresolved: list[Unplaced] = []
+        self._expired: list[tuple[int, str]] = []
+        self._recentred: set[int] = set()
+
+    def build(self, revision: int, records: Sequence[SubscriptionRecord], rules: Sequence[ChainRule]) -> DesiredPlan:
+        """Return the plan of everything that is wanted."""
+        sources = [self._singles(records)]
+        statuses = []
+        for place, rule in enumerate(rules):
+            status, source = self._rule(rule, place)
+            statuses.append(status)
+            if source is not None and len(source):
+                sources.append(source)
+        merged = merge(sources)
+        return DesiredPlan(
+            revision=revision,
+            contracts=self._contracts,
+            made_at=self._inputs.now,
+            sources=tuple(sources),
+            wanted=merged.wanted,
+            expiries=merged.expiries,
+            rules=tuple(statuses),
+            states={rule_id: one.expansion.state for rule_id, one in self.expanded.items()},
+            recentred=frozenset(self._recentred),
+            unresolved=tuple(self._unresolved),
+            expired=tuple(self._expired),
+        )
+
+    def expand_rule(self, rule: ChainRule) -> Source:
+        """Return what one rule asks for; empty where it cannot be resolved."""
+        _, source = self._rule(rule, 0)
+        if source is None:
+            return Source(rule.rule_id, rule.describe(), _NONE, _NONE, _NONE, _NONE, (rule.underlying,), (None,))
+        return source
+
+    # ------------------------------------------------------------------ single subscriptions
+
+    def _singles(self, records: Sequence[SubscriptionRecord]) -> Source:
+        wanted: list[tuple[SubscriptionRecord, str, int]] = []
+        instants: set[datetime] = set()
+        for record in records:
+            instrument = self._contracts.get(record.token)
+            is_same = instrument is not None and _is_same(instrument, record)
+            expiry = instrument.expiry if instrument is not None and is_same else record.expiry
+            instant = self._instant(record.segment, expiry)
+            if instant is not None and self._inputs.now >= instant:
+                self._expired.append((record.token, f"expired on {instant:%d %b %Y at %H:%M}"))
+                continue
+            if not is_same:
+                self._unresolved.append(Unplaced(record.tradingsymbol, self._why_unknown(instrument), record.token))
+                if len(self._contracts):
+                    continue
+            name = instrument.name if instrument is not None and expiry is not None else record.segment
+            wanted.append((record, name, expiry.toordinal() if expiry else 0))
+            if instant is not None:
+                instants.add(instant)
+        return Source(
+            rule_id=SINGLES,
+            owner=SINGLE,
+            tokens=_column([record.token for record, _, _ in wanted]),
+            modes=_column([record.mode for record, _, _ in wanted]),
+            priorities=_column([single_priority(place) for place in range(len(wanted))]),
+            expiries=_column([expiry for _, _, expiry in wanted]),
+            groups=[name for _, name, _ in wanted],
+            pins=[record.preferred_account for record, _, _ in wanted],
+            instants=tuple(instants),
+        )
+
+    def _instant(self, segment: str, expiry: date | None) -> datetime | None:
+        if expiry is None:
+            return None
+        return self._contracts.expiry_instant(segment.partition("-")[0], expiry)
+
+    def _why_unknown(self, instrument: Instrument | None) -> str:
+        if not len(self._contracts):
+            return NOT_LOADED
+        if instrument is not None:
+            return f"its token belongs to {instrument.tradingsymbol} now; subscribe to the contract anew"
+        return f"not among {self._named_contracts()}; kept, in case it is listed again"
+
+    def _named_contracts(self) -> str:
+        day = self._contracts.day
+        return f"the contracts of {day:%d %b}" if day else "the day's contracts"
+
+    # ------------------------------------------------------------------ rules
+
+    def _rule(self, rule: ChainRule, place: int) -> tuple[RuleStatus, Source | None]:
+        if not rule.enabled:
+            return RuleStatus(rule, detail="switched off"), None
+        if not len(self._contracts):
+            return self._hold(rule)
+        expiries, detail = self._expiries(rule)
+        chains = [chain for expiry in expiries if (chain := self._contracts.chain(rule.underlying, expiry)) is not None]
+        if not chains:
+            return RuleStatus(rule, detail=detail), None
+        future = self._contracts.future(rule.underlying, now=self._inputs.now) if rule.include_future else None
+        anchor, is_guess = self._anchor(rule, chains)
+        one = self._reusable(rule, place, expiries, future, anchor, is_guess)
+        if one is None:
+            state = self._inputs.states.get(rule.rule_id)
+            legs = expand(rule, chains, anchor, state, self._inputs.settings, is_guess=is_guess)
+            source = self._source(rule, place, legs, chains, future)
+            if is_guess and not detail:
+                detail = f"no price of {rule.underlying} yet: centred on a guess"
+            status = RuleStatus(rule, len(source), None if is_guess else legs.centre, expiries, detail)
+            one = ExpandedRule(
+                rule, self._contracts, expiries, future.token if future else 0, place, legs, source, status
+            )
+        self.expanded[rule.rule_id] = one
+        return one.status, one.source
+
+    def _hold(self, rule: ChainRule) -> tuple[RuleStatus, Source | None]:
+        """While there are no contracts, a rule keeps what it has, without what is over."""
+        self._unresolved.append(Unplaced(rule.describe(), NOT_LOADED))
+        last = self._inputs.last.get(rule.rule_id)
+        if last is None or last.rule != rule:
+            return RuleStatus(rule, detail=NOT_LOADED), None
+        self.expanded[rule.rule_id] = last
+        now, source = self._inputs.now, last.source
+        live = tuple(instant for instant in source.instants if now < instant)
+        if len(live) < len(source.instants):
+            over = [
+                ordinal
+                for ordinal in np.unique(source.expiries).tolist()
+                if ordinal and now >= last.contracts.expiry_instant(_exchange(last), ordinal)
+            ]
+            source = source.where(~np.isin(source.expiries, over), live)
+        status = RuleStatus(rule, len(source), last.status.centre, last.status.expiries, NOT_LOADED)
+        return status, source
+
+    def _expiries(self, rule: ChainRule) -> tuple[tuple[date, ...], str]:
+        """The expiries a rule means that are not over, and what is to be said about the others."""
+        listed = self._contracts.expiries(rule.underlying)
+        live = self._contracts.live_expiries(rule.underlying, self._inputs.now)
+        if not live:
+            reason = f"no options on {rule.underlying} among {self._named_contracts()}"
+            return (), self._unknown(rule.describe(), f"{reason} that are not over" if listed else reason)
+        if not rule.expiries:
+            return live[: max(0, rule.expiry_count)], ""
+        remarks, over = [], []
+        exchange = self._exchange_of(rule.underlying)
+        for expiry in sorted(set(rule.expiries).difference(live)):
+            if self._inputs.now >= self._contracts.expiry_instant(exchange, expiry):
+                over.append(f"{expiry:%d %b %Y}")
+            else:
+                reason = f"{rule.underlying} has no expiry on {expiry:%d %b %Y} among {self._named_contracts()}"
+                remarks.append(self._unknown(f"{rule.underlying} {expiry:%d %b %Y}", reason))
+        if over:
+            remarks.insert(0, f"{', '.join(over)} {'is' if len(over) == 1 else 'are'} over")
+        return tuple(expiry for expiry in live if expiry in rule.expiries), "; ".join(remarks)
+
+    def _unknown(self, label: str, reason: str) -> str:
+        self._unresolved.append(Unplaced(label, reason))
+        return reason
+
+    def _exchange_of(self, underlying: str) -> str:
+        expiries = self._contracts.expiries(underlying)
+        chain = self._contracts.chain(underlying, expiries[0]) if expiries else None
+        return chain.exchange if chain else ""
+
+    # ------------------------------------------------------------------ centre
+
+    def _anchor(self, rule: ChainRule, chains: Sequence[ChainRows]) -> tuple[float, bool]:
+        """The price that a rule is centred on, and whether it is only a guess."""
+        spot = self._inputs.spots.get(rule.underlying)
+        state = self._inputs.states.get(rule.rule_id)
+        if state is not None and state.underlying != rule.underlying:
+            state = None
+        if state is None or state.is_guess or not state.fits(rule):
+            if spot is not None:
+                self._recentred.add(rule.rule_id)
+                return spot, False
+            return (state.anchor, state.is_guess) if state else (self._guess(chains[0]), True)
+        if spot is not None and (rule.strikes is None or rule.rule_id in self._inputs.due):
+            self._recentred.add(rule.rule_id)
+            threshold = self._inputs.settings.threshold(rule)
+            if any(moved_strikes(chain.strikes, state.anchor, spot) >= threshold for chain in chains):
+                return spot, False
+        return state.anchor, False
+
+    def _guess(self, chain: ChainRows) -> float:
+        """Without a spot: the middle of what the last plan had of a chain, else the middle of the listed strikes."""
+        held = np.isin(chain.call_tokens, self._inputs.held) | np.isin(chain.put_tokens, self._inputs.held)
+        strikes = chain.strikes[held] if held.any() else chain.strikes
+        return float(strikes[len(strikes) // 2])
+
+    def _reusable(
+        self,
+        rule: ChainRule,
+        place: int,
+        expiries: tuple[date, ...],
+        future: Instrument | None,
+        anchor: float,
+        is_guess: bool,
+    ) -> ExpandedRule | None:
+        """How the rule was expanded the last time, if doing it again would give the same."""
+        last = self._inputs.last.get(rule.rule_id)
+        if last is None or last.contracts is not self._contracts:
+            return None
+        state = last.expansion.state
+        same = (
+            last.rule == rule
+            and last.place == place
+            and last.expiries == expiries
+            and last.future == (future.token if future else 0)
+            and (state.anchor, state.is_guess) == (anchor, is_guess)
+            and self._inputs.states.get(rule.rule_id) is state
+        )
+        return last if same else None
+
+    # ------------------------------------------------------------------ columns
+
+    def _source(
+        self, rule: ChainRule, place: int, legs: Expansion, chains: Sequence[ChainRows], future: Instrument | None
+    ) -> Source:
+        """Legs, and before them the index and the future, which are wanted in full whatever the legs' mode is."""
+        first: list[tuple[int, int]] = []
+        index = self._contracts.index_token(rule.underlying)
+        if index is not None:
+            first.append((index, 0))
+        if future is not None and future.expiry is not None:
+            first.append((future.token, future.expiry.toordinal()))
+        instants = {self._contracts.expiry_instant(chain.exchange, chain.expiry) for chain in chains}
+        if future is not None and future.expiry is not None:
+            instants.add(self._contracts.expiry_instant(future.exchange, future.expiry))
+        count = len(first)
+        return Source(
+            rule_id=rule.rule_id,
+            owner=rule.describe(),
+            tokens=np.concatenate([_column([token for token, _ in first]), legs.tokens]),
+            modes=np.concatenate([_full(count, Mode.FULL), _full(len(legs), rule.mode)]),
+            priorities=np.concatenate([_full(count, spot_priority(place)), leg_priorities(legs, place)]),
+            expiries=np.concatenate([_column([expiry for _, expiry in first]), legs.expiries]),
+            groups=(rule.underlying,),
+            pins=(rule.preferred_account,),
+            instants=tuple(instants),
+        )
+
+
+def _is_same(instrument: Instrument, record: SubscriptionRecord) -> bool:
+    """Whether a token still names the contract that was subscribed.
+
+    Tokens are used again, so the expiry must be the same; where only the exchange has moved the expiry, the trading
+    symbol is.
+    """
+    return instrument.expiry == record.expiry or instrument.tradingsymbol == record.tradingsymbol
+
+
+def _exchange(one: ExpandedRule) -> str:
+    chain = one.contracts.chain(one.rule.underlying, one.expiries[0])
+    return chain.exchange if chain else ""
+
+
+def _column(values: Sequence[int]) -> Integers:
+    return np.array(values, dtype=np.int64)
+
+
+def _full(count: int, value: int) -> Integers:
+    return np.full(count, value, dtype=np.int64)
