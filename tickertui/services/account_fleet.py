@@ -18,7 +18,8 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.services.account_stream import AccountStream, FeedPulse, FrameTap, SocketCounts, StreamHooks
 from tickertui.services.events import EventLog
-from tickertui.services.plan_applier import Distribution, set_all
+from tickertui.services.placement import AccountSlots, Distribution
+from tickertui.services.plan_applier import set_all
 from tickertui.services.session_orchestrator import SessionOrchestrator
 from tickertui.services.silence import SilenceLimits
 from tickertui.services.sockets import SocketFactory
@@ -210,6 +211,16 @@ class AccountFleet:
     def plannable(self) -> tuple[str, ...]:
         """Return the accounts that a plan may use, in the order of the configuration."""
         return tuple(name for name, entry in self._accounts.items() if not entry.emptied)
+
+    def slots(self) -> tuple[AccountSlots, ...]:
+        """Return the accounts that a plan may use, with their sockets."""
+        return tuple(
+            AccountSlots(
+                name, entry.stream.first_connection, sockets=len(entry.stream.connections), is_ours=entry.is_ours
+            )
+            for name, entry in self._accounts.items()
+            if not entry.emptied
+        )
 
     def connected(self) -> list[int]:
         """Return the numbers of the sockets that are connected."""

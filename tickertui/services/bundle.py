@@ -1,8 +1,7 @@
-"""`Services`: everything that the engine built, as one value; the screens and ``headless`` receive it."""
+"""`Services`: everything the engine has built, in one value for the screens and for `headless`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from tickertui.market.board import MarketBoard
@@ -12,7 +11,6 @@ from tickertui.services.events import EventLog
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.mock_generator import MockDataGenerator
-from tickertui.services.process_watch import ProcessWatch
 from tickertui.services.session_orchestrator import SessionOrchestrator
 from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.subscription_reloader import SubscriptionReloader
@@ -24,25 +22,23 @@ from tickertui.store.protocol import Store
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The running program below the screens.
+    """The running services; the engine owns their tasks, whoever receives this only asks.
 
     Attributes:
         clock: Wall and monotonic time.
-        calendar: Sessions and expiries.
+        calendar: Sessions and holidays.
         board: The latest of everything that ticks.
         registry: The day's contracts.
         store: What survives.
-        loop: Supervises feeds, accounts and plan.
-        reconciler: Makes plans.
-        reloader: Turns triggers into reloads.
-        bootstrapper: Fills gaps in the history; None for no backfill (the demo).
+        loop: Supervises all of it.
+        reconciler: What is wanted and who carries it.
+        reloader: Turns changes into reloads.
+        bootstrapper: Fills gaps in the history; None where that is switched off.
         mock_generator: The mock market.
         orchestrator: Accounts, tokens and clients.
         task_monitor: Every background task.
-        events: Everything that happened.
-        valuation: Implied volatility and Greeks; None where nobody looks at them.
-        process: What the program itself costs.
-        login_url: Address of the broker's login page, by account id.
+        events: What happened.
+        valuation: Keeps implied volatility and Greeks current; None where nobody looks at them.
     """
 
     clock: Clock
@@ -58,6 +54,4 @@ class Services:
     orchestrator: SessionOrchestrator
     task_monitor: TaskMonitor
     events: EventLog
-    valuation: Valuation | None
-    process: ProcessWatch
-    login_url: Callable[[str], str]
+    valuation: Valuation | None = None

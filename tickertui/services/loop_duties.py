@@ -5,7 +5,7 @@ They only look and ask for a reload; none of them changes the plan.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
@@ -20,7 +20,6 @@ from tickertui.services.feed_switch import FeedSwitch
 from tickertui.services.plan_view import PlanView
 from tickertui.services.session_orchestrator import NoAccounts, SessionOrchestrator
 from tickertui.services.snapshots import SnapshotPlanner, apply_snapshot
-from tickertui.services.spots import SpotFiller
 from tickertui.services.state import AccountState, Severity
 from tickertui.store.protocol import Store
 
@@ -31,26 +30,20 @@ _TOKENS_EVERY = 30.0
 
 
 async def follow_spots(
-    every: float,
-    filler: SpotFiller,
-    underlyings: Callable[[], Iterable[str]],
-    follow: Callable[[], bool],
-    trigger: Callable[[], None],
+    every: float, fill: Callable[[], Awaitable[None]], follow: Callable[[], bool], trigger: Callable[[], None]
 ) -> None:
     """Every few seconds: fill in missing spots, and ask for a reload when a rule's centre has moved enough.
 
     Args:
         every: Seconds.
-        filler: Fills in.
-        underlyings: Of all rules.
+        fill: Fills in what is missing.
         follow: `SubscriptionReconciler.follow_spot`.
         trigger: Asks for a reload.
     """
-    missing: tuple[str, ...] = ()
     while True:
         await anyio.sleep(every)
-        before, missing = missing, await filler.fill(underlyings())
-        if follow() or len(missing) < len(before):
+        await fill()
+        if follow():
             trigger()
 
 

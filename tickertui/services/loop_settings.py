@@ -19,6 +19,9 @@ class LoopSettings:
         mock_allowed: Whether a mock may run without accounts.
         first_feed: MOCK where the user wants the mock with accounts too, else None.
         mock_interval: Seconds between two steps of the mock.
+        debounce: Seconds of quiet after a change before it is applied.
+        max_wait: Longest that changes put a reload off, seconds.
+        min_interval: Least time between two reloads, seconds.
         stop_deadline: Seconds that sockets may take to close; then everything left is cancelled.
         move_wait: Seconds that moved instruments may take to arrive on their new socket.
         follow_every: Seconds between two looks at the spots.
@@ -33,6 +36,9 @@ class LoopSettings:
     mock_allowed: bool = True
     first_feed: FeedMode | None = None
     mock_interval: float = 1.0
+    debounce: float = 1.0
+    max_wait: float = 5.0
+    min_interval: float = 5.0
     stop_deadline: float = 10.0
     move_wait: float = 3.0
     follow_every: float = 3.0

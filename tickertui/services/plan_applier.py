@@ -13,9 +13,7 @@ import anyio
 
 from tickertui.market.ticks import Mode, TickBatch
 from tickertui.services.account_stream import AccountStream
-
-Distribution = Mapping[int, Mapping[int, Mode]]
-"""Connection number -> token -> mode."""
+from tickertui.services.placement import Distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class PlanApplier:
         if not count:
             set_all(streams, new)
             return ApplyReport()
-        arrivals = _Arrivals(_on_open_sockets(streams, moved))
+        arrivals = _Arrivals(_ours(streams, moved))
         for stream in streams.values():
             stream.watcher = arrivals.watch
         try:
@@ -123,7 +121,7 @@ def _moved(old: Distribution, new: Distribution) -> Distribution:
     return moved
 
 
-def _on_open_sockets(streams: Mapping[str, AccountStream], moved: Distribution) -> Distribution:
+def _ours(streams: Mapping[str, AccountStream], moved: Distribution) -> Distribution:
     """Without those whose old or new socket is not of these streams: nothing is to be waited for there."""
     ours = {number for stream in streams.values() for number in stream.connections}
     return {connection: modes for connection, modes in moved.items() if connection in ours}

@@ -7,16 +7,21 @@ should come through which socket.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.market.board import MarketBoard
+from tickertui.market.instruments import INDEX_SEGMENT_CODE
 from tickertui.market.ticks import Source
+from tickertui.market.universe import SEGMENT_CODES
 from tickertui.services.account_stream import SocketCounts
-from tickertui.services.plan_applier import Distribution
+from tickertui.services.placement import Distribution
 
-_NEVER_AFTER_NS = 60_000_000_000
+_EXCHANGES: Final = {code: name for name, code in SEGMENT_CODES.items() if code != INDEX_SEGMENT_CODE}
+_USUAL_SEGMENTS: Final = frozenset(("NFO",))
+_NEVER_AFTER_NS: Final = 60_000_000_000
 """A subscription without a packet for this long is counted as one that never ticked."""
 
 
@@ -30,6 +35,7 @@ class PlanView:
     def __init__(self, board: MarketBoard) -> None:
         self._board = board
         self._layout = -1
+        self._segments = _USUAL_SEGMENTS
         self._distribution: Distribution = {}
         self._tokens: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._connections: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -49,9 +55,16 @@ class PlanView:
         ).reshape(-1)
         self._connections = np.repeat(np.array(list(self._distribution), dtype=np.int64), counts)
         self._layout = -1
+        codes = np.unique(self._tokens & 0xFF).tolist()
+        self._segments = frozenset(_EXCHANGES[code] for code in codes if code in _EXCHANGES) or _USUAL_SEGMENTS
 
     def __len__(self) -> int:
         return len(self._tokens)
+
+    @property
+    def segments(self) -> frozenset[str]:
+        """Exchanges whose hours matter to the plan: those of its contracts, NFO where it has none."""
+        return self._segments
 
     @property
     def tokens(self) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ prints nothing, so its last price simply stays.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -56,6 +56,10 @@ class Spots:
     def missing(self, underlyings: Iterable[str]) -> tuple[str, ...]:
         """Return those without a price."""
         return tuple(underlying for underlying in underlyings if self(underlying) is None)
+
+    def known(self) -> Mapping[str, float]:
+        """Return every price that was asked for and found, by underlying."""
+        return dict(self._known)
 
     def clear(self) -> None:
         """Forget everything: another feed takes over."""

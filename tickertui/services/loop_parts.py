@@ -1,0 +1,255 @@
+"""`LoopParts`: what the ticker loop supervises, built and wired from the injected services.
+
+The loop owns states and tasks; here stands who talks to whom. `LoopParts.duties` are the endless tasks that the loop
+starts and stops with itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+
+from tickertui.market.board import MarketBoard
+from tickertui.market.clock import Clock
+from tickertui.market.hours import MarketCalendar
+from tickertui.market.instruments import Instrument
+from tickertui.market.ticks import ABSENT, TickBatch
+from tickertui.services import loop_duties
+from tickertui.services.account_fleet import AccountFleet
+from tickertui.services.account_stream import FrameTap
+from tickertui.services.backfill_targets import BackfillTargets
+from tickertui.services.claims import StoreClaims
+from tickertui.services.contract_keeper import ContractKeeper
+from tickertui.services.events import EventLog
+from tickertui.services.feed_switch import FeedSwitch
+from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+from tickertui.services.instrument_registry import InstrumentRegistry
+from tickertui.services.loop_settings import LoopSettings
+from tickertui.services.mock_feed import MockFeed, MockSource
+from tickertui.services.placement import Distribution
+from tickertui.services.plan_applier import PlanApplier
+from tickertui.services.plan_keeper import PlanKeeper
+from tickertui.services.session_orchestrator import SessionOrchestrator
+from tickertui.services.snapshots import SnapshotPlanner
+from tickertui.services.sockets import SocketFactory
+from tickertui.services.spots import SpotFiller, Spots
+from tickertui.services.state import FeedMode, Severity
+from tickertui.services.subscription_reconciler import SubscriptionReconciler
+from tickertui.services.task_monitor import TaskMonitor
+from tickertui.services.tick_rate import TickRate
+from tickertui.store.protocol import Store, StoreError
+
+Duty = Callable[[], Awaitable[None]]
+
+_SPOT_WAIT: Final = 5.0
+"""Seconds that a plan waits for the broker's quotes of the indices; without them the rules wait for the stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopInputs:
+    """The services that a ticker loop is given; see `tickertui.services.ticker_loop.MultiAccountTickerLoop`."""
+
+    orchestrator: SessionOrchestrator
+    registry: InstrumentRegistry
+    store: Store
+    reconciler: SubscriptionReconciler
+    bootstrapper: HistoricalBootstrapper | None
+    mock_generator: MockSource
+    board: MarketBoard
+    spots: Spots
+    calendar: MarketCalendar
+    clock: Clock
+    events: EventLog
+    task_monitor: TaskMonitor
+    stream_factory: SocketFactory
+    settings: LoopSettings
+    frame_tap: FrameTap | None = None
+
+
+class LoopParts:
+    """The parts, wired.
+
+    Attributes:
+        feed: Which feed is on.
+        fleet: The accounts' streams.
+        plan: The plan in force.
+        contracts: Keeps the day's contracts fresh.
+        mock: The mock market on the board.
+        rate: Ticks per second of all feeds.
+        duties: Endless tasks by name.
+
+    Args:
+        inputs: The injected services.
+        trigger: Asks for a reload.
+        merged: How many triggers the next reload answers.
+    """
+
+    def __init__(self, inputs: LoopInputs, trigger: Callable[[], None], merged: Callable[[], int]) -> None:
+        self._in = inputs
+        self._trigger = trigger
+        settings, board, clock, events = inputs.settings, inputs.board, inputs.clock, inputs.events
+        self.feed = FeedSwitch(
+            board=board,
+            calendar=inputs.calendar,
+            clock=clock,
+            events=events,
+            has_accounts=lambda: bool(inputs.orchestrator.list_accounts()),
+            segments=lambda: self.plan.view.segments,
+            mock_allowed=settings.mock_allowed,
+        )
+        self.feed.wish(settings.first_feed)
+        self.contracts = ContractKeeper(
+            registry=inputs.registry,
+            orchestrator=inputs.orchestrator,
+            universe=inputs.mock_generator.universe,
+            clock=clock,
+            events=events,
+            refresh_at=settings.refresh_at,
+            changed=trigger,
+        )
+        self.fleet = AccountFleet(
+            orchestrator=inputs.orchestrator,
+            monitor=inputs.task_monitor,
+            socket_factory=inputs.stream_factory,
+            claims=StoreClaims(inputs.store),
+            board=board,
+            clock=clock,
+            events=events,
+            settings=settings.fleet,
+            expects_data=self.feed.expects_data,
+            changed=trigger,
+            on_instruments_meta=self.contracts.note_meta,
+            frame_tap=inputs.frame_tap,
+        )
+        self.plan = PlanKeeper(
+            reconciler=inputs.reconciler,
+            board=board,
+            fleet=self.fleet,
+            feed=self.feed,
+            clock=clock,
+            events=events,
+            applier=PlanApplier(per_socket=settings.fleet.per_socket, move_wait=settings.move_wait),
+            before=self._before_plan,
+            merged=merged,
+            applied=self._after_plan,
+        )
+        self.mock = MockFeed(
+            inputs.mock_generator,
+            board=board,
+            events=events,
+            interval=settings.mock_interval,
+            contracts=self.contracts.table,
+            listed=self.contracts.take_listed,
+        )
+        self.rate = TickRate(lambda: board.counters.ticks, lambda: clock.monotonic_ns() / 1e9)
+        self._filler = SpotFiller(
+            inputs.spots,
+            instrument=inputs.registry.get,
+            token_of=inputs.registry.index_token,
+            quote=self._quote,
+            board=board,
+            clock=clock,
+            generation=lambda: self.feed.generation,
+        )
+        self._targets = BackfillTargets(lambda: inputs.registry.contracts, inputs.spots)
+        self._planner = SnapshotPlanner(board, settings.snapshots)
+        self.duties: Mapping[str, Duty] = self._make_duties()
+        inputs.orchestrator.listen(lambda _: self.contracts.look_again())
+
+    # ------------------------------------------------------------------ what the parts ask of each other
+
+    async def _quote(self, instruments: Sequence[Instrument]) -> TickBatch:
+        return await self._in.orchestrator.call(lambda client: client.quote_batch(instruments))
+
+    async def fill_spots(self) -> None:
+        """Find the price of every underlying that a rule is centred on, where the stream has not brought it.
+
+        Raises:
+            StoreError: When the rules cannot be read.
+        """
+        rules = await self._in.store.list_rules()
+        missing = self._in.spots.missing(dict.fromkeys(rule.underlying for rule in rules if rule.enabled))
+        if not missing:
+            return
+        if self.feed.mode is FeedMode.MOCK:
+            for underlying, price in (await self.mock.spots(missing)).items():
+                self._in.spots.remember(underlying, price)
+        elif self.feed.is_live:
+            with anyio.move_on_after(_SPOT_WAIT):
+                await self._filler.fill(missing)
+
+    async def _before_plan(self) -> None:
+        if self.feed.is_live:
+            self.contracts.require_broker()
+        await self.fill_spots()
+
+    def live_plan(self) -> Distribution:
+        """Return what the sockets may carry of the plan in force: nothing while its tokens are not the broker's."""
+        return {} if self.contracts.are_bundled else self.plan.distribution
+
+    async def _after_plan(self, added: Sequence[int], removed: Sequence[int]) -> None:
+        """Let everybody else know what is on the board now."""
+        self._planner.forget(removed)
+        plan = self.plan
+        if self.feed.mode is FeedMode.MOCK:
+            await self.mock.set_plan(plan.view.tokens.tolist(), self.feed.generation)
+        else:
+            await self._show_previous_oi(added)
+        if self._in.bootstrapper is not None and not self.contracts.are_bundled:
+            self._in.bootstrapper.set_targets(await self._targets.of(plan.view.tokens.tolist()))
+
+    async def _show_previous_oi(self, tokens: Sequence[int]) -> None:
+        if not tokens:
+            return
+        try:
+            known = await self._in.store.previous_oi(self._in.clock.now().date())
+        except StoreError as error:
+            self._in.events.add("store", f"yesterday's open interest is not shown: {error}", severity=Severity.WARNING)
+            return
+        board = self._in.board
+        for token in tokens:
+            board.previous_oi[board.row(token)] = known.get(token, ABSENT)
+
+    async def begin_mock(self, levels: Mapping[str, float]) -> None:
+        """Prepare the mock to take over: at the last known prices, with the plan in force."""
+        self.contracts.ensure_for_mock()
+        await self.mock.begin(levels, self.feed.generation)
+        await self.mock.set_plan(self.plan.view.tokens.tolist(), self.feed.generation)
+
+    def note_revision(self, revision: int) -> None:
+        """Take note that another process has changed the store."""
+        self.plan.store_revision = revision
+        if revision != self.plan.revision:
+            self._trigger()
+
+    # ------------------------------------------------------------------ duties
+
+    def _make_duties(self) -> Mapping[str, Duty]:
+        inputs, settings = self._in, self._in.settings
+        duties: dict[str, Duty] = {
+            "contracts": self.contracts.run,
+            "spots": lambda: loop_duties.follow_spots(
+                settings.follow_every, self.fill_spots, inputs.reconciler.follow_spot, self._trigger
+            ),
+            "store": lambda: loop_duties.watch_store(inputs.store, self.note_revision),
+            "tokens": lambda: loop_duties.watch_tokens(inputs.orchestrator),
+            "claims": lambda: loop_duties.watch_claims(self.fleet, settings.claim_every),
+        }
+        if settings.snapshot_quotes:
+            duties["snapshots"] = loop_duties.SnapshotFiller(
+                board=inputs.board,
+                view=self.plan.view,
+                fleet=self.fleet,
+                feed=self.feed,
+                planner=self._planner,
+                instrument=inputs.registry.get,
+                quote=self._quote,
+                clock=inputs.clock,
+                events=inputs.events,
+            ).run
+        if inputs.bootstrapper is not None:
+            duties["bootstrap"] = inputs.bootstrapper.run
+        return duties

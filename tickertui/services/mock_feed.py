@@ -1,0 +1,157 @@
+"""`MockFeed`: lets the mock market fill the board while no live feed does.
+
+The ticker loop runs it as a task of its own while the feed mode is MOCK. What the mock lists during the day goes to
+the instrument registry, as a new dump of the broker would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+import anyio
+import numpy as np
+
+from tickertui.market.board import MarketBoard
+from tickertui.market.instruments import InstrumentTable
+from tickertui.market.snapshots import UnderlyingBar
+from tickertui.market.ticks import TickBatch
+from tickertui.market.universe import Universe
+from tickertui.services.events import EventLog
+from tickertui.services.mock_events import MockEvent
+
+_CLEANUP_EVERY: Final = 60.0
+"""Seconds between two looks for expired contracts."""
+
+
+class MockSource(Protocol):
+    """The mock market as the feed uses it (`tickertui.services.mock_generator.MockDataGenerator`)."""
+
+    generation: int
+    universe: Universe
+
+    @property
+    def instruments(self) -> InstrumentTable:
+        """The contracts it knows, new strikes of the day included."""
+        ...
+
+    def use_instruments(self, table: InstrumentTable) -> None:
+        """Take over the day's contracts."""
+        ...
+
+    async def set_plan(self, tokens: Iterable[int], *, generation: int | None = None) -> object:
+        """Take over the plan; it comes whole in the next step."""
+        ...
+
+    def step(self) -> TickBatch:
+        """Move the market to now and return what changed."""
+        ...
+
+    def previous_oi(self) -> Mapping[int, int]:
+        """Return the open interest at the previous close of the planned contracts."""
+        ...
+
+    def seed_prices(self, levels: Mapping[str, float]) -> None:
+        """Let underlyings stand at these levels now."""
+        ...
+
+    async def ensure_underlying_seeded(self, client: None = None, names: Sequence[str] = ...) -> None:
+        """Give underlyings a level from the best source that has one."""
+        ...
+
+    def get_underlying_snapshot(self, name: str = ...) -> UnderlyingBar | None:
+        """Return an underlying's day, None where it has no level."""
+        ...
+
+    def drain_events(self) -> tuple[MockEvent, ...]:
+        """Return what happened since the last call."""
+        ...
+
+    async def cleanup_expired(self) -> int:
+        """Drop expired contracts."""
+        ...
+
+    async def reset_state(self) -> None:
+        """Begin with a fresh market."""
+        ...
+
+
+class MockFeed:
+    """The mock market on the board.
+
+    Args:
+        source: The market.
+        board: Takes the ticks.
+        events: What happens in the market is recorded here.
+        interval: Seconds between two steps.
+        contracts: The day's contracts, None while there are none.
+        listed: Given the contracts when the mock has listed new ones.
+    """
+
+    def __init__(
+        self,
+        source: MockSource,
+        *,
+        board: MarketBoard,
+        events: EventLog,
+        interval: float,
+        contracts: Callable[[], InstrumentTable | None],
+        listed: Callable[[InstrumentTable], None],
+    ) -> None:
+        self._source = source
+        self._board = board
+        self._events = events
+        self._interval = interval
+        self._contracts = contracts
+        self._listed = listed
+
+    async def begin(self, levels: Mapping[str, float], generation: int) -> None:
+        """Start with a fresh market that stands at the last known levels; before `run`.
+
+        Args:
+            levels: Last live prices by underlying, where there are any.
+            generation: Of the feed.
+        """
+        await self._source.reset_state()
+        table = self._contracts()
+        if table is not None:
+            self._source.use_instruments(table)
+        self._source.generation = generation
+        self._source.seed_prices(levels)
+
+    async def spots(self, underlyings: Sequence[str]) -> Mapping[str, float]:
+        """Return the level of each of these underlyings that the mock knows."""
+        await self._source.ensure_underlying_seeded(None, underlyings)
+        bars = {name: self._source.get_underlying_snapshot(name) for name in underlyings}
+        return {name: bar.close for name, bar in bars.items() if bar is not None}
+
+    async def set_plan(self, tokens: Sequence[int], generation: int) -> None:
+        """Stream these, and show what their open interest was at the previous close."""
+        table = self._contracts()
+        if table is not None and table is not self._source.instruments:
+            self._source.use_instruments(table)
+        await self._source.set_plan(tokens, generation=generation)
+        before = self._source.previous_oi()
+        rows = self._board.rows(before)
+        known = rows > 0
+        self._board.previous_oi[rows[known]] = np.fromiter(before.values(), dtype=np.int64)[known]
+
+    async def run(self) -> None:
+        """Step for ever."""
+        cleaned = anyio.current_time()
+        while True:
+            batch = self._source.step()
+            if len(batch):
+                self._board.apply(batch)
+            self._tell()
+            if anyio.current_time() - cleaned >= _CLEANUP_EVERY:
+                cleaned = anyio.current_time()
+                await self._source.cleanup_expired()
+            await anyio.sleep(self._interval)
+
+    def _tell(self) -> None:
+        happened = self._source.drain_events()
+        for event in happened:
+            self._events.add("market", event.text)
+        if any(event.instruments for event in happened):
+            self._listed(self._source.instruments)
