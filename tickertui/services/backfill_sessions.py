@@ -1,0 +1,116 @@
+"""`HistoryWindow`: the trading days whose history is wanted, and what of them is final at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from tickertui.services.backfill_types import BackfillSettings, BackfillTarget, Request, SessionCalendar
+from tickertui.services.gaps import TradingSession, Wanted, merged, requests_for, seconds_of, wanted_spans, young_tail
+from tickertui.store.protocol import Span
+
+_LOOK_AHEAD: Final = timedelta(days=15)
+"""How far the next session is looked for; the longest real gap is five days."""
+
+
+class HistoryWindow:
+    """One plan's view of the calendar; made anew for each plan.
+
+    Args:
+        calendar: Sessions.
+        settings: Interval, days, and when a candle is final.
+        now: Aware.
+    """
+
+    def __init__(self, calendar: SessionCalendar, settings: BackfillSettings, now: datetime) -> None:
+        self._calendar = calendar
+        self.settings = settings
+        self.now = now
+        self._sessions: dict[str, tuple[TradingSession, ...]] = {}
+        self._wanted: dict[tuple[str, date | None], Wanted] = {}
+
+    def sessions(self, segment: str) -> tuple[TradingSession, ...]:
+        """Return the begun sessions of a segment's last trading days, ascending."""
+        found = self._sessions.get(segment)
+        if found is None:
+            found = self._sessions[segment] = self._find_sessions(segment)
+        return found
+
+    def _find_sessions(self, segment: str) -> tuple[TradingSession, ...]:
+        days = self.settings.days
+        if days <= 0:
+            return ()
+        today = self.now.date()
+        # Five of seven days trade and there are some 15 holidays a year: twice as many days plus two weeks hold them.
+        begun = [
+            session
+            for session in self._calendar.sessions(segment, today - timedelta(days=2 * days + 14), today)
+            if session.open <= self.now
+        ]
+        first_days = sorted({session.day for session in begun})[-days:]
+        return tuple(session for session in begun if first_days and session.day >= first_days[0])
+
+    def wanted(self, target: BackfillTarget) -> Wanted:
+        """Return what there must be of a contract; nothing of one that has expired, the broker has no history of it."""
+        if target.expiry is not None and target.expiry < self.now.date():
+            return Wanted()
+        key = target.segment, target.listed_on
+        found = self._wanted.get(key)
+        if found is None:
+            settings = self.settings
+            found = self._wanted[key] = wanted_spans(
+                self.sessions(target.segment), settings.interval, self.now, settings.settle, target.listed_on
+            )
+        return found
+
+    def dense(self, segment: str) -> list[Span]:
+        """Return the time in which an index prints each minute: it is silent in the closing auction."""
+        return [
+            (seconds_of(session.open), seconds_of(session.auction or session.close))
+            for session in self.sessions(segment)
+        ]
+
+    def days(self, segments: Iterable[str]) -> list[date]:
+        """Return the trading days of some segments, ascending."""
+        return sorted({session.day for segment in segments for session in self.sessions(segment)})
+
+    def last_closed_day(self, segments: Iterable[str]) -> date | None:
+        """Return the last day whose sessions are all over and settled, None where there is none."""
+        final = self.now - self.settings.settle
+        closes: dict[date, datetime] = {}
+        for segment in segments:
+            for session in self.sessions(segment):
+                closes[session.day] = max(session.close, closes.get(session.day, session.close))
+        return max((day for day, close in closes.items() if close <= final), default=None)
+
+    def next_close(self, segments: Iterable[str]) -> datetime | None:
+        """Return when the next session's candles are all final; then there is something new to fetch."""
+        today = self.now.date()
+        ends = [
+            session.close + self.settings.settle
+            for segment in segments
+            for session in self._ahead(segment, today)
+            if session.close + self.settings.settle > self.now
+        ]
+        return min(ends, default=None)
+
+    def _ahead(self, segment: str, today: date) -> Sequence[TradingSession]:
+        return self._calendar.sessions(segment, today, today + _LOOK_AHEAD)
+
+
+def missing_requests(window: HistoryWindow, target: BackfillTarget, covered: Iterable[Span]) -> list[Request]:
+    """Return the requests that fill what is missing of a contract, ascending.
+
+    Args:
+        window: What there must be by now.
+        target: The contract.
+        covered: What is complete or being asked for, in any order.
+    """
+    wanted, settings = window.wanted(target), window.settings
+    have = merged(covered)
+    tail = young_tail(wanted, have, int(settings.tail_slack.total_seconds()))
+    if tail is not None:
+        have = merged([*have, tail])
+    longest = settings.interval.max_days * 86_400
+    return [Request(target, *span) for span in requests_for(wanted.spans, have, longest)]

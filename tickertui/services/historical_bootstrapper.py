@@ -1,0 +1,502 @@
+"""`HistoricalBootstrapper`: finds what is missing in the stored history and fetches it, beside the stream.
+
+The loop tells it the contracts (`set_targets`) and runs it (`run`); the screens read `progress` and call `pause`,
+`resume` and `retry_failed`. What is missing is the calendar's sessions minus the coverage in the store: nothing else
+is remembered, so that a restart or a cancellation at any point goes on where it stopped. All accounts ask at once,
+each as fast as its key allows; what one account cannot do, another one does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
+from typing import Final
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+
+from tickertui.kite.errors import AuthExpired, KiteError, PermissionDenied, RateLimited
+from tickertui.market.clock import Clock
+from tickertui.market.instruments import Instrument
+from tickertui.services.backfill_board import BackfillBoard
+from tickertui.services.backfill_failures import FailureBook
+from tickertui.services.backfill_lanes import Lanes
+from tickertui.services.backfill_queue import Meanwhile, RequestQueue
+from tickertui.services.backfill_sessions import HistoryWindow, missing_requests
+from tickertui.services.backfill_types import (
+    BackfillSettings,
+    BackfillTarget,
+    ClientProvider,
+    HistoryClient,
+    HistoryStore,
+    Request,
+    SessionCalendar,
+)
+from tickertui.services.events import EventLog
+from tickertui.services.gap_map import build_gap_map
+from tickertui.services.history_fetcher import Fetched, fetch_into_store
+from tickertui.services.state import BootstrapProgress, BootstrapState, DayCoverage, Severity
+from tickertui.store.protocol import ContractKey, StoreError, VolatilityFact
+
+VolatilityHook = Callable[[date], Awaitable[Sequence[VolatilityFact]]]
+"""Returns the at-the-money volatilities at the end of a trading day, from the stored candles."""
+
+_PLANNED_AT_ONCE: Final = 100
+"""Contracts between two looks at the event loop: a hundred take some 3 ms."""
+_STORE_PAUSE: Final = 5.0
+"""Seconds to wait when the store does not take an answer."""
+
+
+class HistoricalBootstrapper:
+    """Fills the gaps in the history of all targets.
+
+    Args:
+        store: Candles, coverage, failures and daily facts.
+        calendar: Sessions.
+        clock: Wall time for what is wanted, monotonic time for pauses.
+        clients: The accounts.
+        events: Begin, end and what goes wrong are recorded here.
+        settings: See `BackfillSettings`.
+        daily_volatility: Called when the history of a finished day is complete; its answer is kept as daily facts.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: HistoryStore,
+        calendar: SessionCalendar,
+        clock: Clock,
+        clients: ClientProvider,
+        events: EventLog,
+        settings: BackfillSettings | None = None,
+        daily_volatility: VolatilityHook | None = None,
+    ) -> None:
+        self._store = store
+        self._calendar = calendar
+        self._clock = clock
+        self._clients = clients
+        self._events = events
+        self._settings = settings if settings is not None else BackfillSettings()
+        self._daily_volatility = daily_volatility
+        self._board = BackfillBoard()
+        self._failures = FailureBook(store, self._board, clock, self._settings)
+        self._queue = RequestQueue()
+        self._lanes = Lanes(clients, self._settings)
+        self._targets: tuple[BackfillTarget, ...] = ()
+        self._window = HistoryWindow(calendar, self._settings, clock.now())
+        self._under_way: dict[ContractKey, list[Request]] = {}
+        self._meanwhile: Meanwhile | None = None
+        self._wake = anyio.Event()
+        self._is_running = False
+        self._is_paused = False
+        self._must_plan = True
+        self._plan_at = math.inf
+        self._map_at = -math.inf
+        self._store_held_until = -math.inf
+        self._done_accounts: set[str] = set()
+        self._volatility_day: date | None = None
+        self._announced = 0
+
+    # ------------------------------------------------------------------ what the loop and the screens call
+
+    @property
+    def settings(self) -> BackfillSettings:
+        """How it goes about it."""
+        return self._settings
+
+    def set_targets(self, targets: Sequence[BackfillTarget]) -> None:
+        """Say whose history is wanted, in place of what was wanted before; requests under way go on."""
+        self._targets = tuple({target.key: target for target in targets}.values())
+        self._plan_again()
+
+    def pause(self) -> None:
+        """Ask for nothing more until `resume`; what is under way is still taken in."""
+        self._is_paused = True
+        self._wake.set()
+
+    def resume(self) -> None:
+        """Go on, also with accounts that were not allowed to read history."""
+        self._is_paused = False
+        self._lanes.forgive()
+        self._plan_again()
+
+    def retry_failed(self) -> None:
+        """Ask at once for everything that failed or waits for its next attempt."""
+        self._failures.forgive()
+        self._lanes.forgive()
+        self._queue.release()
+        self._plan_again()
+
+    def progress(self) -> BootstrapProgress:
+        """Return how it stands; cheap enough for every frame."""
+        left = len(self._queue) + self._lanes.under_way
+        return self._board.progress(self._seconds(), left, self._lanes.rate_limit())
+
+    async def gap_map(self) -> dict[str, tuple[DayCoverage, ...]]:
+        """Return the coverage of each group by trading day, as it is in the store now.
+
+        Raises:
+            StoreError: When the store cannot be read.
+        """
+        self._map_at = self._seconds() + self._settings.map_seconds
+        window, interval, targets = self._make_window(), self._settings.interval, self._targets
+        days = window.days({target.segment for target in targets})
+        if not days:
+            self._board.coverage = {}
+            return {}
+        coverage = await self._store.coverage(interval)
+        stored = await self._store.candle_days(interval, days[0], days[-1])
+        self._board.coverage = await build_gap_map(targets, window, interval, coverage, stored)
+        return self._board.coverage
+
+    # ------------------------------------------------------------------ the seed's methods
+
+    def is_bootstrap_done(self, account_id: str) -> bool:
+        """Return whether nothing is missing that this account could still be asked for."""
+        return account_id in self._done_accounts
+
+    def mark_bootstrap_done(self, account_id: str) -> None:
+        """Say that nothing is missing for an account; the next plan that finds a gap takes it back."""
+        self._done_accounts.add(account_id)
+
+    def reset_bootstrap_state(self) -> None:
+        """Forget for which accounts nothing is missing, and look again. What is stored stays."""
+        self._done_accounts.clear()
+        self._failures.forgive()
+        self._plan_again()
+
+    async def backfill_missing_history(
+        self, account_id: str, instruments: Sequence[Instrument], client: HistoryClient
+    ) -> bool:
+        """Fetch what is missing of some contracts through one account, and return when that is done.
+
+        Args:
+            account_id: Whose client it is.
+            instruments: Contracts.
+            client: Of the account.
+
+        Returns:
+            Whether nothing is missing now; only then is the account marked as done.
+
+        Raises:
+            StoreError: When the store does not take the candles.
+        """
+        window = self._make_window()
+        coverage = await self._store.coverage(self._settings.interval)
+        complete = True
+        for instrument in instruments:
+            target = BackfillTarget(
+                instrument.token, instrument.tradingsymbol, instrument.name, instrument.name, instrument.expiry,
+                segment=instrument.segment,
+            )  # fmt: skip
+            for request in missing_requests(window, target, coverage.get(target.key, ())):
+                try:
+                    await self._ask_until_answered(account_id, client, request, window)
+                except KiteError as error:
+                    complete = False
+                    if isinstance(error, AuthExpired | PermissionDenied):
+                        return False
+        if complete:
+            self.mark_bootstrap_done(account_id)
+        return complete
+
+    async def _ask_until_answered(
+        self, account_id: str, client: HistoryClient, request: Request, window: HistoryWindow
+    ) -> None:
+        """Ask a few times; what is doubtful is left to the next plan."""
+        attempts = 0
+        while True:
+            try:
+                self._take_in(request, await self._fetch_with(client, request, window))
+                return
+            except AuthExpired:
+                self._clients.report_auth_expired(account_id)
+                raise
+            except KiteError as error:
+                attempts += 1
+                if not error.retryable or attempts >= self._settings.attempts:
+                    await self._failures.add(request.target, error)
+                    raise
+                told = error.retry_after if isinstance(error, RateLimited) else None
+                await anyio.sleep(self._settings.delay(attempts) if told is None else told)
+
+    # ------------------------------------------------------------------ running
+
+    async def run(self) -> None:
+        """Fill gaps until cancelled.
+
+        Raises:
+            RuntimeError: When it is running already.
+        """
+        if self._is_running:
+            raise RuntimeError("the backfill is run once, by the ticker loop")
+        self._is_running = True
+        self._must_plan = True
+        try:
+            async with anyio.create_task_group() as group:
+                await self._supervise(group)
+        finally:
+            self._is_running = False
+            self._queue.clear()
+            self._under_way.clear()
+            self._board.start_rate(None)
+            self._board.state = BootstrapState.IDLE
+
+    async def _supervise(self, group: TaskGroup) -> None:
+        while True:
+            self._wake = anyio.Event()
+            try:
+                await self._advance(group)
+            except StoreError as error:
+                self._hold_for_store(error)
+            with anyio.move_on_after(self._seconds_to_wait()):
+                await self._wake.wait()
+
+    async def _advance(self, group: TaskGroup) -> None:
+        """Do what is due now."""
+        if self._is_paused:
+            self._board.state, self._board.detail = BootstrapState.PAUSED, ""
+            self._board.start_rate(None)
+            return
+        if self._seconds() < self._store_held_until:
+            return
+        if self._must_plan or self._clock.time_ns() / 1e9 >= self._plan_at:
+            await self._plan()
+        self._dispatch(group)
+        if not self._queue and not self._lanes.under_way:
+            await self._finish()
+        elif self._seconds() >= self._map_at:
+            await self.gap_map()
+
+    def _seconds_to_wait(self) -> float:
+        now, settings = self._seconds(), self._settings
+        if self._is_paused:
+            return math.inf
+        if now < self._store_held_until:
+            return self._store_held_until - now
+        due = [settings.poll if self._queue else math.inf, self._plan_at - self._clock.time_ns() / 1e9]
+        due += [at - now for at in (self._queue.next_ready(), self._lanes.next_free(now)) if at is not None]
+        # The wall clock may be set; looking at it each minute keeps the next plan in time.
+        return max(0.0, min(60.0, *due))
+
+    async def _finish(self) -> None:
+        """Nothing is left to ask for."""
+        if self._board.state is BootstrapState.DONE:
+            return
+        self._board.start_rate(None)
+        await self.gap_map()
+        await self._save_volatility()
+        failed = len(self._board.failed())
+        if not failed:
+            self._done_accounts.update(self._lanes.usable())
+        if self._board.requests_done > self._announced:
+            self._announced = self._board.requests_done
+            rest = f", {failed} instruments failed" if failed else ""
+            self._say(f"the history is there: {self._board.candles_stored:,} candles stored so far{rest}")
+        self._board.state, self._board.detail = BootstrapState.DONE, ""
+
+    async def _save_volatility(self) -> None:
+        day = self._window.last_closed_day({target.segment for target in self._targets})
+        if self._daily_volatility is None or day is None or day == self._volatility_day:
+            return
+        missing = set()
+        for underlying in {target.underlying for target in self._targets}:
+            latest = await self._store.atm_iv_history(underlying, 1)
+            if not latest or latest[0][0] < day:
+                missing.add(underlying)
+        if missing:
+            facts = [fact for fact in await self._daily_volatility(day) if fact.underlying in missing]
+            await self._store.save_daily_facts(day, volatility=facts)
+        self._volatility_day = day
+
+    # ------------------------------------------------------------------ planning
+
+    async def _plan(self) -> None:
+        """Compare what there must be with what there is, and queue the difference."""
+        self._must_plan = False
+        self._board.state, self._board.detail = BootstrapState.PLANNING, ""
+        self._meanwhile = meanwhile = Meanwhile()
+        try:
+            window, targets = self._make_window(), self._targets
+            await self._failures.load()
+            coverage = await self._store.coverage(self._settings.interval)
+            planned: list[tuple[Request, float | None]] = []
+            missing: list[BackfillTarget] = []
+            for number, target in enumerate(targets):
+                if number % _PLANNED_AT_ONCE == 0:
+                    await anyio.lowlevel.checkpoint()
+                busy = [one.span for one in self._under_way.get(target.key, ())] + meanwhile.spans_of(target.key)
+                requests = missing_requests(window, target, [*coverage.get(target.key, ()), *busy])
+                if requests or meanwhile.is_open(target.key) or target.key in self._under_way:
+                    missing.append(target)
+                if not self._failures.has_given_up(target.key):
+                    planned += [(request, self._ready_at(target)) for request in requests]
+            self._window = window
+            self._take_plan(targets, missing, planned, meanwhile)
+        finally:
+            self._meanwhile = None
+
+    def _ready_at(self, target: BackfillTarget) -> float | None:
+        seconds = self._failures.seconds_until_retry(target.key)
+        return None if seconds is None else self._seconds() + seconds
+
+    def _take_plan(
+        self,
+        targets: Sequence[BackfillTarget],
+        missing: Sequence[BackfillTarget],
+        planned: Sequence[tuple[Request, float | None]],
+        meanwhile: Meanwhile,
+    ) -> None:
+        wanted = {target.key for target in targets}
+        self._queue.clear()
+        for request, ready_at in [*planned, *meanwhile.returned]:
+            if request.target.key in wanted:
+                self._queue.push(request, ready_at)
+        self._board.set_targets(targets)
+        for target in missing:
+            self._board.open_contract(target)
+            self._failures.show(target)
+        left = len(self._queue) + self._lanes.under_way
+        self._board.gaps_found = self._board.gaps_filled + left
+        closes = self._window.next_close({target.segment for target in targets})
+        self._plan_at = math.inf if closes is None else closes.timestamp()
+        self._map_at = -math.inf
+        self._board.state = BootstrapState.RUNNING
+        if planned:
+            self._done_accounts.clear()
+            self._board.start_rate(self._seconds())
+            self._say(f"{len(missing):,} of {len(targets):,} instruments lack history: {left:,} requests")
+
+    # ------------------------------------------------------------------ asking
+
+    def _dispatch(self, group: TaskGroup) -> None:
+        """Give each account that may ask as many requests as it may have under way."""
+        now = self._seconds()
+        while (account := self._lanes.free(now)) is not None:
+            request = self._queue.pop(now)
+            if request is None:
+                break
+            self._lanes.start(account)
+            self._under_way.setdefault(request.target.key, []).append(request)
+            group.start_soon(self._ask, account, self._clients.client(account), request)
+        if self._queue and not self._lanes.usable():
+            self._board.detail = self._lanes.why_none()
+        elif self._queue or self._lanes.under_way:
+            self._board.state, self._board.detail = BootstrapState.RUNNING, ""
+
+    async def _ask(self, account: str, client: HistoryClient, request: Request) -> None:
+        try:
+            fetched = await self._fetch_with(client, request, self._window)
+        except AuthExpired as error:
+            self._leave_account(account, request, error)
+            self._clients.report_auth_expired(account)
+        except PermissionDenied as error:
+            self._leave_account(account, request, error)
+            self._lanes.deny(account, str(error))
+        except RateLimited as error:
+            self._board.rate_limited += 1
+            self._board.count_answer(self._seconds())
+            self._lanes.hold(account, self._seconds(), error.retry_after)
+            self._return(request)
+        except KiteError as error:
+            await self._on_failure(account, request, error)
+        except StoreError as error:
+            self._return(request)
+            self._hold_for_store(error)
+        else:
+            self._lanes.succeed(account)
+            self._board.count_answer(self._seconds())
+            self._take_in(request, fetched)
+        finally:
+            self._lanes.end(account)
+            self._end(request)
+            self._wake.set()
+        await self._close_if_complete(request.target)
+
+    async def _fetch_with(self, client: HistoryClient, request: Request, window: HistoryWindow) -> Fetched:
+        segment = request.target.segment
+        sessions = window.sessions(segment)
+        return await fetch_into_store(client, self._store, request, self._settings, sessions, window.dense(segment))
+
+    def _take_in(self, request: Request, fetched: Fetched) -> None:
+        """Note a stored answer; what is doubtful in it is asked for once more, later."""
+        self._board.candles_stored += fetched.candles
+        self._board.gaps_filled += 1
+        self._failures.succeeded(request.target.key)
+        if self._meanwhile is not None:
+            self._meanwhile.finished.append(request)
+        if fetched.doubtful and self._is_running:
+            self._board.gaps_found += 1
+            first, last = fetched.doubtful[0][0], fetched.doubtful[-1][1]
+            again = Request(request.target, first, last, look=1)
+            self._return(again, self._seconds() + self._settings.second_look)
+
+    async def _on_failure(self, account: str, request: Request, error: KiteError) -> None:
+        now = self._seconds()
+        self._board.count_answer(now)
+        if error.retryable:
+            self._lanes.hold(account, now)
+        try:
+            delay = await self._failures.add(request.target, error)
+        except StoreError as store_error:
+            self._hold_for_store(store_error)
+            delay = self._settings.longest_delay
+        if delay is not None:
+            self._return(request, self._seconds() + delay)
+
+    def _leave_account(self, account: str, request: Request, error: KiteError) -> None:
+        """An account cannot be asked: its requests go to the others."""
+        is_news = account in self._lanes.usable()
+        self._lanes.hold(account, self._seconds(), self._settings.poll)
+        self._return(request)
+        if is_news:
+            self._say(f"the history is fetched without {account}: {error}", Severity.WARNING, account)
+
+    def _return(self, request: Request, ready_at: float | None = None) -> None:
+        """Queue a request again."""
+        if self._meanwhile is not None:
+            self._meanwhile.returned.append((request, ready_at))
+        elif self._is_running:
+            self._queue.push(request, ready_at)
+
+    def _end(self, request: Request) -> None:
+        left = self._under_way.get(request.target.key, [])
+        if request in left:
+            left.remove(request)
+        if not left:
+            self._under_way.pop(request.target.key, None)
+
+    async def _close_if_complete(self, target: BackfillTarget) -> None:
+        key = target.key
+        is_open = self._queue.left_of(key) or key in self._under_way or self._failures.has_given_up(key)
+        if is_open or self._meanwhile is not None:
+            return  # a plan that is being made finds out by itself
+        self._board.finish_contract(target)
+        try:
+            await self._failures.clear(key)
+        except StoreError as error:
+            self._hold_for_store(error)
+
+    # ------------------------------------------------------------------ small things
+
+    def _plan_again(self) -> None:
+        self._must_plan = True
+        self._wake.set()
+
+    def _hold_for_store(self, error: StoreError) -> None:
+        self._store_held_until = self._seconds() + _STORE_PAUSE
+        if self._board.detail != str(error):
+            self._say(str(error), Severity.ERROR)
+        self._board.detail = str(error)
+        self._must_plan = True
+
+    def _make_window(self) -> HistoryWindow:
+        return HistoryWindow(self._calendar, self._settings, self._clock.now())
+
+    def _seconds(self) -> float:
+        return self._clock.monotonic_ns() / 1e9
+
+    def _say(self, text: str, severity: Severity = Severity.INFO, account: str = "") -> None:
+        self._events.add("bootstrap", text, severity=severity, account=account)
