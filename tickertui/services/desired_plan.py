@@ -161,6 +161,18 @@ class DesiredPlan:
         first, last = np.searchsorted(tokens, [token, token + 1])
         return tuple(self.sources[number] for number in numbers[first:last].tolist())
 
+    def owner_names(self) -> list[str]:
+        """Return who asks for each instrument, beside ``tokens``; several are listed with commas."""
+        tokens, numbers = self._owners
+        names = [source.owner for source in self.sources]
+        _, starts = np.unique(tokens, return_index=True)
+        owners = numbers.tolist()
+        ends = [*starts[1:].tolist(), len(owners)]
+        return [
+            names[owners[start]] if end - start == 1 else ", ".join(names[number] for number in owners[start:end])
+            for start, end in zip(starts.tolist(), ends, strict=True)
+        ]
+
     def rule_of(self, rule_id: int) -> RuleStatus | None:
         """Return one rule as it stands."""
         return next((status for status in self.rules if status.rule.rule_id == rule_id), None)

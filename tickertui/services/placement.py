@@ -36,7 +36,8 @@ NO_CONNECTION: Final = -1
 NO_PIN: Final = -1
 """Value of `Wanted.pins` of an instrument that may go anywhere."""
 
-_MODES: Final = {int(mode): mode for mode in Mode}
+MODES: Final = {int(mode): mode for mode in Mode}
+"""Value of a column of modes -> mode."""
 
 Integers = NDArray[np.int64]
 
@@ -253,7 +254,7 @@ class PlanDiff:
         found: dict[tuple[int, int], dict[int, Mode]] = {}
         for old, new in zip(self.moved_old.tolist(), self.moved_new.tolist(), strict=True):
             way = (int(self.old.connections[old]), int(self.new.connections[new]))
-            found.setdefault(way, {})[int(self.new.tokens[new])] = _MODES[int(self.new.modes[new])]
+            found.setdefault(way, {})[int(self.new.tokens[new])] = MODES[int(self.new.modes[new])]
         return found
 
     def _of_new(self, rows: NDArray[np.intp]) -> dict[int, dict[int, Mode]]:
@@ -297,7 +298,7 @@ def _by_connection(tokens: Integers, connections: Integers, modes: Integers) -> 
     found: dict[int, dict[int, Mode]] = {}
     for connection in np.unique(connections).tolist():
         rows = connections == connection
-        found[connection] = dict(zip(tokens[rows].tolist(), map(_MODES.__getitem__, modes[rows].tolist()), strict=True))
+        found[connection] = dict(zip(tokens[rows].tolist(), map(MODES.__getitem__, modes[rows].tolist()), strict=True))
     return found
 
 

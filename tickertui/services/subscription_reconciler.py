@@ -21,11 +21,11 @@ import numpy as np
 
 from tickertui.market.clock import Clock
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord
-from tickertui.market.ticks import Mode
 from tickertui.services.day_contracts import DayContracts
 from tickertui.services.desired_plan import DesiredPlan, merge
 from tickertui.services.expansion import FollowSettings, moved_strikes
 from tickertui.services.placement import (
+    MODES,
     NO_CONNECTION,
     AccountSlots,
     Assignments,
@@ -202,15 +202,18 @@ class SubscriptionReconciler:
     def _watch(self) -> Iterator[WatchedInstrument]:
         assert self._desired is not None
         placed, desired = self._assignments, self._desired
+        owners = desired.owner_names()
+        places = np.searchsorted(desired.tokens, placed.tokens).tolist()
+        accounts = {connection: placed.account_of(connection) for connection in placed.loads}
+        tokens, connections, modes = placed.tokens.tolist(), placed.connections.tolist(), placed.modes.tolist()
         for row in order_of(placed.tokens, desired.contracts.table).tolist():
-            token, connection = int(placed.tokens[row]), int(placed.connections[row])
             yield WatchedInstrument(
-                token=token,
-                label=_symbol(desired.contracts, token),
-                mode=Mode(int(placed.modes[row])),
-                account=placed.account_of(connection),
-                connection=connection,
-                owner=", ".join(source.owner for source in desired.owners_of(token)),
+                token=tokens[row],
+                label=_symbol(desired.contracts, tokens[row]),
+                mode=MODES[modes[row]],
+                account=accounts[connections[row]],
+                connection=connections[row],
+                owner=owners[places[row]],
             )
 
     # ------------------------------------------------------------------ the next plan
