@@ -167,7 +167,9 @@ class FakeBackend:
     plan: ReloadPlan = field(default_factory=some_plan)
     leg_list: tuple[WatchedInstrument, ...] = ()
     stored_candles: Candles = field(default_factory=Candles.empty)
+    candles_of: dict[int, Candles] = field(default_factory=dict)
     figures: HealthFigures = field(default_factory=lambda: HealthFigures(14.0, 212.0, 1.2, 0.04, "ok", 0, 4.1, 4_192))
+    notes: dict[date, str] = field(default_factory=dict)
     refusal: str = ""
     calls: list[tuple[object, ...]] = field(default_factory=list)
 
@@ -203,7 +205,7 @@ class FakeBackend:
     def expiries(self, underlying: str) -> tuple[ExpiryMark, ...]:
         today = self.clock.now().date()
         listed = tuple(expiry for expiry in self.table.expiries_of(underlying) if expiry >= today)
-        return expiry_marks(listed, today)
+        return expiry_marks(listed, today, self.notes)
 
     def chain(self, underlying: str, expiry: date) -> ChainRows | None:
         return self.table.chain(underlying, expiry)
@@ -274,7 +276,7 @@ class FakeBackend:
 
     async def candles(self, token: int, start: datetime, end: datetime) -> Candles:
         self._note("candles", token)
-        return self.stored_candles
+        return self.candles_of.get(token, self.stored_candles)
 
 
 def a_leg(token: int, label: str) -> WatchedInstrument:

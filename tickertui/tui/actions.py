@@ -38,8 +38,11 @@ class Action:
         label: One or two words for the footer.
         tooltip: One sentence for help and palette.
         context: Where it works.
-        footer: Place in the footer, lower first; 0 keeps it out.
+        footer: Place in the footer, lower first; 0 keeps it out. What does not fit is left out from the right.
         asks: Whether it changes something and asks first.
+        short: The label where the footer is narrow; empty for the same.
+        partner: Id of the action whose key stands beside this one's in the footer (``[ ] expiry``).
+        group: The footer's label of such a pair.
     """
 
     id: str
@@ -50,6 +53,9 @@ class Action:
     context: Context = Context.APP
     footer: int = 0
     asks: bool = False
+    short: str = ""
+    partner: str = ""
+    group: str = ""
 
     @property
     def display(self) -> str:
@@ -107,34 +113,69 @@ def key_display(key: str) -> str:
     return _DISPLAY.get(key, key)
 
 
-def _app(id: str, method: str, keys: str, label: str, tooltip: str, footer: int = 0, asks: bool = False) -> Action:
-    return Action(id, method, keys, label, tooltip, Context.APP, footer, asks)
+def _app(
+    id: str,
+    method: str,
+    keys: str,
+    label: str,
+    tooltip: str,
+    footer: int = 0,
+    *,
+    asks: bool = False,
+    short: str = "",
+) -> Action:
+    return Action(id, method, keys, label, tooltip, Context.APP, footer, asks, short)
 
 
-def _chain(id: str, method: str, keys: str, label: str, tooltip: str, footer: int = 0, asks: bool = False) -> Action:
-    return Action(id, method, keys, label, tooltip, Context.CHAIN, footer, asks)
+def _chain(
+    id: str,
+    method: str,
+    keys: str,
+    label: str,
+    tooltip: str,
+    footer: int = 0,
+    *,
+    short: str = "",
+    partner: str = "",
+    group: str = "",
+) -> Action:
+    return Action(id, method, keys, label, tooltip, Context.CHAIN, footer, False, short, partner, group)
 
+
+def _in(
+    context: Context, id: str, method: str, keys: str, label: str, tooltip: str, footer: int = 0, *, asks: bool = False
+) -> Action:
+    return Action(id, method, keys, label, tooltip, context, footer, asks)
+
+
+_SUBS, _BOOT, _EVENTS, _LIST = Context.SUBSCRIPTIONS, Context.BOOTSTRAP, Context.EVENTS, Context.LIST
 
 ACTIONS: Final[tuple[Action, ...]] = (
     _app("show-chain", "show_pane('chain')", "1", "Chain", "Show the option chain.", 1),
     _app("show-subscriptions", "show_pane('subscriptions')", "2", "Subs", "Show accounts, sockets and rules.", 2),
     _app("show-bootstrap", "show_pane('bootstrap')", "3", "Boot", "Show the backfill of history.", 3),
     _app("show-health", "show_pane('health')", "4", "Health", "Show background tasks and the program's health.", 4),
-    _app("show-analytics", "show_pane('analytics')", "5", "Analytics", "Show smile and open interest profile.", 5),
-    _app("show-events", "show_pane('events')", "6", "Events", "Show everything that happened.", 6),
+    _app(
+        "show-analytics", "show_pane('analytics')", "5", "Analytics", "Show smile and open interest profile.", 5,
+        short="Anly",
+    ),
+    _app("show-events", "show_pane('events')", "6", "Events", "Show everything that happened.", 6, short="Log"),
     _app("next-pane", "next_pane(1)", "tab", "Next", "Go to the next pane."),
     _app("previous-pane", "next_pane(-1)", "shift+tab", "Previous", "Go to the previous pane."),
     _app("jump", "jump", "ctrl+o", "Jump", "Jump to anything on screen by its letter."),
-    _app("reload-plan", "reload_plan", "r", "reload", "Plan a reload: show what would change, then apply it.", 40),
-    _app("login", "login", "L", "login", "Log an account in: fetch the day's token.", 0, True),
-    _app("toggle-mock", "toggle_mock", "M", "mock", "Switch the synthetic market on or off.", 0, True),
+    _app(
+        "reload-plan", "reload_plan", "r", "reload", "Plan a reload: show what would change, then apply it.", 15,
+        short="load",
+    ),
+    _app("login", "login", "L", "login", "Log an account in: fetch the day's token.", asks=True),
+    _app("toggle-mock", "toggle_mock", "M", "mock", "Switch the synthetic market on or off.", asks=True),
     _app("theme", "choose_theme", "t", "theme", "Choose a theme."),
-    _app("pause", "pause", "p", "pause", "Pause the display, never the feed."),
-    _app("command", "command_line", "colon", "cmd", "Type a command, with completion."),
+    _app("pause", "pause", "p", "pause", "Pause the display, never the feed.", 50),
+    _app("command", "command_line", "colon", "cmd", "Type a command, with completion.", 43),
     _app("screenshot", "save_picture", "S", "picture", "Save the screen as an SVG picture."),
-    _app("help", "show_help", "question_mark", "help", "List the keys of this pane.", 90),
+    _app("help", "show_help", "question_mark", "help", "List the keys of this pane.", 90, short=" "),
     _app("back", "back", "escape", "back", "Go back; never quits."),
-    _app("quit", "ask_quit", "q", "quit", "Quit; asks while a live feed runs.", 95),
+    _app("quit", "ask_quit", "q", "quit", "Quit; asks while a live feed runs.", 95, short=" "),
     _chain("strike-up", "cursor(-1, 0)", "up,k", "up", "Go one strike up."),
     _chain("strike-down", "cursor(1, 0)", "down,j", "down", "Go one strike down."),
     _chain("column-left", "cursor(0, -1)", "left,h", "left", "Go one column or side left."),
@@ -144,65 +185,75 @@ ACTIONS: Final[tuple[Action, ...]] = (
     _chain("first-strike", "edge(-1)", "g,home", "first", "Go to the first strike."),
     _chain("last-strike", "edge(1)", "G,end", "last", "Go to the last strike."),
     _chain("chain-to-atm", "to_atm", "a", "ATM", "Go to the strike at the money.", 10),
-    _chain("auto-centre", "auto_centre", "A", "auto-centre", "Keep the money in the middle, with hysteresis."),
-    _chain("previous-expiry", "expiry(-1)", "left_square_bracket", "previous expiry", "Show the expiry before."),
+    _chain("auto-centre", "auto_centre", "A", "auto", "Keep the money in the middle, with hysteresis.", 52),
+    _chain(
+        "previous-expiry", "expiry(-1)", "left_square_bracket", "previous expiry", "Show the expiry before.", 44,
+        partner="next-expiry", group="expiry",
+    ),
     _chain("next-expiry", "expiry(1)", "right_square_bracket", "next expiry", "Show the expiry after."),
-    _chain("pick-expiry", "pick_expiry", "e", "expiry", "Choose an expiry from the list.", 12),
-    _chain("pick-underlying", "pick_underlying", "u", "undl", "Choose an underlying, by typing part of it.", 13),
+    _chain("pick-expiry", "pick_expiry", "e", "expiry", "Choose an expiry from the list.", 11, short="exp"),
+    _chain("pick-underlying", "pick_underlying", "u", "undl", "Choose an underlying, by typing part of it.", 12),
     _chain("last-underlying", "last_underlying", "U", "last underlying", "Go back to the underlying before."),
-    _chain("wider", "strike_range(1)", "plus,equals_sign", "wider", "Show more strikes."),
+    _chain(
+        "wider", "strike_range(1)", "plus,equals_sign", "wider", "Show more strikes.", 45, partner="narrower",
+        group="range",
+    ),
     _chain("narrower", "strike_range(-1)", "minus", "narrower", "Show fewer strikes."),
-    _chain("next-columns", "next_columns", "c", "cols", "Switch the column preset: OI, price, Greeks, full.", 14),
+    _chain("next-columns", "next_columns", "c", "cols", "Switch the column preset: OI, price, Greeks, full.", 13),
     _chain("edit-columns", "edit_columns", "C", "edit columns", "Choose and order the columns of your own preset."),
-    _chain("next-view", "next_view", "v", "view", "Switch the view: chain, one side, straddle, by expiry."),
-    _chain("next-bar", "next_bar", "o", "bars", "Switch what the bars mean: OI, change in OI, volume."),
-    _chain("next-units", "next_units", "z", "units", "Switch units: lakh, lots, contracts."),
+    _chain("next-view", "next_view", "v", "view", "Switch the view: chain, one side, straddle, by expiry.", 46),
+    _chain("next-bar", "next_bar", "o", "bars", "Switch what the bars mean: OI, change in OI, volume.", 47),
+    _chain("next-units", "next_units", "z", "units", "Switch units: lakh, lots, contracts.", 48),
     _chain("maximise", "maximise", "Z", "maximise", "Give the pane the whole screen, or give it back."),
-    _chain("sort", "next_sort", "s", "sort", "Sort by strike, open interest, change or volume."),
-    _chain("filter", "filter", "f", "filter", "Show only rows that match."),
-    _chain("find", "find", "slash", "find", "Find a strike, symbol or expiry."),
+    _chain("sort", "next_sort", "s", "sort", "Sort by the column under the cursor: largest, smallest, by strike.", 53),
+    _chain("filter", "filter", "f", "filter", "Show only rows that match.", 54),
+    _chain("find", "find", "slash", "find", "Find a strike, symbol or expiry.", 49),
     _chain("why", "why", "i", "why", "Tell where this number comes from.", 41),
-    _chain("depth", "depth", "d", "depth", "Show the market depth of the leg."),
-    _chain("leg", "leg", "enter", "leg", "Open the leg: candles and open interest."),
+    _chain("depth", "depth", "d", "depth", "Show the market depth of the leg.", 42),
+    _chain("leg", "leg", "enter", "leg", "Open the leg: candles and open interest.", 55),
     _chain("pin", "pin", "space", "pin", "Keep this strike in sight."),
-    _chain("mark", "mark", "m", "mark", "Mark now: show changes since this moment."),
+    _chain("mark", "mark", "m", "mark", "Mark now: show changes since this moment.", 51),
     _chain("copy", "copy_cell", "y", "copy", "Copy the cell to the clipboard."),
     _chain("copy-row", "copy_row", "Y", "copy row", "Copy the row to the clipboard."),
-    Action(
-        "new-rule", "new_rule", "n", "new rule", "Subscribe a chain: see its cost first.", Context.SUBSCRIPTIONS, 20
-    ),
-    Action("drop-rule", "drop_rule", "D", "drop", "Drop the rule under the cursor.", Context.SUBSCRIPTIONS, 21, True),
-    Action(
-        "rebuild-feed", "rebuild", "R", "rebuild", "Reconnect this account's sockets.", Context.SUBSCRIPTIONS, 22, True
-    ),
-    Action("move-shard", "move", "X", "move", "Move this account's legs to others.", Context.SUBSCRIPTIONS, 23, True),
-    Action(
-        "pin-account", "pin_account", "space", "pin", "Pin the rule to an account, or unpin it.", Context.SUBSCRIPTIONS
-    ),
-    Action(
-        "open-legs",
-        "open_legs",
-        "enter",
-        "legs",
-        "List the legs behind this line, with reasons.",
-        Context.SUBSCRIPTIONS,
-        24,
-    ),
-    Action("toggle-bootstrap", "toggle_bootstrap", "b", "start/pause", "Start or pause the backfill.", Context.APP, 42),
-    Action("retry-failed", "retry_failed", "f", "retry", "Ask again for what failed.", Context.BOOTSTRAP, 25),
-    Action("gap-map", "gap_map", "enter", "gap map", "Show covered and missing days.", Context.BOOTSTRAP, 26),
-    Action("filter-events", "filter_events", "f", "filter", "Show only events that match.", Context.EVENTS, 27),
-    Action("copy-event", "copy_event", "y", "copy", "Copy the event to the clipboard.", Context.EVENTS, 28),
-    Action("list-up", "list_cursor(-1)", "up,k", "up", "Go one line up.", Context.LIST),
-    Action("list-down", "list_cursor(1)", "down,j", "down", "Go one line down.", Context.LIST),
-    Action("list-page-up", "list_page(-1)", "pageup", "page up", "Go one page up.", Context.LIST),
-    Action("list-page-down", "list_page(1)", "pagedown", "page down", "Go one page down.", Context.LIST),
-    Action("list-first", "list_edge(-1)", "g,home", "first", "Go to the first line.", Context.LIST),
-    Action("list-last", "list_edge(1)", "G,end", "last", "Go to the last line.", Context.LIST),
-    Action("leave-replay", "leave_replay", "Q", "leave replay", "Leave the replay.", Context.REPLAY, 30, True),
-)
+    _in(_SUBS, "new-rule", "new_rule", "n", "new", "Subscribe a chain: see its cost first.", 20),
+    _in(_SUBS, "drop-rule", "drop_rule", "D", "drop", "Drop the rule under the cursor.", 21, asks=True),
+    _in(_SUBS, "rebuild-feed", "rebuild", "R", "rebuild", "Reconnect this account's sockets.", 22, asks=True),
+    _in(_SUBS, "move-shard", "move", "X", "move", "Move this account's legs to others.", 23, asks=True),
+    _in(_SUBS, "pin-account", "pin_account", "space", "pin", "Pin the rule to an account, or unpin it.", 25),
+    _in(_SUBS, "open-legs", "open_legs", "enter", "legs", "List the legs behind this line, with reasons.", 24),
+    _app("toggle-bootstrap", "toggle_bootstrap", "b", "backfill", "Start or pause the backfill.", 16, short="boot"),
+    _in(_BOOT, "retry-failed", "retry_failed", "f", "retry", "Ask again for what failed.", 25),
+    _in(_BOOT, "gap-map", "gap_map", "enter", "gap map", "Show covered and missing days.", 26),
+    _in(_EVENTS, "filter-events", "filter_events", "f", "filter", "Show only events that match.", 27),
+    _in(_EVENTS, "copy-event", "copy_event", "y", "copy", "Copy the event to the clipboard.", 28),
+    _in(_LIST, "list-up", "list_cursor(-1)", "up,k", "up", "Go one line up."),
+    _in(_LIST, "list-down", "list_cursor(1)", "down,j", "down", "Go one line down."),
+    _in(_LIST, "list-page-up", "list_page(-1)", "pageup", "page up", "Go one page up."),
+    _in(_LIST, "list-page-down", "list_page(1)", "pagedown", "page down", "Go one page down."),
+    _in(_LIST, "list-first", "list_edge(-1)", "g,home", "first", "Go to the first line."),
+    _in(_LIST, "list-last", "list_edge(1)", "G,end", "last", "Go to the last line."),
+    _in(Context.REPLAY, "leave-replay", "leave_replay", "Q", "leave replay", "Leave the replay.", 9, asks=True),
+)  # fmt: skip
+
+NO_KEYS: Final[Mapping[str, str]] = {}
+"""A keymap that moves nothing."""
 
 BY_ID: Final[Mapping[str, Action]] = {action.id: action for action in ACTIONS}
+
+
+def key_name(action_id: str, keys: Mapping[str, str]) -> str:
+    """Return the first key of an action as it is printed on a keyboard, the user's own before the default."""
+    return key_display(keys.get(action_id, BY_ID[action_id].keys).split(",")[0].strip())
+
+
+def hint(keys: Mapping[str, str], *parts: tuple[str, str]) -> str:
+    """Return ``n  subscribe it    u  other underlying`` with the trader's own keys.
+
+    Args:
+        keys: The user's own keys by action id.
+        parts: (action id, what it is good for here).
+    """
+    return "    ".join(f"{key_name(action_id, keys)}  {text}" for action_id, text in parts)
 
 
 def bindings_of(*contexts: Context) -> list[Binding]:
@@ -241,9 +292,9 @@ def check_keymap(keys: Mapping[str, str]) -> Keymap:
 
 _TOGETHER: Final = {
     Context.CHAIN: (Context.APP, Context.CHAIN, Context.REPLAY),
-    Context.SUBSCRIPTIONS: (Context.APP, Context.SUBSCRIPTIONS, Context.LIST),
-    Context.BOOTSTRAP: (Context.APP, Context.BOOTSTRAP, Context.LIST),
-    Context.EVENTS: (Context.APP, Context.EVENTS, Context.LIST),
+    Context.SUBSCRIPTIONS: (Context.APP, Context.SUBSCRIPTIONS, Context.LIST, Context.REPLAY),
+    Context.BOOTSTRAP: (Context.APP, Context.BOOTSTRAP, Context.LIST, Context.REPLAY),
+    Context.EVENTS: (Context.APP, Context.EVENTS, Context.LIST, Context.REPLAY),
 }
 """Contexts that are active at the same time."""
 

@@ -18,7 +18,7 @@ from rich.traceback import Traceback
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from tickertui.tui.actions import ACTIONS
+from tickertui.tui.actions import ACTIONS, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.format import ASCII, UNICODE, GlyphSet
 from tickertui.tui.options import ScreenOptions
@@ -58,6 +58,7 @@ class TickerApp(App[int]):
             wanted = DEFAULT_THEME
         self.theme = wanted
         self.set_keymap(dict(options.keymap))
+        self.set_class(options.ascii_glyphs, "-ascii")
         self.theme_names: tuple[str, ...] = tuple(loaded)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -92,7 +93,7 @@ class TickerApp(App[int]):
             for action in ACTIONS:
                 yield SystemCommand(
                     f"{action.context}: {action.label}",
-                    f"{action.tooltip} ({action.display})",
+                    f"{action.tooltip} ({key_name(action.id, self.options.keymap)})",
                     lambda action_id=action.id: main.run_action_id(action_id),
                 )
 

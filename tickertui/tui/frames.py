@@ -268,6 +268,8 @@ class ChainFrame:
         states = states[states != DataState.WAITING]
         counts = np.bincount(states.ravel(), minlength=len(DataState))
         total = int(self.states[rows].size)
+        if total and not len(states):
+            return StateTag(DataState.WAITING, total, total)
         for state in _TAG_ORDER:
             if counts[state]:
                 return StateTag(state, int(counts[state]), total)

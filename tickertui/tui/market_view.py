@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase
 from tickertui.services.state import AccountState, FeedMode, RuntimeState
+from tickertui.tui.actions import NO_KEYS, key_name
 from tickertui.tui.frames import BannerKind, BannerView
 from tickertui.tui.states import Link, Links, MarketView
 
@@ -55,10 +57,19 @@ def _closed_label(calendar: MarketCalendar, segment: str, now: datetime) -> str:
     return "F&O CLOSED"
 
 
-def banner(runtime: RuntimeState, links: Links, market: MarketView, now: datetime) -> BannerView | None:
+def banner(
+    runtime: RuntimeState, links: Links, market: MarketView, now: datetime, keys: Mapping[str, str] = NO_KEYS
+) -> BannerView | None:
     """Return what the first row must say, the most important first; None while nothing must be said.
 
     A mock or a replay comes before everything: no other word may hide that the numbers are not the exchange's.
+
+    Args:
+        runtime: State of the loop.
+        links: Health of the sockets.
+        market: What the calendar says.
+        now: Aware datetime.
+        keys: The user's own keys by action id.
     """
     if runtime.feed is FeedMode.MOCK:
         return BannerView(BannerKind.MOCK, "MOCK DATA · NOT EXCHANGE PRICES")
@@ -67,7 +78,8 @@ def banner(runtime: RuntimeState, links: Links, market: MarketView, now: datetim
     expired = [account for account in runtime.accounts if account.state is AccountState.AUTH_EXPIRED]
     if expired:
         names = " ".join(account.account_id for account in expired)
-        return BannerView(BannerKind.LOGIN, f"{names} NEEDS A LOGIN · press L · retrying will not help")
+        press = key_name("login", keys)
+        return BannerView(BannerKind.LOGIN, f"{names} NEEDS A LOGIN · {press} logs in · retrying will not help")
     silent = [problem for problem in links.problems if problem.link in (Link.SILENT, Link.DOWN)]
     if silent and market.is_open:
         problem = silent[0]
@@ -76,5 +88,6 @@ def banner(runtime: RuntimeState, links: Links, market: MarketView, now: datetim
         more = f" and {len(silent) - 1} more" if len(silent) > 1 else ""
         word = "SILENT" if problem.link is Link.SILENT else "DOWN"
         reason = f" · {problem.status.last_error}" if problem.status.last_error else ""
-        return BannerView(BannerKind.SILENT, f"{problem.status.label} {word}{since}{more}{reason} · R rebuilds it now")
+        way_out = f"{key_name('show-subscriptions', keys)} {key_name('rebuild-feed', keys)} rebuilds it"
+        return BannerView(BannerKind.SILENT, f"{problem.status.label} {word}{since}{more}{reason} · {way_out}")
     return None

@@ -17,7 +17,8 @@ class ScreenOptions:
         theme: Name of a theme; an unknown one falls back to the default with a notice.
         ascii_glyphs: Whether only ASCII drawing characters are used.
         underlying: Chain to show first.
-        preset: Column preset to start with: oi, price, greeks or full.
+        preset: Column preset to start with: oi, price, greeks, full or one of the trader's own.
+        presets: The trader's own choices of columns by name, checked (`tickertui.tui.columns.user_preset`).
         units: Units to start with: lots, contracts or lakh.
         reference: What the at-the-money strike is measured from.
         frames_per_second: Of the display; the feed does not depend on it.
@@ -32,6 +33,7 @@ class ScreenOptions:
     ascii_glyphs: bool = False
     underlying: str = "NIFTY"
     preset: str = "oi"
+    presets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     units: str = "lakh"
     reference: ReferenceKind = ReferenceKind.SPOT
     frames_per_second: float = 10.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from tickertui.services.state import (
@@ -14,8 +14,11 @@ from tickertui.services.state import (
     RuntimeState,
 )
 from tickertui.tui import format as fmt
+from tickertui.tui.actions import NO_KEYS, key_name
 from tickertui.tui.backend import Backend
+from tickertui.tui.display_rate import DisplayRate
 from tickertui.tui.latency import LatencyMeter
+from tickertui.tui.states import MarketView
 from tickertui.tui.widgets.status_bar import StatusField
 
 _SKEW_S = 2.0
@@ -23,47 +26,94 @@ _CALM = (AccountState.LIVE, AccountState.READY, AccountState.STARTING)
 
 
 def status_view(
-    backend: Backend, runtime: RuntimeState, latency: LatencyMeter, *, paused: bool
+    backend: Backend,
+    runtime: RuntimeState,
+    latency: LatencyMeter,
+    market: MarketView,
+    rate: DisplayRate,
+    *,
+    said: str = "",
+    paused: bool,
+    wide: bool,
+    keys: Mapping[str, str] = NO_KEYS,
 ) -> tuple[StatusField, ...]:
-    """Return the fields of the status bar, in their fixed order."""
-    return tuple(_fields(backend, runtime, latency, paused=paused))
+    """Return the fields of the status bar, in their fixed order.
+
+    Args:
+        backend: The program.
+        runtime: State of the loop.
+        latency: Ticks to the screen.
+        market: What the calendar says.
+        rate: Of the display.
+        said: What the last key has changed, empty for nothing new.
+        paused: Whether the display is held.
+        wide: Whether there is room for figures that matter less.
+        keys: The user's own keys by action id.
+    """
+    fields = [
+        *([StatusField(said)] if said else []),
+        *_display(rate, paused=paused, keys=keys),
+        *_loop(runtime),
+        *_market(market),
+        StatusField(f"{runtime.ticks_per_second:,.0f} t/s"),
+        *_figures(backend, latency, wide=wide),
+        *_trouble(backend, runtime),
+    ]
+    return tuple(fields)
 
 
-def _fields(backend: Backend, runtime: RuntimeState, latency: LatencyMeter, *, paused: bool) -> Iterator[StatusField]:
-    now = backend.clock.now()
+def _display(rate: DisplayRate, *, paused: bool, keys: Mapping[str, str]) -> Iterator[StatusField]:
     if paused:
-        yield StatusField("PAUSED p resumes", alert=True)
+        yield StatusField(f"PAUSED {key_name('pause', keys)} resumes", alert=True)
+    if rate.slow is not None:
+        text = f"DISPLAY {rate.slow:.0f} fps, {rate.merged} frames merged: the terminal is slow"
+        yield StatusField(text, f"DISPLAY {rate.slow:.0f} fps", alert=True)
+
+
+def _loop(runtime: RuntimeState) -> Iterator[StatusField]:
     if runtime.state in (LoopState.FAILED, LoopState.STARTING, LoopState.RELOADING, LoopState.STOPPING):
         text = f"{runtime.state.upper()} {runtime.detail}".rstrip()
         yield StatusField(text, str(runtime.state.upper()), alert=runtime.state is LoopState.FAILED)
     for account in runtime.accounts:
         yield _account(account)
-    if not runtime.accounts:
+    if not runtime.accounts and runtime.feed is not FeedMode.REPLAY:
         yield StatusField("no account: mock only", "no account")
-    yield StatusField(f"{runtime.ticks_per_second:,.0f} t/s")
+
+
+def _market(market: MarketView) -> Iterator[StatusField]:
+    """When the market opens again, while it is shut."""
+    if not market.is_open and market.detail:
+        yield StatusField(market.detail)
+
+
+def _figures(backend: Backend, latency: LatencyMeter, *, wide: bool) -> Iterator[StatusField]:
     health = backend.health()
-    yield StatusField(f"drop {health.dropped:,}", alert=False)
+    yield StatusField(f"drop {health.dropped:,}")
     p99 = latency.percentile_ms(99)
-    if p99 is not None:
-        yield StatusField(f"tick→screen p99 {p99:,.0f} ms", f"p99 {p99:,.0f}ms")
-    if health.greeks_ms is not None:
-        yield StatusField(f"greeks {health.greeks_ms:.1f} ms", "")
+    if p99 is not None and wide:
+        yield StatusField(f"tick→screen p99 {p99:,.0f} ms")
+    if health.greeks_ms is not None and wide:
+        yield StatusField(f"greeks {health.greeks_ms:.1f} ms")
     boot = backend.bootstrap()
     if boot.state is not BootstrapState.IDLE:
-        paused_boot = boot.state is BootstrapState.PAUSED
-        yield StatusField(f"boot {boot.fraction:.0%}{' paused' if paused_boot else ''}")
+        paused = " paused" if boot.state is BootstrapState.PAUSED else ""
+        yield StatusField(f"boot {boot.fraction:.0%}{paused}")
+    if health.database != "ok":
+        yield StatusField(f"DB {health.database}", "DB AWAY", alert=True)
+    else:
+        yield StatusField("DB ●")
+
+
+def _trouble(backend: Backend, runtime: RuntimeState) -> Iterator[StatusField]:
+    if runtime.feed is not FeedMode.MOCK:
+        yield from _token(runtime, backend.clock.now())
     missing = len(runtime.unassigned)
     if missing:
         yield StatusField(f"{missing:,} UNASSIGNED", alert=True)
-    if health.database != "ok":
-        yield StatusField(f"DB {health.database}", "DB!", alert=True)
-    else:
-        yield StatusField("DB ●")
-    if runtime.feed is not FeedMode.MOCK:
-        yield from _token(runtime, now)
-    if health.clock_skew_s is not None and abs(health.clock_skew_s) > _SKEW_S:
-        way = "behind" if health.clock_skew_s < 0 else "ahead of"
-        yield StatusField(f"CLOCK {abs(health.clock_skew_s):.1f}s {way} the exchange", "CLOCK!", alert=True)
+    skew = backend.health().clock_skew_s
+    if skew is not None and abs(skew) > _SKEW_S:
+        way = "behind" if skew < 0 else "ahead of"
+        yield StatusField(f"CLOCK {abs(skew):.1f}s {way} the exchange", f"CLOCK {skew:+.1f}s", alert=True)
 
 
 def _account(account: AccountStatus) -> StatusField:

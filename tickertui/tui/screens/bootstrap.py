@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import nan
 from typing import ClassVar
@@ -11,10 +11,10 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from tickertui.services.state import BootstrapGroup, BootstrapProgress, BootstrapState, DayCoverage
-from tickertui.tui.actions import Context, bindings_of
+from tickertui.tui.actions import NO_KEYS, Context, bindings_of, hint
 from tickertui.tui.format import duration as format_duration
 from tickertui.tui.widgets.list_pane import ListPane
-from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row
+from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row, wrapped
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _STATE_ROLE = {
@@ -44,9 +44,9 @@ class BootstrapPane(ListPane):
         what: str
         key: str
 
-    def show(self, progress: BootstrapProgress) -> None:
+    def show(self, progress: BootstrapProgress, keys: Mapping[str, str] = NO_KEYS) -> None:
         """Show the picture of this moment."""
-        self.row_list.set_rows(list(bootstrap_rows(progress)))
+        self.row_list.set_rows(list(bootstrap_rows(progress, keys)))
 
     def action_retry_failed(self) -> None:
         """Ask again for what failed."""
@@ -74,64 +74,97 @@ def duration(seconds: float | None) -> str:
     return format_duration(nan if seconds is None else seconds)
 
 
-def bootstrap_rows(progress: BootstrapProgress, *, compact: bool = False) -> Iterator[Row]:
-    """Build the pane's rows; ``compact`` gives the few lines of the panel under the chain."""
-    state = Span(f"{progress.state}", _STATE_ROLE[progress.state])
+def bootstrap_rows(progress: BootstrapProgress, keys: Mapping[str, str] = NO_KEYS) -> Iterator[Row]:
+    """Build the pane's rows.
+
+    Args:
+        progress: The backfill at a glance.
+        keys: The user's own keys by action id.
+    """
     yield row(
-        "", " ", state,
-        f" {progress.fraction:.0%}  left {progress.requests_left:,} requests, {duration(progress.seconds_left)}",
+        "", Span(" Bootstrap · ", "title"), Span(f"{progress.state}", _STATE_ROLE[progress.state]),
+        Span(f" {progress.fraction:.0%} · {progress.requests_left:,} requests left, "
+             f"{duration(progress.seconds_left)}", "title"),
     )  # fmt: skip
-    limited = Span(f"429s: {progress.rate_limited}", "warn" if progress.rate_limited else "quiet")
-    yield row("", f" {progress.rate:.1f}/{progress.rate_limit:.1f} requests/s   ", limited)
+    yield row("", f" {progress.rate:.1f} of {progress.rate_limit:.1f} requests/s   ", _limited(progress))
+    if progress.detail:
+        yield from wrapped(progress.detail, "warn")
+    yield heading("")
+    if not progress.groups:
+        yield row("", Span(" Nothing to backfill: no instrument of the plan has a gap.", "quiet"))
+    for group in progress.groups:
+        yield _group_row(group, 36)
+    yield row(
+        "", Span(f" {progress.gaps_found:,} gaps found, {progress.gaps_filled:,} filled; "
+                 f"{progress.candles_stored:,} candles stored", "quiet"),
+    )  # fmt: skip
+    yield from _failure_rows(progress, keys)
+    yield from _coverage_rows(progress, keys)
+
+
+def _limited(progress: BootstrapProgress) -> Span:
+    return Span(f"429s: {progress.rate_limited}", "warn" if progress.rate_limited else "quiet")
+
+
+def bootstrap_panel(progress: BootstrapProgress) -> Iterator[Row]:
+    """Build the small panel under the chain: 38 cells at 120 columns."""
+    yield row(
+        "", " ", Span(f"{progress.state}", _STATE_ROLE[progress.state]),
+        f" {progress.rate:.1f}/{progress.rate_limit:.1f} r/s  ", _limited(progress),
+    )  # fmt: skip
     if progress.detail:
         yield row("", Span(f" {progress.detail}", "warn"))
     if not progress.groups:
-        yield row("", Span(" Nothing to backfill: no instrument of the plan has a gap.", "quiet"))
-    width = 10 if compact else 24
-    for group in progress.groups:
-        yield _group_row(group, width)
-    sums = f" gaps found {progress.gaps_found:,}, filled {progress.gaps_filled:,}; candles {progress.candles_stored:,}"
-    yield row("", Span(sums, "quiet"))
-    if compact:
-        return
-    yield from _failure_rows(progress)
-    yield from _coverage_rows(progress)
+        yield row("", Span(" nothing to backfill", "quiet"))
+    groups = sorted(progress.groups, key=lambda group: group.done >= group.total)
+    for group in groups[:6]:
+        yield _group_row(group, 10, label=14)
+    if len(groups) > 6:
+        yield row("", Span(f" and {len(groups) - 6} more", "quiet"))
+    failed = sum(group.failed for group in progress.groups)
+    yield row("", f" gaps {progress.gaps_found - progress.gaps_filled:,} ",
+              Span(f" failed {failed}", "warn" if failed else "quiet"))  # fmt: skip
 
 
-def _group_row(group: BootstrapGroup, width: int) -> Row:
+def _group_row(group: BootstrapGroup, width: int, label: int = 18) -> Row:
     fraction = group.done / group.total if group.total else 1.0
     failed = Span(f"  {group.failed} failed", "warn") if group.failed else ""
     return row(
-        f"group:{group.label}", f" {group.label:<18} ", Span(bar(fraction, width), "bar"),
-        f" {group.done:>5,}/{group.total:,}", failed,
+        f"group:{group.label}", f" {group.label:<{label}} ", Span(bar(fraction, width), "bar"),
+        f" {group.done:>{4 if width < 20 else 6},}/{group.total:,}", failed,
     )  # fmt: skip
 
 
-def _failure_rows(progress: BootstrapProgress) -> Iterator[Row]:
+def _failure_rows(progress: BootstrapProgress, keys: Mapping[str, str]) -> Iterator[Row]:
     if not progress.failures:
         return
     yield heading("")
-    yield row("", Span(f" Failed: {len(progress.failures)}", "warn"), Span("   f asks again", "quiet"))
+    yield row(
+        "",
+        Span(f" Failed: {len(progress.failures)}", "warn"),
+        Span(f"   {hint(keys, ('retry-failed', 'asks again'))}", "quiet"),
+    )
     for failure in progress.failures[:50]:
         again = f", again at {failure.retry_at:%H:%M:%S}" if failure.retry_at else ""
         yield row(
-            f"failure:{failure.token}", f"   {failure.label:<28}",
-            Span(f"{failure.reason} (tried {failure.attempts}×{again})", "quiet"),
+            f"failure:{failure.token}", f"   {failure.label:<21}",
+            Span(f"{failure.reason}, tried {failure.attempts}×{again}", "quiet"),
         )  # fmt: skip
 
 
-def _coverage_rows(progress: BootstrapProgress) -> Iterator[Row]:
+def _coverage_rows(progress: BootstrapProgress, keys: Mapping[str, str]) -> Iterator[Row]:
     if not progress.coverage:
         return
     days = next(iter(progress.coverage.values()))
     yield heading("")
-    yield heading(" Coverage".ljust(20) + " ".join(f"{day.day:%d}" for day in days))
+    yield heading(" Coverage".ljust(20) + " ".join(f"{day.day:%d}" for day in days) + f"  {days[-1].day:%b}")
     for label, group_days in progress.coverage.items():
         cells: list[Span | str] = [f" {label:<18} "]
         for day in group_days:
             cells += [coverage_span(day), " "]
         yield row(f"coverage:{label}", *cells)
-    yield row("", Span(" █ complete  ▓ asked, candles missing  ░ not asked yet  Enter shows the gap map", "quiet"))
+    legend = f" █ complete  ▓ asked, candles missing  ░ not asked yet    {hint(keys, ('gap-map', 'gap map'))}"
+    yield row("", Span(legend, "quiet"))
 
 
 def coverage_span(day: DayCoverage) -> Span:

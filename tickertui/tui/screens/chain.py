@@ -3,44 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.geometry import Offset
+from textual.message import Message
 
-from tickertui.market.board import MarketBoard
-from tickertui.market.candles import Candles
 from tickertui.market.chain import OptionChain, Side
-from tickertui.market.hours import CalendarError
 from tickertui.market.instruments import Instrument, InstrumentKind
-from tickertui.services.state import AccountState, RuntimeState, WatchedInstrument
+from tickertui.services.state import AccountState, RuntimeState
 from tickertui.tui import format as fmt
-from tickertui.tui.actions import Context, bindings_of
+from tickertui.tui.actions import Context, bindings_of, hint, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.chain_reader import ChainContext, ChainReader, HeaderQuote
-from tickertui.tui.columns import COLUMNS, PRESETS, Preset, user_preset
+from tickertui.tui.columns import PRESETS, Preset, View, user_preset
 from tickertui.tui.format import Units
-from tickertui.tui.frames import ChainFrame, ExpiryMark, Field
+from tickertui.tui.frames import ChainFrame, ExpiryMark
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.options import ScreenOptions
+from tickertui.tui.row_filters import FILTERS
+from tickertui.tui.screens.by_expiry import TermLook, TermReader, term_rows
 from tickertui.tui.screens.columns import ColumnsScreen
 from tickertui.tui.screens.jump import JumpTarget
-from tickertui.tui.screens.leg import LegContext, depth_rows, leg_rows, title_of, why_rows
-from tickertui.tui.screens.modals import Choice, ListScreen, PickerScreen
-from tickertui.tui.states import DataState, Links, MarketView
+from tickertui.tui.screens.leg import name_of
+from tickertui.tui.screens.leg_views import LegViews
+from tickertui.tui.screens.modals import Choice, PickerScreen
+from tickertui.tui.states import Links, MarketView
 from tickertui.tui.widgets.chain_grid import ChainGrid, Leg
 from tickertui.tui.widgets.chain_view import ChainView
+from tickertui.tui.widgets.row_list import RowList
 
 _SWITCH_PATIENCE_NS = 3_000_000_000
 """The chain before stays, dimmed, until the new one has a price, but not longer than this."""
 
-RowFilter = Callable[[ChainFrame], NDArray[np.bool_]]
+_HEADER_INDICES = {"BANKNIFTY": "BANKNIFTY", "SENSEX": "SENSEX", "INDIA VIX": "VIX"}
+"""Indices that the header line shows beside the underlying, and what it calls them."""
 
 
 class ChainPane(Vertical):
@@ -54,6 +56,28 @@ class ChainPane(Vertical):
 
     CONTEXTS: ClassVar[tuple[Context, ...]] = (Context.CHAIN,)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.CHAIN)]
+    DEFAULT_CSS = """
+    ChainPane {
+        & > #by-expiry { display: none; height: 1fr; }
+        &.-by-expiry > #by-expiry { display: block; }
+        &.-by-expiry > ChainView { height: auto; }
+        &.-by-expiry ChainGrid { display: none; }
+        &.-by-expiry Totals { display: none; }
+    }
+    """
+
+    @dataclass
+    class Said(Message):
+        """A key has changed the look in a way that the rows alone do not tell.
+
+        Attributes:
+            text: A few words for the status bar.
+        """
+
+        text: str
+
+    def _say(self, text: str) -> None:
+        self.post_message(self.Said(text))
 
     def __init__(
         self, backend: Backend, options: ScreenOptions, latency: LatencyMeter, *, id: str | None = None
@@ -68,7 +92,9 @@ class ChainPane(Vertical):
         self._next: ChainReader | None = None
         self._switched_ns = 0
         self._around = ChainContext(convention=options.convention, reference=options.reference)
-        self._own_preset: Preset | None = None
+        self._presets: dict[str, Preset] = {**PRESETS, **_own_presets(options)}
+        self._legs = LegViews(self, backend, options.convention)
+        self._term: TermReader | None = None
         self._chosen_expiry: date | None = None
         self._runtime: RuntimeState | None = None
         self._seen = -1
@@ -76,9 +102,9 @@ class ChainPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Header, strip, grid and totals as one view."""
-        yield ChainView(
-            preset=PRESETS[self._options.preset], glyphs=fmt.ASCII if self._options.ascii_glyphs else fmt.UNICODE
-        )
+        preset = self._presets.get(self._options.preset, PRESETS["oi"])
+        yield ChainView(preset=preset, glyphs=fmt.ASCII if self._options.ascii_glyphs else fmt.UNICODE)
+        yield RowList(id="by-expiry")
 
     def on_mount(self) -> None:
         """Take over the options that the grid is not built with."""
@@ -114,7 +140,10 @@ class ChainPane(Vertical):
 
     def take_focus(self) -> None:
         """Give the keys to the rows."""
-        self.grid.focus()
+        if self._term is not None:
+            self.query_one("#by-expiry", RowList).focus()
+        else:
+            self.grid.focus()
 
     def fit(self, width: int, height: int) -> None:
         """Adapt to the screen."""
@@ -126,8 +155,8 @@ class ChainPane(Vertical):
         """Take in what changes slowly around the chain."""
         self._refresh_expiries()
         others = tuple(
-            HeaderQuote(name, token)
-            for name in ("BANKNIFTY", "SENSEX", "INDIA VIX")
+            HeaderQuote(label, token)
+            for name, label in _HEADER_INDICES.items()
             if name != self._wanted and (token := self._backend.index_token(name))
         )
         self._runtime = runtime
@@ -146,12 +175,21 @@ class ChainPane(Vertical):
         self.expiries = self._backend.expiries(self._wanted)
         if not self.expiries:
             return
-        listed = [mark.expiry for mark in self.expiries]
-        expiry = self._chosen_expiry if self._chosen_expiry in listed else listed[0]
+        expiry = self._expiry_to_show([mark.expiry for mark in self.expiries])
         reader = self._next or self._reader
         shown = reader is not None and (reader.key.underlying, reader.key.expiry) == (self._wanted, expiry)
         if not shown or reader is None or self._backend.chain(self._wanted, expiry) is not reader.chain.contracts:
             self._open(expiry)
+
+    def _expiry_to_show(self, listed: list[date]) -> date:
+        """The one that was asked for, else the nearest that the plan carries, else the nearest."""
+        if self._chosen_expiry in listed:
+            return self._chosen_expiry
+        return next((expiry for expiry in listed if self._is_carried(expiry)), listed[0])
+
+    def _is_carried(self, expiry: date) -> bool:
+        contracts = self._backend.chain(self._wanted, expiry)
+        return contracts is not None and bool(self._backend.board.rows(contracts.call_tokens.tolist()).any())
 
     def _open(self, expiry: date) -> None:
         contracts = self._backend.chain(self._wanted, expiry)
@@ -173,6 +211,7 @@ class ChainPane(Vertical):
 
     def _take_next(self) -> None:
         self._reader, self._next = self._next, None
+        self.view.say_loading("")
         self._seen = -1
         self.grid.set_dimmed(False)
 
@@ -181,13 +220,18 @@ class ChainPane(Vertical):
         if self._next is not None:
             self._next.context = self._around
             waited = self._backend.clock.monotonic_ns() - self._switched_ns
-            if self._next.read().loaded or waited > _SWITCH_PATIENCE_NS:
+            coming = self._next.read()
+            self.view.say_loading(
+                f"{coming.key.underlying} {coming.key.expiry:%d%b} loading {coming.loaded}/{coming.legs}"
+            )
+            if coming.loaded or waited > _SWITCH_PATIENCE_NS:
                 self._take_next()
         reader = self._reader
         if reader is not None:
             reader.context = self._around
             self.view.show(reader.read())
             self._measure(reader.chain)
+        self._show_term()
         self.view.show_notice(self._notice())
 
     def _measure(self, chain: OptionChain) -> None:
@@ -203,19 +247,23 @@ class ChainPane(Vertical):
         """What to say in the middle of an empty chain; empty when there is a chain."""
         if self._reader is not None and self.current_frame is not None and self.current_frame.legs:
             return ""
+        keys = self._options.keymap
         accounts = self._runtime.accounts if self._runtime is not None else ()
         refused = [account.account_id for account in accounts if account.state is AccountState.AUTH_EXPIRED]
         day = self._backend.instruments_day()
+        other = ("pick-underlying", "other underlying")
         if day is None:
-            why = f"\n{' '.join(refused)} needs a login: L" if refused else ""
+            why = f"\n\n{' '.join(refused)} needs a login: {key_name('login', keys)}" if refused else ""
             return f"No instruments yet: the day's list of contracts has not been loaded.{why}"
         if not self.expiries:
-            return f"There are no options on {self._wanted} in the list of {day:%d %b %Y}.\nu  other underlying"
+            return f"There are no options on {self._wanted} in the list of {day:%d %b %Y}.\n\n{hint(keys, other)}"
+        subscribe = f"{key_name('show-subscriptions', keys)} {key_name('new-rule', keys)}  subscribe it, its cost first"
         if self._runtime is None or not self._runtime.instruments:
-            return (
-                f"Nothing is subscribed yet.\nn  subscribe {self._wanted}, its cost shown first    u  other underlying"
-            )
-        return f"Nothing in your subscriptions asks for {self._wanted} yet.\nn  subscribe it    u  other underlying"
+            return f"Nothing is subscribed yet.\n\n{subscribe}    {hint(keys, other)}"
+        shown = f"{self._wanted} {self.expiry:%d %b}" if self.expiry else self._wanted
+        contracts = self._backend.chain(self._wanted, self.expiry) if self.expiry else None
+        listed = f"\nThe list of {day:%d %b %Y} has {len(contracts.strikes)} strikes of it." if contracts else ""
+        return f"Nothing in your subscriptions asks for {shown} yet.{listed}\n\n{subscribe}    {hint(keys, other)}"
 
     # ------------------------------------------------------------------ which chain
 
@@ -252,7 +300,8 @@ class ChainPane(Vertical):
 
     def _underlying_note(self, name: str) -> str:
         marks = self._backend.expiries(name)
-        return f"{len(marks)} expiries, next {marks[0].expiry:%d %b}" if marks else ""
+        count = f"{len(marks)} expiries, next" if len(marks) > 1 else "one expiry,"
+        return f"{count} {marks[0].expiry:%d %b}" if marks else ""
 
     def action_pick_expiry(self) -> None:
         """Choose an expiry."""
@@ -264,7 +313,7 @@ class ChainPane(Vertical):
     def _expiry_text(self, mark: ExpiryMark) -> str:
         contracts = self._backend.chain(self._wanted, mark.expiry)
         strikes = f"{len(contracts.strikes)} strikes" if contracts is not None else ""
-        today = " expires today" if mark.is_today else ""
+        today = "  expires today" if mark.is_today else ""
         return f"{mark.letter} {mark.expiry:%d %b %Y}  {mark.days:>3}d  {strikes}{today}"
 
     def _ask(self, picker: PickerScreen, take: Callable[[str], None]) -> None:
@@ -275,7 +324,7 @@ class ChainPane(Vertical):
 
         def search(text: str) -> list[Choice]:
             return [
-                Choice(str(found.token), title_of(found).partition(" · ")[0], found.tradingsymbol)
+                Choice(str(found.token), name_of(found), found.tradingsymbol)
                 for found in self._backend.search(text, 20)
             ]
 
@@ -312,16 +361,28 @@ class ChainPane(Vertical):
     # ------------------------------------------------------------------ moving and looks
 
     def action_cursor(self, rows: int, columns: int) -> None:
-        """Move the cursor."""
-        self.grid.move_cursor(rows=rows, columns=columns)
+        """Move the cursor; in the view by expiry, left and right go to the neighbouring strikes."""
+        if self._term is None:
+            self.grid.move_cursor(rows=rows, columns=columns)
+        elif columns:
+            self.grid.move_cursor(rows=columns)
+            self._show_term()
+        else:
+            self.query_one("#by-expiry", RowList).move(rows)
 
     def action_page(self, pages: int) -> None:
         """Move by pages."""
-        self.grid.page(pages)
+        if self._term is None:
+            self.grid.page(pages)
+        else:
+            self.query_one("#by-expiry", RowList).page(pages)
 
     def action_edge(self, direction: int) -> None:
-        """Go to the first or last strike."""
-        self.grid.to_end(last=direction > 0)
+        """Go to the first or last strike, or expiry."""
+        if self._term is None:
+            self.grid.to_end(last=direction > 0)
+        else:
+            self.query_one("#by-expiry", RowList).edge(direction)
 
     def action_to_atm(self) -> None:
         """Go to the money."""
@@ -330,7 +391,7 @@ class ChainPane(Vertical):
     def action_auto_centre(self) -> None:
         """Follow the money, or not."""
         self.grid.set_auto_centre(not self.grid.auto_centre)
-        self.notify(f"auto-centre {'on' if self.grid.auto_centre else 'off'}", timeout=2)
+        self._say(f"auto-centre {'on' if self.grid.auto_centre else 'off'}")
 
     def action_strike_range(self, steps: int) -> None:
         """Show more or fewer strikes."""
@@ -338,34 +399,74 @@ class ChainPane(Vertical):
 
     def action_next_columns(self) -> None:
         """Switch the column preset."""
-        presets = [*PRESETS.values(), *([self._own_preset] if self._own_preset else [])]
-        names = [preset.name for preset in presets]
+        names = list(self._presets)
         place = names.index(self.grid.preset.name) if self.grid.preset.name in names else -1
-        self.grid.set_preset(presets[(place + 1) % len(presets)])
+        self.grid.set_preset(self._presets[names[(place + 1) % len(names)]])
+        self._say(f"columns: {self.grid.preset.name}")
 
     def action_edit_columns(self) -> None:
         """Choose the columns of an own preset."""
 
         def take(names: tuple[str, ...] | None) -> None:
             if names:
-                self._own_preset = user_preset("own", names)
-                self.grid.set_preset(self._own_preset)
+                self._presets["own"] = user_preset("own", names)
+                self.grid.set_preset(self._presets["own"])
 
         self.app.push_screen(ColumnsScreen(self.grid.preset.columns), take)
 
     def action_next_view(self) -> None:
-        """Switch the view."""
-        self.grid.set_view(self.grid.view.next)
+        """Switch the view: both sides, one side, straddle, by expiry."""
+        if self._term is not None:
+            self._close_term()
+            self.grid.set_view(View.CHAIN)
+        elif self.grid.view is View.STRADDLE:
+            self._open_term()
+        else:
+            self.grid.set_view(self.grid.view.next)
+        self._say(f"view: {'by expiry' if self._term is not None else self.grid.view}")
+
+    # ------------------------------------------------------------------ by expiry
+
+    def _open_term(self) -> None:
+        leg = self.grid.leg
+        if leg is not None and self.expiries:
+            self._term = TermReader(self._backend, self._wanted, self.expiries, leg.strike)
+            self.add_class("-by-expiry")
+            self._show_term()
+            self.take_focus()
+
+    def _close_term(self) -> None:
+        self._term = None
+        self.remove_class("-by-expiry")
+        self.take_focus()
+
+    def _show_term(self) -> None:
+        """Renew the view by expiry, when it is open: for the strike under the cursor."""
+        frame, leg = self.current_frame, self.grid.leg
+        if self._term is None or frame is None or leg is None:
+            return
+        if self._term.strike != leg.strike or self._term.marks != self.expiries:
+            self._term = TermReader(self._backend, self._wanted, self.expiries, leg.strike)
+        width, units = self.size.width, self.grid.units
+        look = TermLook(width, units, self._term.lot_size, frame.summary.reference.price)
+        self.query_one("#by-expiry", RowList).set_rows(list(term_rows(self._term.read(self._around), self._term, look)))
+
+    def on_row_list_chosen(self, message: RowList.Chosen) -> None:
+        """Show the chain of the expiry that was chosen."""
+        message.stop()
+        self._close_term()
+        self.grid.set_view(View.CHAIN)
+        self.select(self._wanted, date.fromisoformat(message.key.partition(":")[2]))
 
     def action_next_bar(self) -> None:
         """Switch what the bars mean."""
         self.grid.set_bars(self.grid.bars.next)
-        self.notify(f"bars: {self.grid.bars.label}", timeout=2)
+        self._say(f"bars: {self.grid.bars.label}")
 
     def action_next_units(self) -> None:
         """Switch units."""
         self.grid.set_units(self.grid.units.next)
-        self.notify(f"units: {self.grid.units}", timeout=2)
+        self._say(f"units: {self.grid.units}")
 
     def action_maximise(self) -> None:
         """Give the chain the whole screen, or give it back."""
@@ -375,10 +476,10 @@ class ChainPane(Vertical):
         """Sort by the column under the cursor, the other way round, then by strike again."""
         sort = self.grid.sort_by_cursor()
         if sort is None:
-            self.notify("sorted by strike", timeout=2)
+            self._say("sorted by strike")
         else:
             way = "largest first" if sort.descending else "smallest first"
-            self.notify(f"sorted by {sort.field.name.lower()} of the {sort.side.label}, {way}", timeout=2)
+            self._say(f"sorted by {sort.field.name.lower()} of the {sort.side.label}, {way}")
 
     def action_filter(self) -> None:
         """Choose which strikes are shown."""
@@ -393,80 +494,51 @@ class ChainPane(Vertical):
         """Mark now: the marked columns show what changed since."""
         if self._reader is not None:
             at = self._reader.mark_now()
-            self.notify(f"marked {at:%H:%M:%S}; C adds the columns OI±m, LTP±m, Vol±m", timeout=4)
+            columns = key_name("edit-columns", self._options.keymap)
+            self._say(f"marked {at:%H:%M:%S}: {columns} adds the columns OI±m, LTP±m, Vol±m")
 
     def back(self) -> None:
-        """Undo a narrowing: the filter, the sort, the maximised pane."""
+        """Undo a narrowing: the view by expiry, the filter, the sort, the maximised pane."""
+        if self._term is not None:
+            self._close_term()
+            self.grid.set_view(View.CHAIN)
+            return
         self.grid.set_filter(None)
         self.grid.set_sort(None)
         self.screen.remove_class("-maximised")
 
     # ------------------------------------------------------------------ one leg
 
-    def _leg(self) -> tuple[Leg, Instrument] | None:
+    @property
+    def leg(self) -> Leg | None:
+        """The leg under the cursor, also in the view by expiry."""
         leg = self.grid.leg
-        found = self._backend.instrument(leg.token) if leg is not None and leg.token >= 0 else None
-        if leg is None or found is None:
-            self.notify("there is no contract under the cursor", severity="warning", timeout=3)
-            return None
-        return leg, found
+        if leg is None or self._term is None:
+            return leg
+        key = self.query_one("#by-expiry", RowList).cursor_key.partition(":")[2]
+        token = self._term.token(date.fromisoformat(key), leg.side) if key else -1
+        return Leg(token, leg.strike, leg.side, "ltp", leg.row)
+
+    @property
+    def instrument(self) -> Instrument | None:
+        """The contract under the cursor."""
+        leg = self.leg
+        return self._backend.instrument(leg.token) if leg is not None and leg.token >= 0 else None
 
     def action_why(self) -> None:
         """Tell where this number comes from."""
-        found = self._leg()
-        if found is not None:
-            leg, instrument = found
-            rows = list(why_rows(self._backend.board, self._backend.clock, self._leg_context(leg, instrument)))
-            self.app.push_screen(ListScreen(title_of(instrument), rows))
-
-    def _leg_context(self, leg: Leg, instrument: Instrument) -> LegContext:
-        board, frame = self._backend.board, self.current_frame
-        watched = next((item for item in self._backend.legs() if item.token == instrument.token), None)
-        state = DataState(int(frame.states[leg.row, leg.side])) if frame is not None else DataState.WAITING
-        return LegContext(
-            instrument=instrument,
-            leg=watched,
-            socket=self._socket_label(board, instrument.token, watched),
-            state=state,
-            convention=self._options.convention,
-            expires_at=self._expires_at(instrument),
-        )
-
-    def _socket_label(self, board: MarketBoard, token: int, watched: WatchedInstrument | None) -> str:
-        number = watched.connection if watched is not None else int(board.connections[board.row(token)])
-        for account in self._backend.runtime().accounts:
-            for status in account.connections:
-                if status.connection == number and watched is not None:
-                    return status.label
-        return ""
-
-    def _expires_at(self, instrument: Instrument) -> datetime | None:
-        if instrument.expiry is None:
-            return None
-        try:
-            return self._backend.calendar.expiry_instant(instrument.segment, instrument.expiry)
-        except CalendarError:
-            return None
+        self._legs.show("why")
 
     def action_depth(self) -> None:
         """Show the order book."""
-        found = self._leg()
-        if found is not None:
-            rows = list(depth_rows(self._backend.board, found[1]))
-            self.app.push_screen(ListScreen(f"Depth of {title_of(found[1])}", rows))
+        self._legs.show("depth")
 
     def action_leg(self) -> None:
-        """Open the leg's day."""
-        found = self._leg()
-        if found is not None:
-            self.run_worker(self._show_leg(found[1]), group="leg", exclusive=True)
-
-    async def _show_leg(self, instrument: Instrument) -> None:
-        now = self._backend.clock.now()
-        start = datetime.combine(now.date() - timedelta(days=4), time(0, 0), tzinfo=now.tzinfo)
-        candles: Candles = await self._backend.candles(instrument.token, start, now)
-        rows = list(leg_rows(self._backend.board, instrument, candles))
-        self.app.push_screen(ListScreen(title_of(instrument), rows))
+        """Open the leg's day; in the view by expiry, that expiry's chain."""
+        if self._term is not None:
+            self.query_one("#by-expiry", RowList).choose()
+        else:
+            self._legs.show("day")
 
     def on_chain_grid_leg_selected(self, message: ChainGrid.LegSelected) -> None:
         """A second click opens the leg."""
@@ -475,26 +547,16 @@ class ChainPane(Vertical):
 
     def action_copy_cell(self) -> None:
         """Copy what the cursor is on."""
-        frame, leg = self.current_frame, self.grid.leg
-        if frame is not None and leg is not None:
-            column = COLUMNS.get(leg.column)
-            field = column.field if column is not None else Field.LTP
-            mock = "~" if frame.states[leg.row, leg.side] == DataState.MOCK else ""
-            self._copy(mock + _plain(float(frame.values[leg.row, leg.side, field])))
+        self._copy(self._legs.cell_text())
 
     def action_copy_row(self) -> None:
         """Copy both legs of the strike, tab separated."""
-        frame, leg = self.current_frame, self.grid.leg
-        if frame is None or leg is None:
-            return
-        fields = (Field.OI, Field.OI_CHANGE, Field.VOLUME, Field.IV, Field.DELTA, Field.BID, Field.ASK, Field.LTP)
-        call, put = ([_plain(frame.values[leg.row, side, field]) for field in fields] for side in Side)
-        mock = "MOCK\t" if frame.is_mock else ""
-        self._copy(mock + "\t".join([*call, f"{leg.strike:g}", *reversed(put)]))
+        self._copy(self._legs.row_text())
 
-    def _copy(self, text: str) -> None:
-        self.app.copy_to_clipboard(text)
-        self.notify(f"copied {text}", timeout=2, markup=False)
+    def _copy(self, text: str | None) -> None:
+        if text is not None:
+            self.app.copy_to_clipboard(text)
+            self._say(f"copied {text}")
 
     def jump_targets(self) -> list[JumpTarget]:
         """The expiries of the strip, and the money."""
@@ -506,38 +568,6 @@ class ChainPane(Vertical):
         return targets
 
 
-def _plain(value: float) -> str:
-    return fmt.MISSING if np.isnan(value) else f"{value:g}"
-
-
-def _with_oi(frame: ChainFrame) -> NDArray[np.bool_]:
-    """Strikes with open interest on either side."""
-    return np.asarray((np.nan_to_num(frame.values[:, :, Field.OI]) > 0).any(axis=1))
-
-
-def _with_price(frame: ChainFrame) -> NDArray[np.bool_]:
-    """Strikes with a price on either side."""
-    return np.asarray((~np.isnan(frame.values[:, :, Field.LTP])).any(axis=1))
-
-
-def _heavy(frame: ChainFrame) -> NDArray[np.bool_]:
-    """Strikes with at least a tenth of the largest open interest."""
-    oi = np.nan_to_num(frame.values[:, :, Field.OI])
-    return np.asarray((oi >= oi.max(initial=0.0) / 10).any(axis=1) & (oi > 0).any(axis=1))
-
-
-def _changing(frame: ChainFrame) -> NDArray[np.bool_]:
-    """Strikes whose open interest has changed by a twentieth or more."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.abs(frame.values[:, :, Field.OI_CHANGE]) / frame.values[:, :, Field.OI]
-    return np.asarray((np.nan_to_num(share) >= 0.05).any(axis=1))
-
-
-FILTERS: dict[str, tuple[str, RowFilter | None]] = {
-    "all": ("every strike", None),
-    "priced": ("strikes with a price", _with_price),
-    "open interest": ("strikes with open interest", _with_oi),
-    "heavy": ("at least a tenth of the largest open interest", _heavy),
-    "moving": ("open interest changed by 5 % or more", _changing),
-}
-"""What key ``f`` offers."""
+def _own_presets(options: ScreenOptions) -> dict[str, Preset]:
+    """The trader's own choices of columns from the configuration, which has checked them."""
+    return {name: user_preset(name, columns) for name, columns in options.presets.items()}

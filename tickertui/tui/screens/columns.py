@@ -30,7 +30,7 @@ class ColumnsScreen(PanelScreen[tuple[str, ...]]):
     ]
 
     def __init__(self, chosen: Sequence[str]) -> None:
-        super().__init__("Columns of a side, from the outside in", "Space on/off   ← → order   Enter take   Esc back")
+        super().__init__("Columns of a side, from the outside in", "Space on/off  ← → order  Enter take  Esc back")
         self._chosen = [name for name in chosen if name != "ltp"]
 
     def content(self) -> ComposeResult:
@@ -39,10 +39,9 @@ class ColumnsScreen(PanelScreen[tuple[str, ...]]):
 
     def on_mount(self) -> None:
         """Fill the list and take the keys."""
-        rows = self.query_one(RowList)
-        rows.styles.height = min(24, len(COLUMNS))
+        self.fit_list(len(COLUMNS) - 1)
         self._show()
-        rows.focus()
+        self.query_one(RowList).focus()
 
     def _show(self) -> None:
         others = [name for name in COLUMNS if name not in self._chosen and name != "ltp"]

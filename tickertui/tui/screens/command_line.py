@@ -64,7 +64,7 @@ class CommandLineScreen(PanelScreen[tuple[str, str]]):
     ]
 
     def __init__(self, commands: Mapping[str, Command]) -> None:
-        super().__init__("Command", "Tab complete   ↑↓ choose   Enter run   Esc back")
+        super().__init__("Command", "Tab complete  ↑↓ choose  Enter run  Esc back")
         self._commands = commands
 
     def content(self) -> ComposeResult:
@@ -75,7 +75,7 @@ class CommandLineScreen(PanelScreen[tuple[str, str]]):
     def on_mount(self) -> None:
         """Take the keys."""
         rows = self.query_one(RowList)
-        rows.styles.height = 12
+        self.fit_list(14, others=1)
         rows.can_focus = False
         self._suggest("")
         self.query_one(Input).focus()

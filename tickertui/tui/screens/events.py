@@ -12,10 +12,10 @@ from textual.widgets import Input
 from tickertui.services.state import Event, Severity
 from tickertui.tui.actions import Context, bindings_of
 from tickertui.tui.widgets.list_pane import ListPane
-from tickertui.tui.widgets.row_list import Row, RowList, Span, row
+from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row
 
 _ROLE = {Severity.INFO: "text", Severity.WARNING: "warn", Severity.ERROR: "error"}
-_MARK = {Severity.INFO: " ", Severity.WARNING: "!", Severity.ERROR: "‼"}
+_MARK = {Severity.INFO: "   ", Severity.WARNING: " ! ", Severity.ERROR: " !!"}
 
 
 class EventsPane(ListPane):
@@ -86,23 +86,36 @@ class EventsPane(ListPane):
 
 def event_text(event: Event) -> str:
     """One line, as it is copied."""
-    account = f"{event.account} " if event.account else ""
-    return f"{event.at:%Y-%m-%d %H:%M:%S} {event.severity} {event.topic} {account}{event.text}"
+    return f"{event.at:%Y-%m-%d %H:%M:%S} {event.severity} {event.topic} {_sentence(event)}"
+
+
+def _sentence(event: Event) -> str:
+    """The event's text, its account in front unless the text names it already."""
+    named = not event.account or event.account in event.text.replace("/", " ").split()
+    return event.text if named else f"{event.account} {event.text}"
+
+
+def event_panel(events: Iterable[Event], limit: int = 20) -> Iterator[Row]:
+    """Build the small panel under the chain: time, mark and text of the latest events."""
+    for event in reversed(tuple(events)[-limit:]):
+        role = _ROLE[event.severity]
+        yield row("", Span(f" {event.at:%H:%M:%S}", "quiet"), Span(f"{_MARK[event.severity]}{_sentence(event)}", role))
 
 
 def event_rows(events: Iterable[Event], words: str = "", *, limit: int = 1000) -> Iterator[Row]:
     """Build rows, newest first, of the events that hold every word."""
     wanted = words.lower().split()
+    events = tuple(events)
     shown = 0
-    for event in reversed(tuple(events)):
+    yield heading(f" Events · {len(events):,}" + (f" · only those with: {' '.join(wanted)}" if wanted else ""))
+    for event in reversed(events):
         text = event_text(event).lower()
         if not all(word in text for word in wanted):
             continue
         role = _ROLE[event.severity]
-        account = f"{event.account} " if event.account else ""
         yield row(
-            f"event:{event.sequence}", Span(f" {event.at:%H:%M:%S} ", "quiet"), Span(_MARK[event.severity], role),
-            Span(f" {event.topic:<12}", "quiet"), Span(f"{account}{event.text}", role),
+            f"event:{event.sequence}", Span(f" {event.at:%H:%M:%S}", "quiet"), Span(_MARK[event.severity], role),
+            Span(f" {event.topic:<12}", "quiet"), Span(_sentence(event), role),
         )  # fmt: skip
         shown += 1
         if shown >= limit:

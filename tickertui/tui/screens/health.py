@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from tickertui.services.state import RuntimeState, TaskInfo, TaskState
+from tickertui.services.state import LoopState, RuntimeState, TaskInfo, TaskState
 from tickertui.tui.backend import HealthFigures
 from tickertui.tui.latency import LatencyMeter
-from tickertui.tui.screens.subscriptions import subscription_rows
+from tickertui.tui.screens.subscriptions import account_rows
 from tickertui.tui.widgets.list_pane import ListPane
-from tickertui.tui.widgets.row_list import Row, Span, heading, row
+from tickertui.tui.widgets.row_list import Row, Span, heading, row, wrapped
 
 _TASK_ROLE = {
     TaskState.RUNNING: "ok",
@@ -43,23 +43,28 @@ def health_rows(
     latency: LatencyMeter,
     now: datetime,
 ) -> Iterator[Row]:
-    """Build the pane's rows."""
-    yield heading(" Program")
-    yield row(
-        "", f" loop {runtime.state}  feed {runtime.feed}  {runtime.ticks_per_second:,.0f} ticks/s  dropped ",
-        Span(f"{figures.dropped:,}", "warn" if figures.dropped else "text"),
-    )  # fmt: skip
-    yield row(
-        "", f" tick to screen p50 {_number(latency.percentile_ms(50), 'ms')} p99 "
-        f"{_number(latency.percentile_ms(99), 'ms')}  loop delay {_number(figures.loop_delay_ms, 'ms', 1)}  "
-        f"Greeks {_number(figures.greeks_ms, 'ms', 1)} for {figures.greeks_rows:,} legs",
-    )  # fmt: skip
+    """Build the pane's rows: figures of the program, tasks, sockets."""
+    yield heading(" Health")
+    yield _facts(
+        ("loop", f"{runtime.state}, feed {runtime.feed}", "text" if runtime.state is not LoopState.FAILED else "error"),
+        ("ticks", f"{runtime.ticks_per_second:,.0f}/s", "text"),
+        ("dropped", f"{figures.dropped:,}", "warn" if figures.dropped else "text"),
+    )
+    p50, p99 = (_number(latency.percentile_ms(percent), " ms") for percent in (50, 99))
+    yield _facts(
+        ("tick→screen", f"p50 {p50}  p99 {p99}", "text"),
+        ("loop late", _number(figures.loop_delay_ms, " ms", 1), "text"),
+    )
     skewed = figures.clock_skew_s is not None and abs(figures.clock_skew_s) > 2
-    yield row(
-        "", f" cpu {_number(figures.cpu_percent, '%')}  memory {_number(figures.memory_mb, ' MB')}  clock ",
-        Span(_number(figures.clock_skew_s, "s", 2, sign=True), "warn" if skewed else "text"), "  database ",
-        Span(figures.database, "ok" if figures.database == "ok" else "error"),
-    )  # fmt: skip
+    yield _facts(
+        ("clock skew", _number(figures.clock_skew_s, " s", 2, sign=True), "warn" if skewed else "text"),
+        ("cpu", _number(figures.cpu_percent, "%"), "text"),
+        ("memory", _number(figures.memory_mb, " MB"), "text"),
+    )
+    yield _facts(("Greeks", f"{_number(figures.greeks_ms, ' ms', 1)} for {figures.greeks_rows:,} legs", "text"))
+    yield _facts(("database", figures.database, "ok" if figures.database == "ok" else "error"))
+    if runtime.detail:
+        yield from wrapped(runtime.detail, "warn")
     yield heading("")
     yield heading(" Task                          state        restarts  last activity")
     for task in tasks:
@@ -69,7 +74,20 @@ def health_rows(
             yield row("", Span(f"     {at}{task.last_error}", "warn" if task.state is TaskState.RUNNING else "error"))
     yield heading("")
     yield heading(" Sockets")
-    yield from subscription_rows(runtime, (), now, compact=True)
+    yield from account_rows(runtime, now)
+
+
+_FACT_WIDTHS = (37, 20, 0)
+"""Cells of the three columns of facts; the last one takes what is left."""
+
+
+def _facts(*facts: tuple[str, str, str]) -> Row:
+    """One line of (label, value, role), in columns."""
+    spans: list[Span | str] = []
+    for (label, value, role), width in zip(facts, _FACT_WIDTHS, strict=False):
+        head = f" {label:<12}" if width == _FACT_WIDTHS[0] else f" {label} "
+        spans += [Span(head, "quiet"), Span(value.ljust(width - len(head)), role)]
+    return row("", *spans)
 
 
 def _task_row(task: TaskInfo, now: datetime) -> Row:

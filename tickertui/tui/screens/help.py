@@ -13,7 +13,7 @@ class HelpScreen(ListScreen):
     """The keys of some contexts, the focused pane's first."""
 
     def __init__(self, contexts: Iterable[Context], keys: Mapping[str, str]) -> None:
-        super().__init__("Keys", list(help_rows(contexts, keys)), "↑↓ scroll   y copy   Esc back")
+        super().__init__("Keys", list(help_rows(contexts, keys)), "↑↓ scroll  y copy  Esc back")
 
 
 def help_rows(contexts: Iterable[Context], keys: Mapping[str, str]) -> Iterator[Row]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isnan, nan
+from typing import ClassVar
 
 import numpy as np
+from textual.binding import Binding, BindingType
 
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.candles import Candles
@@ -18,6 +20,7 @@ from tickertui.market.snapshots import OptionSnapshot, market_depth, option_snap
 from tickertui.market.ticks import Source, Word
 from tickertui.services.state import WatchedInstrument
 from tickertui.tui import format as fmt
+from tickertui.tui.screens.modals import ListScreen
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.row_list import Row, Span, row
 
@@ -28,6 +31,7 @@ _SOURCES = {
     Source.MOCK: "MOCK, synthetic: not an exchange price",
     Source.REPLAY: "REPLAY, recorded",
 }
+_ARROWS = {1: " ▲", -1: " ▼", 0: ""}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -54,15 +58,37 @@ class LegContext:
     stored_candles: int | None = None
 
 
+class LegScreen(ListScreen):
+    """One view of a leg; its keys lead to the others: the screen closes with ``why``, ``depth`` or ``day``."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "other('why')", "why", tooltip="Tell where this number comes from."),
+        Binding("d", "other('depth')", "depth", tooltip="Show the market depth."),
+        Binding("enter", "other('day')", "day", tooltip="Show the candles of the day."),
+    ]
+
+    def __init__(self, title: str, rows: Sequence[Row], *, source: Callable[[], Sequence[Row]] | None = None) -> None:
+        super().__init__(title, rows, "i why  d depth  Enter day  y copy  Esc back", source=source)
+
+    def action_other(self, view: str) -> None:
+        """Close with the view that was asked for."""
+        self.dismiss(view)
+
+
 def title_of(instrument: Instrument) -> str:
     """``NIFTY 01 Dec 24,350 CE · token 12345602``."""
+    return f"{name_of(instrument)} · token {instrument.token}"
+
+
+def name_of(instrument: Instrument) -> str:
+    """``NIFTY 01 Dec 24,350 CE``."""
     parts = [instrument.name]
     if instrument.expiry:
         parts.append(f"{instrument.expiry:%d %b}")
     if instrument.strike is not None:
         parts.append(fmt.strike(instrument.strike))
     parts.append(instrument.kind.label)
-    return f"{' '.join(parts)} · token {instrument.token}"
+    return " ".join(parts)
 
 
 def why_rows(board: MarketBoard, clock: Clock, context: LegContext) -> Iterator[Row]:
@@ -88,7 +114,10 @@ def _price_lines(board: MarketBoard, at: int, shot: OptionSnapshot, clock: Clock
         times.append(f"exchange {shot.exchange_at:%H:%M:%S}")
     if shot.received_at:
         times.append(f"received {shot.received_at:%H:%M:%S.%f}"[:-3])
-    yield _line("price", f"{mock}{fmt.price(shot.last_price)}   {'   '.join(times) or 'no packet yet'}", "strong")
+    arrow = _ARROWS[int(board.direction[at])]
+    yield _line(
+        "price", f"{mock}{fmt.price(shot.last_price)}{arrow}   {'   '.join(times) or 'no packet yet'}", "strong"
+    )
     age = _age_s(board, at, clock)
     source = _SOURCES[shot.source]
     cached = ", the broker's cached packet" if int(board.packets[at]) == 1 and shot.source is Source.LIVE else ""
@@ -102,8 +131,9 @@ def _best(board: MarketBoard, at: int) -> str:
     depth = market_depth(board, int(board.tokens[at])) if at else None
     if depth is None or not (depth.buy or depth.sell):
         return "no bid, no ask"
-    bid = fmt.price(depth.buy[0].price) if depth.buy else fmt.MISSING
-    ask = fmt.price(depth.sell[0].price) if depth.sell else fmt.MISSING
+    mock = "~" if board.source_of(at) is Source.MOCK else ""
+    bid = mock + fmt.price(depth.buy[0].price) if depth.buy else fmt.MISSING
+    ask = mock + fmt.price(depth.sell[0].price) if depth.sell else fmt.MISSING
     return f"bid {bid}   ask {ask}"
 
 
@@ -134,8 +164,8 @@ def _greek_lines(board: MarketBoard, at: int, shot: OptionSnapshot, clock: Clock
             f"oldest input {fmt.short_age(age)}",
         )  # fmt: skip
         yield _line(
-            "Greeks", f"delta {fmt.signed_number(shot.delta)}   gamma {fmt.greek(shot.gamma, 7)}   "
-            f"theta {fmt.number(shot.theta)} ₹/day   vega {fmt.number(shot.vega)} ₹/point",
+            "Greeks", f"delta {fmt.signed_number(shot.delta)}  gamma {fmt.greek(shot.gamma, 7)}  "
+            f"theta {fmt.number(shot.theta)} ₹/day  vega {fmt.number(shot.vega)} ₹/pt",
         )  # fmt: skip
     forward = float(values[Derived.FORWARD])
     left = "" if context.expires_at is None else f"   T to {context.expires_at:%d %b %H:%M}"
@@ -194,14 +224,22 @@ def depth_rows(board: MarketBoard, instrument: Instrument) -> Iterator[Row]:
     )  # fmt: skip
 
 
-def leg_rows(board: MarketBoard, instrument: Instrument, candles: Candles, width: int = 60) -> Iterator[Row]:
+def leg_rows(board: MarketBoard, instrument: Instrument, candles: Candles, width: int = 66) -> Iterator[Row]:
     """Build the leg's day: price and open interest as blocks, and the latest candles."""
-    close_of_day = float(board.price([board.row(instrument.token)], Word.CLOSE)[0])
-    yield row("", f" previous close {fmt.price(close_of_day)}")
+    at = board.row(instrument.token)
+    mock = "~" if board.source_of(at) is Source.MOCK else ""
+    last, close = (float(board.price([at], word)[0]) for word in (Word.LAST_PRICE, Word.CLOSE))
+    change = fmt.percent(100 * (last - close) / close if close else nan, signed=True)
+    yield row(
+        "", Span(" last   ", "quiet"), Span(f"{mock}{fmt.price(last)}", "mock" if mock else "strong"),
+        f"  {mock}{change}", Span(f"  previous close {mock}{fmt.price(close)}", "quiet"),
+    )  # fmt: skip
     if not len(candles):
         yield row("", Span(" No candle is stored yet; b starts the backfill.", "quiet"))
         return
     divisor = price_divisor(instrument.token)
+    first, latest = (from_epoch(int(candles.start[place])) for place in (0, -1))
+    yield row("", Span(f" {len(candles):,} candles  {first:%d %b %H:%M} to {latest:%d %b %H:%M}", "quiet"))
     yield row("", Span(" price  ", "quiet"), Span(blocks(candles.close / divisor, width), "gain"))
     if (candles.oi >= 0).any():
         yield row("", Span(" OI     ", "quiet"), Span(blocks(candles.oi.astype(np.float64), width), "text"))

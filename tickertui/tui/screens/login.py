@@ -26,7 +26,7 @@ class LoginScreen(PanelScreen[bool]):
     ]
 
     def __init__(self, page: LoginPage, login: Callable[[str], Awaitable[None]]) -> None:
-        super().__init__(f"Log in {page.account_id}", "Enter log in   Ctrl+Y copy the address   Esc back")
+        super().__init__(f"Log in {page.account_id}", "Enter log in  Ctrl+Y copy the address  Esc back")
         self._page = page
         self._login = login
         self._busy = False
@@ -36,7 +36,7 @@ class LoginScreen(PanelScreen[bool]):
         yield Static("1  Open this address in a browser and log in there:", classes="panel-text", markup=False)
         yield Static(f"   {self._page.url}", classes="panel-text", markup=False, id="login-address")
         yield Static(
-            "2  Paste the whole address that you are sent to, or only its request_token:",
+            "2  Paste the address that you are sent to, or only its request_token:",
             classes="panel-text",
             markup=False,
         )
@@ -55,7 +55,7 @@ class LoginScreen(PanelScreen[bool]):
             self._busy = True
             self.show_error("")
             # In a worker, so that Esc works while the broker takes its time.
-            self.run_worker(self._exchange(pasted), exclusive=True, exit_on_error=False)
+            self.run_worker(self._exchange(pasted), exclusive=True)
 
     async def _exchange(self, pasted: str) -> None:
         try:

@@ -6,7 +6,7 @@ What changes something goes through `Requests` (questions, plans, forms).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import ClassVar
 
@@ -14,35 +14,46 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import ContentSwitcher
+from textual.widgets import ContentSwitcher, Static
 
-from tickertui.services.state import RuntimeState
+from tickertui.services.state import FeedMode, RuntimeState
 from tickertui.tui.actions import BY_ID, Context, bindings_of
 from tickertui.tui.backend import Backend
+from tickertui.tui.display_rate import DisplayRate, waiting_writes
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.market_view import DERIVATIVES, banner, market_view
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.screens.analytics import AnalyticsPane
-from tickertui.tui.screens.bootstrap import BootstrapPane, bootstrap_rows
+from tickertui.tui.screens.bootstrap import BootstrapPane, bootstrap_panel, duration
 from tickertui.tui.screens.chain import ChainPane
-from tickertui.tui.screens.events import EventsPane, event_rows
+from tickertui.tui.screens.events import EventsPane, event_panel
 from tickertui.tui.screens.health import HealthPane
 from tickertui.tui.screens.help import HelpScreen
 from tickertui.tui.screens.jump import JumpTarget
+from tickertui.tui.screens.modals import ListScreen, PanelScreen, glyphs_of
+from tickertui.tui.screens.rail import Rail
 from tickertui.tui.screens.requests import Requests
-from tickertui.tui.screens.subscriptions import SubscriptionsPane, subscription_rows
+from tickertui.tui.screens.subscriptions import SubscriptionsPane, subscription_panel
 from tickertui.tui.states import LinkWatch
 from tickertui.tui.status import status_view
 from tickertui.tui.widgets.banner import Banner
+from tickertui.tui.widgets.chain_grid import ChainGrid
 from tickertui.tui.widgets.key_bar import KeyBar
-from tickertui.tui.widgets.row_list import RowList
+from tickertui.tui.widgets.list_pane import ListPane
+from tickertui.tui.widgets.row_list import Row, RowList
 from tickertui.tui.widgets.status_bar import StatusBar
 
 PANES = ("chain", "subscriptions", "bootstrap", "health", "analytics", "events")
 _SLOW_EVERY_S = 0.5
+_SAID_S = 2.5
+_WIDE = 110
 _PANELS_WIDTH, _PANELS_HEIGHT = 110, 34
+_RAIL_WIDTH, _RAIL_HEIGHT = 180, 46
+_LEAST_WIDTH, _LEAST_HEIGHT = 40, 10
+"""Below this a sentence takes the place of everything."""
 
 Pane = ChainPane | SubscriptionsPane | BootstrapPane | HealthPane | AnalyticsPane | EventsPane
 
@@ -51,13 +62,20 @@ class Panel(RowList, can_focus=False):
     """A small list under the chain; a click opens its pane."""
 
     DEFAULT_CSS = """
-    Panel { width: 1fr; height: 100%; border: round $quiet; border-title-color: $text-cell; padding: 0; }
+    Panel {
+        width: 1fr; height: 100%; padding: 0;
+        border: round $quiet; border-title-color: $text-cell; border-title-style: bold;
+    }
     """
 
     def __init__(self, pane: str, title: str) -> None:
         super().__init__(id=f"panel-{pane}")
         self.pane = pane
-        self.border_title = title
+        self.retitle(title)
+
+    def retitle(self, title: str) -> None:
+        """Say what the panel shows."""
+        self.border_title = Content(title)
 
     def on_click(self, event: events.Click) -> None:
         """Open the pane."""
@@ -75,15 +93,20 @@ class MainScreen(Screen[None]):
         options: How the trader wants it.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.APP)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.APP, Context.REPLAY)]
     DEFAULT_CSS = """
     MainScreen {
         background: $ground;
-        & #panes { height: 1fr; }
+        & #middle { height: 1fr; }
+        & #panes { height: 1fr; width: 1fr; }
         & #panels { height: 11; display: none; }
         &.-panels #panels { display: block; }
-        &.-maximised #panels { display: none; }
-        & #too-small { display: none; }
+        &.-rail Rail { display: block; }
+        & #too-small { display: none; height: 1fr; color: $text-cell; }
+        &.-maximised #panels, &.-other-pane #panels { display: none; }
+        &.-maximised Rail, &.-other-pane Rail { display: none; }
+        &.-tiny #middle, &.-tiny #status, &.-tiny #keys { display: none; }
+        &.-tiny #too-small { display: block; }
     }
     """
 
@@ -97,24 +120,29 @@ class MainScreen(Screen[None]):
         self.paused = False
         self._links = LinkWatch()
         self._frames = 0
-        self._events_seen = -1
+        self._said = ""
+        self.rate = DisplayRate(options.frames_per_second)
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
-        yield Banner(id="banner")
-        with ContentSwitcher(initial="chain", id="panes"):
-            yield ChainPane(self.backend, self.options, self.latency, id="chain")
-            yield SubscriptionsPane(id="subscriptions")
-            yield BootstrapPane(id="bootstrap")
-            yield HealthPane(id="health")
-            yield AnalyticsPane(id="analytics")
-            yield EventsPane(id="events")
+        glyphs = glyphs_of(self)
+        yield Banner(glyphs=glyphs, id="banner")
+        with Horizontal(id="middle"):
+            with ContentSwitcher(initial="chain", id="panes"):
+                yield ChainPane(self.backend, self.options, self.latency, id="chain")
+                yield SubscriptionsPane(id="subscriptions")
+                yield BootstrapPane(id="bootstrap")
+                yield HealthPane(id="health")
+                yield AnalyticsPane(id="analytics")
+                yield EventsPane(id="events")
+            yield Rail(self.backend, id="rail")
         with Horizontal(id="panels"):
             yield Panel("subscriptions", "2 Subs")
             yield Panel("bootstrap", "3 Bootstrap")
             yield Panel("events", "6 Events")
-        yield StatusBar(id="status")
-        yield KeyBar(id="keys")
+        yield Static("", id="too-small", markup=False)
+        yield StatusBar(glyphs=glyphs, id="status")
+        yield KeyBar(glyphs=glyphs, id="keys")
 
     # ------------------------------------------------------------------ frames
 
@@ -123,7 +151,14 @@ class MainScreen(Screen[None]):
         self.chain.take_focus()
         self.frame()
         if self.options.live_frames:
-            self.set_interval(1 / self.options.frames_per_second, self.frame)
+            self.set_interval(1 / self.options.frames_per_second, self._tick)
+
+    def _tick(self) -> None:
+        """Draw a frame, unless the terminal has not taken the one before."""
+        late = waiting_writes(self.app) > 0
+        self.rate.note(self.backend.clock.monotonic_ns(), drawn=not late)
+        if not late:
+            self.frame()
 
     def frame(self) -> None:
         """Draw what is in sight; called by the timer, and by tests."""
@@ -131,10 +166,15 @@ class MainScreen(Screen[None]):
         if self._frames % slow_every == 0:
             self._slow_frame()
         self._frames += 1
-        if not self.paused and self.pane_name in ("chain", "analytics"):
+        if self.paused:
+            return
+        if self.pane_name in ("chain", "analytics"):
             self.chain.frame()
             if self.pane_name == "analytics":
                 self.query_one(AnalyticsPane).show(self.chain.current_frame)
+        top = self.app.screen
+        if isinstance(top, ListScreen):
+            top.renew()
 
     def _slow_frame(self) -> None:
         """Everything that changes slowly: accounts, progress, events, what surrounds the chain."""
@@ -143,32 +183,61 @@ class MainScreen(Screen[None]):
         market = market_view(backend.calendar, DERIVATIVES, now)
         links = self._links.update(self.runtime.accounts, market_open=market.is_open)
         self.chain.surround(self.runtime, market, links)
-        self.query_one(Banner).show(banner(self.runtime, links, market, now))
-        self.query_one(StatusBar).show(status_view(backend, self.runtime, self.latency, paused=self.paused))
-        self._show_pane(self.pane_name)
-        if self.has_class("-panels") and self.pane_name == "chain":
-            self._show_panels()
+        view = banner(self.runtime, links, market, now, self.keymap)
+        self.query_one(Banner).show(view)
+        for screen in self.app.screen_stack[1:]:
+            if isinstance(screen, PanelScreen):
+                screen.show_banner(view)
+        fields = status_view(
+            backend, self.runtime, self.latency, market, self.rate, said=self._said, paused=self.paused,
+            wide=self.size.width >= _WIDE, keys=self.keymap,
+        )  # fmt: skip
+        self.query_one(StatusBar).show(fields)
         self._title()
+        if not self.paused:
+            self.show_all()
+
+    def show_all(self) -> None:
+        """Renew the pane in sight and what stands beside it."""
+        self._show_pane(self.pane_name)
+        if self.pane_name == "chain" and not self.has_class("-maximised"):
+            if self.has_class("-panels"):
+                self._show_panels()
+            if self.has_class("-rail"):
+                self.query_one(Rail).show(self.chain.current_frame, self.chain.instrument)
 
     def _show_pane(self, name: str) -> None:
-        backend, now = self.backend, self.backend.clock.now()
+        backend, now, keys = self.backend, self.backend.clock.now(), self.keymap
         if name == "subscriptions":
-            self.query_one(SubscriptionsPane).show(self.runtime, backend.rules(), now)
+            self.query_one(SubscriptionsPane).show(self.runtime, backend.rules(), now, keys)
         elif name == "bootstrap":
-            self.query_one(BootstrapPane).show(backend.bootstrap())
+            self.query_one(BootstrapPane).show(backend.bootstrap(), keys)
         elif name == "health":
             self.query_one(HealthPane).show(self.runtime, backend.tasks(), backend.health(), self.latency, now)
         elif name == "events":
             self.query_one(EventsPane).show(backend.events())
 
     def _show_panels(self) -> None:
-        backend = self.backend
-        now = backend.clock.now()
-        self.query_one("#panel-subscriptions", Panel).set_rows(
-            list(subscription_rows(self.runtime, (), now, compact=True))
-        )
-        self.query_one("#panel-bootstrap", Panel).set_rows(list(bootstrap_rows(backend.bootstrap(), compact=True)))
-        self.query_one("#panel-events", Panel).set_rows(list(event_rows(backend.events(), limit=20)))
+        progress = self.backend.bootstrap()
+        panels: tuple[tuple[str, str, Iterator[Row]], ...] = (
+            ("subscriptions", f"2 Subs · revision {self.runtime.revision}", subscription_panel(self.runtime)),
+            (
+                "bootstrap", f"3 Bootstrap · {progress.fraction:.0%} · {duration(progress.seconds_left)} left",
+                bootstrap_panel(progress),
+            ),
+            ("events", "6 Events", event_panel(self.backend.events())),
+        )  # fmt: skip
+        glyphs = glyphs_of(self)
+        for name, title, rows in panels:
+            panel = self.query_one(f"#panel-{name}", Panel)
+            panel.retitle(glyphs.text(title))
+            panel.set_rows(list(rows))
+
+    def on_chain_grid_cell_highlighted(self, message: ChainGrid.CellHighlighted) -> None:
+        """The depth in the rail is that of the leg under the cursor."""
+        message.stop()
+        if self.has_class("-rail") and self.pane_name == "chain":
+            self.query_one(Rail).show(self.chain.current_frame, self.chain.instrument)
 
     def _title(self) -> None:
         """The window's title says MOCK and REPLAY too."""
@@ -181,9 +250,14 @@ class MainScreen(Screen[None]):
         """Choose the layout for the size."""
         width, height = self.size
         self.set_class(width >= _PANELS_WIDTH and height >= _PANELS_HEIGHT, "-panels")
+        self.set_class(width >= _RAIL_WIDTH and height >= _RAIL_HEIGHT, "-rail")
+        tiny = width < _LEAST_WIDTH or height < _LEAST_HEIGHT
+        self.set_class(tiny, "-tiny")
+        if tiny:
+            sentence = f"80x24 needed, this is {width}x{height}: make the window larger."
+            self.query_one("#too-small", Static).update(sentence)
         self.chain.fit(width, height)
-        if self.has_class("-panels"):
-            self._show_panels()
+        self.show_all()
         self.refresh_keys()
 
     # ------------------------------------------------------------------ panes
@@ -207,14 +281,19 @@ class MainScreen(Screen[None]):
     @property
     def contexts(self) -> tuple[Context, ...]:
         """Where keys work now."""
-        return (*self.pane.CONTEXTS, Context.APP)
+        replay = (Context.REPLAY,) if self.runtime.feed is FeedMode.REPLAY else ()
+        return (*self.pane.CONTEXTS, Context.APP, *replay)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A replay's keys work in a replay only."""
+        return action != "leave_replay" or self.runtime.feed is FeedMode.REPLAY
 
     def action_show_pane(self, name: str) -> None:
         """Show a pane and give it the keys."""
         self.query_one("#panes", ContentSwitcher).current = name
         self.set_class(name != "chain", "-other-pane")
         self.pane.take_focus()
-        self._show_pane(name)
+        self.show_all()
         if name == "analytics":
             self.query_one(AnalyticsPane).show(self.chain.current_frame)
         self.refresh_keys()
@@ -239,7 +318,11 @@ class MainScreen(Screen[None]):
         targets = [
             JumpTarget(keys.offset_of(f"show-{name}"), name, partial(self.action_show_pane, name)) for name in PANES
         ]
-        return targets + (self.chain.jump_targets() if self.pane_name == "chain" else [])
+        pane = self.pane
+        if isinstance(pane, ListPane):
+            rows = pane.row_list
+            return targets + [JumpTarget(at, key, partial(rows.goto, key)) for key, at in rows.visible_keys()]
+        return targets + (pane.jump_targets() if isinstance(pane, ChainPane) else [])
 
     def run_action_id(self, action_id: str) -> None:
         """Run any action of the registry, wherever its pane is: for the palette and the command line."""
@@ -258,9 +341,11 @@ class MainScreen(Screen[None]):
         """Hold the display; the feed goes on."""
         self.paused = not self.paused
         self._slow_frame()
+        if not self.paused:
+            self.chain.frame()
 
     def action_back(self) -> None:
-        """Undo the last narrowing: a filter, a maximised pane, another pane."""
+        """Undo the last narrowing: a filter, another pane, a view, a maximised pane."""
         if self.pane_name == "events" and self.query_one(EventsPane).end_filter(clear=True):
             return
         if self.pane_name != "chain":
@@ -304,9 +389,29 @@ class MainScreen(Screen[None]):
         """Save the screen."""
         self.requests.save_picture()
 
+    def action_leave_replay(self) -> None:
+        """Go back to what the accounts and the calendar say."""
+        self.requests.leave_replay()
+
     def action_ask_quit(self) -> None:
         """Quit, asking while a live feed runs."""
         self.requests.quit()
+
+    def on_chain_pane_said(self, message: ChainPane.Said) -> None:
+        """Say it at the beginning of the status bar for a moment."""
+        message.stop()
+        self._said = message.text
+        self._slow_frame()
+        self.set_timer(_SAID_S, partial(self._unsay, message.text), name="unsay")
+
+    def _unsay(self, text: str) -> None:
+        if self._said == text:
+            self._said = ""
+            self._slow_frame()
+
+    def on_key_bar_pressed(self, message: KeyBar.Pressed) -> None:
+        """A click on the key bar does what the key does."""
+        self.run_action_id(message.action)
 
     def on_subscriptions_pane_asked(self, message: SubscriptionsPane.Asked) -> None:
         """Do what the subscriptions pane asks for."""

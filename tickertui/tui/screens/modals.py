@@ -11,40 +11,53 @@ from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Container, Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from tickertui.tui.format import UNICODE, GlyphSet
+from tickertui.tui.frames import BannerView
+from tickertui.tui.widgets.banner import Banner
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 T = TypeVar("T")
 
 
 class PanelScreen(ModalScreen[T | None], Generic[T]):
-    """A bordered panel with a title over the dimmed main screen."""
+    """A bordered panel with a title over the dimmed main screen.
+
+    The first row belongs to the banner of the main screen, which is shown here too and never dimmed.
+
+    Args:
+        title: In the border above.
+        hint: What keys do, in the border below.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "back", tooltip="Close this.")]
     DEFAULT_CSS = """
     PanelScreen {
         align: center middle;
         background: $ground 60%;
-        & > Vertical {
-            width: 80%;
-            min-width: 60;
+        & > #first-row { dock: top; height: 1; background: transparent; }
+        & > #panel {
+            width: 98%;
             max-width: 110;
             height: auto;
-            max-height: 90%;
-            margin-top: 1;
+            max-height: 100%;
             background: $ground;
             border: round $quiet;
-            padding: 0 1;
+            border-title-color: $text-cell;
+            border-title-style: bold;
+            border-subtitle-color: $quiet;
+            padding: 0;
         }
-        & .panel-hint { height: 1; color: $quiet; }
-        & .panel-text { height: auto; color: $text-cell; }
-        & .panel-error { height: auto; color: $error; display: none; }
+        & .panel-text { height: auto; color: $text-cell; padding: 0 1; }
+        & .panel-error { height: auto; color: $error; display: none; padding: 0 1; }
         & .panel-error.-shown { display: block; }
-        & Input { height: 1; border: none; padding: 0; background: $header; }
-        & RowList { height: auto; max-height: 30; min-height: 1; }
+        & Input { height: 1; border: none; padding: 0 1; background: $header; color: $header-text; }
+        & RowList { height: 1fr; min-height: 1; }
     }
     """
 
@@ -52,18 +65,56 @@ class PanelScreen(ModalScreen[T | None], Generic[T]):
         super().__init__()
         self._title = title
         self._hint = hint
+        self._list_rows = 0
+        self._other_rows = 0
 
     def compose(self) -> ComposeResult:
-        """Title, the content of the subclass, a hint about keys."""
-        with Vertical() as panel:
-            panel.border_title = self._title
+        """Banner, title, the content of the subclass, a hint about keys."""
+        glyphs = glyphs_of(self)
+        with Container(id="first-row"):
+            yield Banner(glyphs=glyphs)
+        with Vertical(id="panel") as panel:
+            panel.border_title = Content(glyphs.text(self._title))
+            panel.border_subtitle = Content(glyphs.text(self._hint))
             yield from self.content()
             yield Static("", classes="panel-error", markup=False)
-            yield Static(self._hint, classes="panel-hint", markup=False)
 
     def content(self) -> ComposeResult:
         """What stands between title and hint."""
         yield from ()
+
+    def on_mount(self) -> None:
+        """Show the main screen's banner."""
+        banners = self.app.screen_stack[0].query(Banner)
+        if banners:
+            self.show_banner(banners.first(Banner).shown)
+
+    def show_banner(self, view: BannerView | None) -> None:
+        """Show what the main screen's first row says."""
+        self.query_one(Banner).show(view)
+
+    def retitle(self, title: str) -> None:
+        """Say something else in the border above."""
+        self.query_one("#panel", Vertical).border_title = Content(glyphs_of(self).text(title))
+
+    def fit_list(self, rows: int, *, others: int = 0) -> None:
+        """Make the panel as high as its list needs, at most as the screen allows; the list scrolls beyond.
+
+        Args:
+            rows: Lines of the list.
+            others: Lines beside the list.
+        """
+        self._list_rows, self._other_rows = rows, others
+        self._fit()
+
+    def _fit(self) -> None:
+        if self._list_rows:
+            wanted = self._list_rows + self._other_rows + 2
+            self.query_one("#panel", Vertical).styles.height = max(4, min(wanted, self.app.size.height - 1))
+
+    def on_resize(self) -> None:
+        """Keep the panel below the first row."""
+        self._fit()
 
     def show_error(self, sentence: str) -> None:
         """Show why it did not work; an empty sentence takes it away."""
@@ -76,6 +127,12 @@ class PanelScreen(ModalScreen[T | None], Generic[T]):
         self.dismiss(None)
 
 
+def glyphs_of(widget: Widget) -> GlyphSet:
+    """Return the glyphs of the application a widget is in."""
+    glyphs: GlyphSet = getattr(widget.app, "glyphs", UNICODE)
+    return glyphs
+
+
 class ConfirmScreen(PanelScreen[bool]):
     """A question about something that acts at once: what will happen, in numbers."""
 
@@ -85,12 +142,12 @@ class ConfirmScreen(PanelScreen[bool]):
     ]
 
     def __init__(self, title: str, text: str, yes: str) -> None:
-        super().__init__(title, f"Enter {yes}   Esc leave it")
+        super().__init__(title, f"Enter {yes}  Esc leave it")
         self._text = text
 
     def content(self) -> ComposeResult:
         """The question."""
-        yield Static(self._text, classes="panel-text", markup=False)
+        yield Static(glyphs_of(self).text(self._text), classes="panel-text", markup=False)
 
     def action_answer(self, yes: bool) -> None:
         """Close with the answer."""
@@ -98,7 +155,14 @@ class ConfirmScreen(PanelScreen[bool]):
 
 
 class ListScreen(PanelScreen[str]):
-    """Rows to read; Enter closes with the key of the row under the cursor where a row has one."""
+    """Rows to read; Enter closes with the key of the row under the cursor where a row has one.
+
+    Args:
+        title: Of the panel.
+        rows: What it shows.
+        hint: What keys do.
+        source: Where newer rows come from, for a list that stays current while it is open; None for one that stands.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "up", show=False),
@@ -111,9 +175,17 @@ class ListScreen(PanelScreen[str]):
         Binding("y", "copy", "copy", tooltip="Copy the text to the clipboard."),
     ]
 
-    def __init__(self, title: str, rows: Sequence[Row], hint: str = "y copy   Esc back") -> None:
+    def __init__(
+        self,
+        title: str,
+        rows: Sequence[Row],
+        hint: str = "y copy  Esc back",
+        *,
+        source: Callable[[], Sequence[Row]] | None = None,
+    ) -> None:
         super().__init__(title, hint)
         self._rows = rows
+        self._source = source
 
     def content(self) -> ComposeResult:
         """The rows."""
@@ -121,15 +193,19 @@ class ListScreen(PanelScreen[str]):
 
     def on_mount(self) -> None:
         """Fill the list and take the keys."""
-        rows = self.query_one(RowList)
-        rows.styles.height = min(30, max(1, len(self._rows)))
-        rows.set_rows(self._rows)
-        rows.focus()
+        self.set_rows(self._rows)
+        self.query_one(RowList).focus()
 
     def set_rows(self, rows: Sequence[Row]) -> None:
         """Show other rows."""
         self._rows = rows
         self.query_one(RowList).set_rows(rows)
+        self.fit_list(max(1, len(rows)))
+
+    def renew(self) -> None:
+        """Take newer rows from the source; the main screen calls it with every frame."""
+        if self._source is not None:
+            self.set_rows(self._source())
 
     def action_move(self, lines: int) -> None:
         """Move the cursor, or scroll where no row can hold it."""
@@ -205,11 +281,12 @@ class PickerScreen(PanelScreen[str]):
         search: Callable[[str], Sequence[Choice]] | None = None,
         placeholder: str = "type to narrow",
     ) -> None:
-        super().__init__(title, "↑↓ choose   Enter take   Esc back")
+        super().__init__(title, "↑↓ choose  Enter take  Esc back")
         self._choices = choices
         self._current = current
         self._search = search
         self._placeholder = placeholder
+        self._none = " nothing matches" if search is None else " type a strike, a symbol or an expiry"
 
     def content(self) -> ComposeResult:
         """What was typed, above what matches."""
@@ -219,8 +296,9 @@ class PickerScreen(PanelScreen[str]):
     def on_mount(self) -> None:
         """Show everything."""
         rows = self.query_one(RowList)
-        rows.styles.height = min(20, max(3, len(self._choices)))
         rows.can_focus = False
+        # A search fills the list later: room for what it may find.
+        self.fit_list(max(3, len(self._choices)) if self._search is None else 15, others=1)
         self._show(self._choices)
         if self._current:
             keys = [choice.key for choice in self._choices]
@@ -230,6 +308,8 @@ class PickerScreen(PanelScreen[str]):
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """Narrow while typing."""
+        if self._search is not None:
+            self._none = " nothing matches" if message.value.strip() else " type a strike, a symbol or an expiry"
         if self._search is not None and message.value.strip():
             self._show(self._search(message.value))
         else:
@@ -237,8 +317,10 @@ class PickerScreen(PanelScreen[str]):
         self.query_one(RowList).edge(-1)
 
     def _show(self, choices: Iterable[Choice]) -> None:
-        rows = [row(c.key, Span(f" {c.text} ", c.role), Span(c.note, "quiet")) for c in choices]
-        self.query_one(RowList).set_rows(rows or [row("", Span(" nothing matches", "quiet"))])
+        choices = tuple(choices)
+        width = max((len(choice.text) for choice in choices), default=0)
+        rows = [row(c.key, Span(f" {c.text:<{width}}  ", c.role), Span(c.note, "quiet")) for c in choices]
+        self.query_one(RowList).set_rows(rows or [row("", Span(self._none, "quiet"))])
 
     def action_move(self, lines: int) -> None:
         """Move the cursor while the input keeps the keys."""

@@ -41,16 +41,15 @@ class NewRuleScreen(PanelScreen[ChainRule]):
     def __init__(
         self, underlyings: tuple[str, ...], suggestion: str, what_if: Callable[[ChainRule], Awaitable[RuleCost]]
     ) -> None:
-        super().__init__("Subscribe a chain", "Enter add   Tab complete   Esc back")
+        super().__init__("Subscribe a chain", "Enter add  Tab complete  Esc back")
         self._underlyings = underlyings
         self._suggestion = suggestion
         self._what_if = what_if
-        self._affordable: ChainRule | None = None
 
     def content(self) -> ComposeResult:
         """The line, what it means, and its cost."""
         yield Static(
-            "underlying, expiries (a number or dates), strikes each side of the money or all, mode, @account",
+            "underlying, expiries (number or dates), strikes a side or all, mode, @id",
             classes="panel-text",
             markup=False,
         )
@@ -60,20 +59,19 @@ class NewRuleScreen(PanelScreen[ChainRule]):
     def on_mount(self) -> None:
         """Take the keys and show the cost of the suggestion."""
         rows = self.query_one(RowList)
-        rows.styles.height = 7
+        self.fit_list(9, others=3)
         rows.can_focus = False
         self.query_one(Input).focus()
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """Tell the cost of what is typed so far."""
         message.stop()
-        self._affordable = None
         try:
             rule = parse_rule(message.value, self._underlyings)
         except RuleSyntax as mistake:
             self.query_one(RowList).set_rows([row("", Span(f" {mistake}", "quiet"))])
             return
-        self.run_worker(self._show_cost(rule), exclusive=True, exit_on_error=False)
+        self.run_worker(self._show_cost(rule), exclusive=True)
 
     async def _show_cost(self, rule: ChainRule) -> None:
         try:
@@ -81,7 +79,6 @@ class NewRuleScreen(PanelScreen[ChainRule]):
         except BackendRefused as refused:
             self.query_one(RowList).set_rows([row("", Span(f" {refused}", "error"))])
             return
-        self._affordable = rule
         self.query_one(RowList).set_rows(list(cost_rows(rule, cost)))
 
     def on_input_submitted(self, message: Input.Submitted) -> None:

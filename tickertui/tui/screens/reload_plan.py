@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from tickertui.services.state import PlanLine, ReloadPlan
+from tickertui.tui import format as fmt
 from tickertui.tui.screens.bootstrap import duration
 from tickertui.tui.screens.modals import PanelScreen
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
@@ -29,7 +30,7 @@ class ReloadPlanScreen(PanelScreen[bool]):
     ]
 
     def __init__(self, plan: ReloadPlan) -> None:
-        hint = "Enter closes: there is nothing to send" if plan.is_empty else "Enter apply   y copy   Esc cancel"
+        hint = "Enter closes: there is nothing to send" if plan.is_empty else "Enter apply  y copy  Esc cancel"
         super().__init__(f"Reload plan · revision {plan.revision} · nothing sent yet", hint)
         self._plan = plan
 
@@ -41,7 +42,7 @@ class ReloadPlanScreen(PanelScreen[bool]):
         """Fill the list and take the keys."""
         rows = self.query_one(RowList)
         lines = list(plan_rows(self._plan))
-        rows.styles.height = min(24, len(lines))
+        self.fit_list(len(lines))
         rows.set_rows(lines)
         rows.focus()
 
@@ -66,9 +67,10 @@ def plan_rows(plan: ReloadPlan) -> Iterator[Row]:
         yield row("", " Nothing changes: what runs is what you asked for.")
     for number, line in enumerate(plan.lines):
         yield _line_row(number, line)
-    for kind, items in (("no room", plan.unassigned), ("unknown", plan.unresolved)):
+    for kind, items in (("no room: ", plan.unassigned), ("", plan.unresolved)):
         for item in items[:20]:
-            yield row("", Span(f" !    1  {item.label:<30}", "warn"), Span(f" {kind}: {item.reason}", "quiet"))
+            label = fmt.clip(item.label, 34)
+            yield row("", Span(f" !    1  {label}", "warn"), Span(f" {kind}{item.reason}", "quiet"))
         if len(items) > 20:
             yield row("", Span(f" ! {len(items) - 20:,} more without a place", "warn"))
     yield row("", f" = {plan.unchanged:,} unchanged, not touched, no gap in their ticks")
@@ -85,5 +87,6 @@ def plan_rows(plan: ReloadPlan) -> Iterator[Row]:
 def _line_row(number: int, line: PlanLine) -> Row:
     sign, role = _SIGN.get(line.action, ("·", "text"))
     return row(
-        f"line:{number}", Span(f" {sign}{line.count:>5,}  ", role), f"{line.label:<38} ", Span(line.detail, "quiet")
+        f"line:{number}", Span(f" {sign}{line.count:>5,}  ", role), f"{fmt.clip(line.label, 34)} ",
+        Span(line.detail, "quiet"),
     )  # fmt: skip

@@ -210,6 +210,15 @@ class Requests:
         if await self._screen.app.push_screen_wait(ConfirmScreen(title, text, "switch")):
             await self._backend.set_feed(FeedMode.LIVE if leaving else FeedMode.MOCK)
 
+    def leave_replay(self) -> None:
+        """Ask, then go back to what the accounts and the calendar say."""
+        self.start(self._leave_replay(), "feed")
+
+    async def _leave_replay(self) -> None:
+        text = "The chain shows what the accounts send, or the last session's values."
+        if await self._screen.app.push_screen_wait(ConfirmScreen("Leave the replay?", text, "leave")):
+            await self._backend.set_feed(FeedMode.LIVE)
+
     # ------------------------------------------------------------------ backfill
 
     def toggle_bootstrap(self) -> None:

@@ -3,20 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
+from textual import events
 from textual.geometry import Offset
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tickertui.tui.actions import Context, actions_of, key_display
+from tickertui.tui.actions import Context, actions_of, key_name
+from tickertui.tui.format import UNICODE, GlyphSet
+
+_WIDE = 110
+"""From this width on labels are written in full."""
+_SEPARATOR = " │"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the bar.
+
+    Attributes:
+        action: Id of the action.
+        key: As printed on a keyboard; two keys with a space for a pair.
+        label: What it does, in a word.
+        active: Whether it is the pane that is shown.
+    """
+
+    action: str
+    key: str
+    label: str
+    active: bool
+
+    @property
+    def is_tab(self) -> bool:
+        """Whether it stands right before its label, as the panes' digits do."""
+        return self.key.isdigit()
+
+    @property
+    def text(self) -> str:
+        """The cells it takes, the space in front included."""
+        if self.is_tab:
+            return f" {self.key}{self.label}"
+        return f" {self.key} {self.label} " if self.label else f" {self.key} "
 
 
 class KeyBar(Widget):
-    """Keys and short labels; what does not fit is left out from the right, help stays."""
+    """Keys and short labels; what does not fit is left out from the right, help stays.
+
+    Args:
+        glyphs: Unicode or ASCII.
+        id: As for every widget.
+    """
 
     ALLOW_SELECT: ClassVar[bool] = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"key-bar--key", "key-bar--label", "key-bar--active"}
@@ -30,8 +70,15 @@ class KeyBar(Widget):
     }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
+    @dataclass
+    class Pressed(Message):
+        """An entry was clicked."""
+
+        action: str
+
+    def __init__(self, *, glyphs: GlyphSet = UNICODE, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._glyphs = glyphs
         self._contexts: tuple[Context, ...] = (Context.APP,)
         self._active = ""
         self._keys: Mapping[str, str] = {}
@@ -49,50 +96,60 @@ class KeyBar(Widget):
             self._contexts, self._active, self._keys = state
             self.refresh()
 
-    def entries(self) -> list[tuple[str, str, bool]]:
-        """Return (key, label, highlighted) of what the bar wants to show, most important first."""
+    def entries(self) -> list[Entry]:
+        """Return what fits, left to right."""
+        narrow = self.size.width < _WIDE
         actions = sorted((action for action in actions_of(self._contexts) if action.footer), key=lambda a: a.footer)
-        return [
-            (key_display(self._keys.get(action.id, action.keys).split(",")[0]), action.label, action.id == self._active)
-            for action in actions
-        ]
+        entries = []
+        for action in actions:
+            key = key_name(action.id, self._keys)
+            if action.partner:
+                key += f" {key_name(action.partner, self._keys)}"
+            label = action.group or (action.short if narrow and action.short else action.label)
+            entries.append(Entry(action.id, key, label.strip(), action.id == self._active))
+        # Without room quit goes first (help lists it), then what stands before help, from the right.
+        while len(entries) > 1 and sum(len(entry.text) for entry in entries) + len(_SEPARATOR) - 1 > self.size.width:
+            del entries[-1 if entries[-1].action == "quit" else -2]
+        return entries
+
+    def _placed(self) -> list[tuple[int, Entry]]:
+        """Entries and the cell where each one begins; a bar stands between the panes and the other keys."""
+        placed: list[tuple[int, Entry]] = []
+        x, after_tabs = 0, False
+        for entry in self.entries():
+            if not entry.is_tab and not after_tabs:
+                after_tabs = True
+                x += len(_SEPARATOR) if placed else 0
+            placed.append((x, entry))
+            x += len(entry.text)
+        return placed
 
     def offset_of(self, action_id: str) -> Offset:
         """Return where an entry stands on the screen; the bar's beginning for one that is not shown."""
-        labels = {action.label: action.id for action in actions_of(self._contexts)}
-        x = 0
-        for key, label, _ in _fitting(self.entries(), self.size.width):
-            if labels.get(label) == action_id:
-                return self.region.offset + Offset(x, 0)
-            x += _entry_width(key, label)
-        return self.region.offset
+        x = next((x for x, entry in self._placed() if entry.action == action_id), 0)
+        return self.region.offset + Offset(x, 0)
+
+    def on_click(self, event: events.Click) -> None:
+        """Do what the key under the pointer does."""
+        event.stop()
+        for x, entry in self._placed():
+            if x <= event.x < x + len(entry.text):
+                self.post_message(self.Pressed(entry.action))
 
     def render_line(self, y: int) -> Strip:
         """Draw the bar."""
         key_style, label_style, active_style = (
             self.get_component_rich_style(f"key-bar--{name}") for name in ("key", "label", "active")
         )
-        width = self.size.width
-        entries = self.entries()
-        shown = _fitting(entries, width)
         segments: list[Segment] = []
-        for key, label, active in shown:
-            compact = key.isdigit()
-            segments.append(Segment(f" {key}" if compact else f"  {key} ", active_style if active else key_style))
-            segments.append(Segment(label, active_style if active else label_style))
-        used = sum(cell_len(segment.text) for segment in segments)
-        segments.append(Segment(" " * max(0, width - used), Style() + label_style))
+        used, width = 0, self.size.width
+        for x, entry in self._placed():
+            if x > used:
+                segments.append(Segment(self._glyphs.text(_SEPARATOR), label_style))
+            style = active_style if entry.active else key_style
+            head, label, tail = entry.text.partition(entry.label) if entry.label else (entry.text, "", "")
+            segments.append(Segment(self._glyphs.text(head), style))
+            segments.append(Segment(label + tail, active_style if entry.active else label_style))
+            used = x + len(entry.text)
+        segments.append(Segment(" " * max(0, width - used), label_style))
         return Strip(segments, max(width, used)).crop(0, width)
-
-
-def _fitting(entries: list[tuple[str, str, bool]], width: int) -> list[tuple[str, str, bool]]:
-    """Leave out entries before the last two (help and quit) until the rest fits."""
-    kept = list(entries)
-    while len(kept) > 2 and sum(_entry_width(key, label) for key, label, _ in kept) > width:
-        del kept[-3]
-    return kept
-
-
-def _entry_width(key: str, label: str) -> int:
-    """Cells of one entry: a digit stands right before its label, other keys have room around them."""
-    return cell_len(label) + cell_len(key) + (1 if key.isdigit() else 3)

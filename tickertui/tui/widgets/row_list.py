@@ -6,6 +6,7 @@ shows. It knows roles ("gain", "stale", ...), never colours: those come from the
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,10 +15,12 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+from tickertui.tui.format import UNICODE, GlyphSet
 
 ROLES = (
     "text", "title", "quiet", "strong", "gain", "loss", "warn", "error", "mock", "replay", "ok", "bar", "track",
@@ -39,7 +42,7 @@ class Row:
 
     Attributes:
         key: Names the line across updates; an empty key cannot hold the cursor (headings, rules).
-        spans: Its text, left to right; what does not fit is cut.
+        spans: Its text, left to right; what does not fit is cut, with an ellipsis.
     """
 
     key: str
@@ -59,6 +62,12 @@ def row(key: str, *spans: Span | str) -> Row:
 def heading(text: str) -> Row:
     """A line that names what follows."""
     return Row("", (Span(text, "title"),))
+
+
+def wrapped(text: str, role: str, *, indent: int = 1, width: int = 79) -> list[Row]:
+    """Return a sentence as rows of at most ``width`` cells; lists do not wrap, and a sentence must not be cut."""
+    lines = textwrap.wrap(text, width - indent) or [""]
+    return [row("", Span(" " * indent + line, role)) for line in lines]
 
 
 class RowList(ScrollView, can_focus=True):
@@ -177,6 +186,17 @@ class RowList(ScrollView, can_focus=True):
         """Move the cursor to the first (-1) or last (+1) row."""
         self.move(direction * len(self._rows))
 
+    def goto(self, key: str) -> None:
+        """Move the cursor to a row."""
+        if any(item.key == key for item in self._rows):
+            self._set_cursor(key)
+
+    def visible_keys(self) -> list[tuple[str, Offset]]:
+        """Return the keys of the rows in sight and where on the screen each one begins."""
+        top, region = self.scroll_offset.y, self.region
+        shown = enumerate(self._rows[top : top + self.size.height])
+        return [(item.key, region.offset + Offset(0, y)) for y, item in shown if item.key]
+
     def choose(self) -> None:
         """Choose the row under the cursor."""
         if self._cursor_key:
@@ -250,13 +270,18 @@ class RowList(ScrollView, can_focus=True):
             self._strips[key] = strip = self._draw(item, at_cursor, width, palette)
         return strip
 
+    @property
+    def _glyphs(self) -> GlyphSet:
+        glyphs: GlyphSet = getattr(self.app, "glyphs", UNICODE)
+        return glyphs
+
     def _draw(self, item: Row, at_cursor: bool, width: int, palette: dict[str, Style]) -> Strip:
-        segments, left = [], width
+        segments, left, glyphs = [], width, self._glyphs
         for span in item.spans:
             if left <= 0:
                 break
             size = cell_len(span.text)
-            text = span.text if size <= left else set_cell_size(span.text, left)
+            text = glyphs.text(span.text if size <= left else f"{set_cell_size(span.text, left - 1)}…")
             left -= min(size, left)
             style = palette.get(span.role, palette["text"])
             segments.append(Segment(text, style + self._cursor_style if at_cursor else style))

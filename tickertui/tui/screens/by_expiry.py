@@ -1,0 +1,146 @@
+"""The view "by expiry": one strike, the expiries down, for who looks along the term instead of along the strikes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from tickertui.market.chain import OptionChain, Side
+from tickertui.market.instruments import ChainRows
+from tickertui.tui import format as fmt
+from tickertui.tui.backend import Backend
+from tickertui.tui.chain_reader import ChainContext, ChainReader
+from tickertui.tui.format import Units
+from tickertui.tui.frames import ChainFrame, ExpiryMark, Field
+from tickertui.tui.states import DataState
+from tickertui.tui.widgets.row_list import Row, Span, row
+
+_ARROWS = {1: "▲", -1: "▼", 0: "·"}
+_ROLES = {DataState.MOCK: "mock", DataState.STALE: "quiet", DataState.SNAP: "warn", DataState.ERROR: "error"}
+WIDE = 110
+"""From this width on the deltas and the share of the straddle are shown too."""
+
+
+@dataclass(frozen=True, slots=True)
+class TermLook:
+    """How the rows are written.
+
+    Attributes:
+        width: Cells of a line.
+        units: Of quantities.
+        lot_size: Units per lot.
+        spot: Reference price, for the straddle's share; NaN when not known.
+    """
+
+    width: int
+    units: Units
+    lot_size: int
+    spot: float
+
+
+class TermReader:
+    """Reads one strike of every expiry of an underlying.
+
+    It is a `ChainReader` over a chain whose rows are expiries, so that states, ages and marks are exactly those of the
+    chain.
+
+    Args:
+        backend: The program behind it.
+        underlying: Name.
+        marks: Expiries, ascending.
+        strike: Rupees.
+    """
+
+    def __init__(self, backend: Backend, underlying: str, marks: Sequence[ExpiryMark], strike: float) -> None:
+        self.strike = strike
+        self.marks = tuple(marks)
+        chains = [backend.chain(underlying, mark.expiry) for mark in marks]
+        tokens = np.array([_tokens_at(chain, strike) for chain in chains], dtype=np.int64).reshape(-1, 2)
+        first = next((chain for chain in chains if chain is not None), None)
+        self.lot_size = first.lot_size if first is not None else 1
+        contracts = ChainRows(
+            underlying, marks[0].expiry if marks else date.min, np.arange(len(marks), dtype=np.float64),
+            tokens[:, 0], tokens[:, 1], self.lot_size, first.tick_size if first is not None else 0.05,
+            first.exchange if first is not None else "", first.segment if first is not None else "",
+        )  # fmt: skip
+        chain = OptionChain(contracts, backend.board, underlying_token=backend.index_token(underlying) or 0)
+        self._reader = ChainReader(chain, backend.clock)
+
+    def read(self, around: ChainContext) -> ChainFrame:
+        """Return the term as the board holds it now."""
+        self._reader.context = around
+        return self._reader.read()
+
+    def token(self, expiry: date, side: int) -> int:
+        """Return the token of a leg, -1 where the expiry does not have the strike."""
+        place = next((at for at, mark in enumerate(self.marks) if mark.expiry == expiry), None)
+        return -1 if place is None else int(self._reader.chain.tokens[place, side])
+
+
+def _tokens_at(chain: ChainRows | None, strike: float) -> tuple[int, int]:
+    if chain is None:
+        return -1, -1
+    at = int(np.searchsorted(chain.strikes, strike))
+    if at >= len(chain.strikes) or chain.strikes[at] != strike:
+        return -1, -1
+    return int(chain.call_tokens[at]), int(chain.put_tokens[at])
+
+
+def term_rows(frame: ChainFrame, term: TermReader, look: TermLook) -> Iterator[Row]:
+    """Build the title, the header and one line for each expiry; lines take 80 cells, or 110 with the deltas."""
+    mock = "~" if frame.is_mock else ""
+    strike = f"{frame.key.underlying} {fmt.strike(term.strike)}"
+    yield row("", Span(f" {strike} by expiry", "title"), Span("   ← → strike   Enter that chain", "quiet"))
+    yield row("", Span(_header(mock, wide=look.width >= WIDE), "quiet"))
+    for place, mark in enumerate(term.marks):
+        today = "!" if mark.is_today else " "
+        shifted = "*" if mark.note and not mark.is_today else " "
+        name = f" {mark.letter} {mark.expiry:%d%b}{shifted}{mark.days:>4}d{today}"
+        call, put = (_side(frame, place, side, look) for side in Side)
+        yield row(
+            f"expiry:{mark.expiry.isoformat()}", Span(name, "strong"), *call, Span("│", "quiet"), *put,
+            *_straddle(frame, place, look, mock),
+        )  # fmt: skip
+
+
+def _header(mock: str, *, wide: bool) -> str:
+    def side(label: str) -> str:
+        delta = f"{mock + 'dlt':>6}" if wide else ""
+        return f"{mock + label:>9}{mock + 'IV':>6}{delta}{mock + 'OI':>6}{mock + 'dOI':>7}"
+
+    share = f"{mock + '%':>7}" if wide else ""
+    return f"{' expiry   days':<15}{side('CALL')} {side('PUT')}{mock + 'strd':>7}{share}"
+
+
+def _side(frame: ChainFrame, place: int, side: int, look: TermLook) -> list[Span | str]:
+    values = frame.values[place, side]
+    state = DataState(int(frame.states[place, side]))
+    missing = np.isnan(values[Field.LTP])
+    arrow = int(frame.directions[place, side])
+    glyph = " " if missing else state.mark.cell or _ARROWS[arrow]
+    role = _ROLES.get(state, {1: "gain", -1: "loss"}.get(arrow, "text"))
+    price = fmt.fit_price(float(values[Field.LTP]), 9, "~" if state is DataState.MOCK and not missing else "")
+    change = float(values[Field.OI_CHANGE])
+    units = Units.LAKH if look.units is Units.CONTRACTS else look.units
+    oi, oi_change = (
+        fmt.quantity(float(values[field]), units, look.lot_size, signed=signed)
+        for field, signed in ((Field.OI, False), (Field.OI_CHANGE, True))
+    )
+    delta = f"{fmt.signed_number(float(values[Field.DELTA])):>6}" if look.width >= WIDE else ""
+    return [
+        Span(price + glyph, role), f"{fmt.volatility(float(values[Field.IV])):>5}{delta}{oi:>6}",
+        Span(f"{oi_change:>7}", "gain" if change > 0 else "loss" if change < 0 else "quiet"),
+    ]  # fmt: skip
+
+
+def _straddle(frame: ChainFrame, place: int, look: TermLook, mock: str) -> list[Span | str]:
+    total = float(frame.values[place, :, Field.LTP].sum())
+    missing = total != total
+    text = fmt.MISSING if missing else f"{mock}{total:.1f}"
+    spans: list[Span | str] = [Span(f"{text:>7}", "mock" if mock and not missing else "text")]
+    if look.width >= WIDE:
+        spans.append(f"{fmt.percent(100 * total / look.spot if look.spot else float('nan')):>7}")
+    return spans

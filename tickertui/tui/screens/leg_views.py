@@ -1,0 +1,147 @@
+"""`LegViews`: what a key shows of the leg under the cursor: why its number is what it is, depth, day, text to copy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tickertui.market.candles import Candles
+from tickertui.market.chain import Side
+from tickertui.market.hours import CalendarError
+from tickertui.market.instruments import Instrument
+from tickertui.market.ticks import Source
+from tickertui.services.state import WatchedInstrument
+from tickertui.tui import format as fmt
+from tickertui.tui.backend import Backend, BackendRefused
+from tickertui.tui.columns import COLUMNS
+from tickertui.tui.frames import Field
+from tickertui.tui.screens.leg import LegContext, LegScreen, depth_rows, leg_rows, title_of, why_rows
+from tickertui.tui.states import DataState
+from tickertui.tui.widgets.row_list import Row
+
+if TYPE_CHECKING:
+    from tickertui.tui.screens.chain import ChainPane
+
+_RowSource = Callable[[], Sequence[Row]]
+
+_DAYS: Final = 4
+"""Calendar days of candles before today that the day of a leg shows: over a weekend there is still one."""
+_COPIED: Final = (Field.OI, Field.OI_CHANGE, Field.VOLUME, Field.IV, Field.DELTA, Field.BID, Field.ASK, Field.LTP)
+
+
+class LegViews:
+    """The chain pane's views of one leg.
+
+    Args:
+        pane: The pane; its cursor says which leg.
+        backend: The program behind it.
+        convention: How implied volatility and Greeks are computed, in words.
+    """
+
+    def __init__(self, pane: ChainPane, backend: Backend, convention: str) -> None:
+        self._pane = pane
+        self._backend = backend
+        self._convention = convention
+
+    def show(self, view: str) -> None:
+        """Open ``why``, ``depth`` or ``day`` of the leg under the cursor; its keys lead to the others."""
+        instrument = self._pane.instrument
+        if instrument is None:
+            self._pane.notify("there is no contract under the cursor", severity="warning", timeout=3)
+        else:
+            self._open(view, instrument)
+
+    def _open(self, view: str | None, instrument: Instrument) -> None:
+        if view == "day":
+            self._pane.run_worker(self._show_day(instrument), group="leg", exclusive=True)
+        elif view == "depth":
+            self._push(f"Depth · {title_of(instrument)}", instrument, lambda: self._depth(instrument))
+        elif view == "why":
+            self._push(title_of(instrument), instrument, lambda: self._why(instrument))
+
+    def _push(self, title: str, instrument: Instrument, source: _RowSource) -> None:
+        screen = LegScreen(self._marked(title, instrument), source(), source=source)
+        self._pane.app.push_screen(screen, lambda view: self._open(view, instrument))
+
+    def _marked(self, title: str, instrument: Instrument) -> str:
+        board = self._backend.board
+        mock = board.source_of(board.row(instrument.token)) is Source.MOCK
+        return f"~ MOCK · {title}" if mock else title
+
+    def _why(self, instrument: Instrument) -> Sequence[Row]:
+        return list(why_rows(self._backend.board, self._backend.clock, self._context(instrument)))
+
+    def _depth(self, instrument: Instrument) -> Sequence[Row]:
+        return list(depth_rows(self._backend.board, instrument))
+
+    def _context(self, instrument: Instrument) -> LegContext:
+        watched = next((item for item in self._backend.legs() if item.token == instrument.token), None)
+        return LegContext(
+            instrument=instrument,
+            leg=watched,
+            socket=self._socket_label(watched),
+            state=self._state(instrument.token),
+            convention=self._convention,
+            expires_at=self._expires_at(instrument),
+        )
+
+    def _state(self, token: int) -> DataState:
+        """State of the leg in the frame on display, WAITING for a leg of another chain."""
+        frame = self._pane.current_frame
+        if frame is None:
+            return DataState.WAITING
+        tokens = np.stack([frame.contracts.call_tokens, frame.contracts.put_tokens], axis=1)
+        places = np.argwhere(tokens == token)
+        return DataState(int(frame.states[tuple(places[0])])) if len(places) else DataState.WAITING
+
+    def _socket_label(self, watched: WatchedInstrument | None) -> str:
+        if watched is None:
+            return ""
+        sockets = (status for account in self._backend.runtime().accounts for status in account.connections)
+        return next((status.label for status in sockets if status.connection == watched.connection), "")
+
+    def _expires_at(self, instrument: Instrument) -> datetime | None:
+        if instrument.expiry is None:
+            return None
+        try:
+            return self._backend.calendar.expiry_instant(instrument.segment, instrument.expiry)
+        except CalendarError:
+            return None
+
+    async def _show_day(self, instrument: Instrument) -> None:
+        now = self._backend.clock.now()
+        start = datetime.combine(now.date() - timedelta(days=_DAYS), time(0, 0), tzinfo=now.tzinfo)
+        try:
+            candles = await self._backend.candles(instrument.token, start, now)
+        except BackendRefused as refused:
+            self._pane.notify(str(refused), severity="error", markup=False)
+            candles = Candles.empty()
+        self._push(title_of(instrument), instrument, lambda: list(leg_rows(self._backend.board, instrument, candles)))
+
+    # ------------------------------------------------------------------ copies
+
+    def cell_text(self) -> str | None:
+        """Return the value under the cursor as it is copied: plain, a synthetic one with its mark."""
+        frame, leg = self._pane.current_frame, self._pane.grid.leg
+        if frame is None or leg is None:
+            return None
+        column = COLUMNS.get(leg.column)
+        field = column.field if column is not None else Field.LTP
+        mock = "~" if frame.states[leg.row, leg.side] == DataState.MOCK else ""
+        return mock + _plain(float(frame.values[leg.row, leg.side, field]))
+
+    def row_text(self) -> str | None:
+        """Return both legs of the strike, tab separated, outside in; a synthetic row says so first."""
+        frame, leg = self._pane.current_frame, self._pane.grid.leg
+        if frame is None or leg is None:
+            return None
+        call, put = ([_plain(float(frame.values[leg.row, side, field])) for field in _COPIED] for side in Side)
+        mock = "MOCK\t" if frame.is_mock else ""
+        return mock + "\t".join([*call, f"{leg.strike:g}", *reversed(put)])
+
+
+def _plain(value: float) -> str:
+    return fmt.MISSING if np.isnan(value) else f"{value:.10g}"
