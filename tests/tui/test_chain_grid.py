@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import ChainRows
 from tickertui.market.ticks import Source
 from tickertui.tui.chain_reader import ChainContext, ChainReader
+from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import PRESETS, View
 from tickertui.tui.format import ASCII, Units
 from tickertui.tui.frames import BarMeaning, ChainFrame, Field
@@ -74,22 +76,41 @@ def painted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return lines
 
 
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows that were put together anew."""
+    rows: list[int] = []
+    build = RowPainter.row
+
+    def spy(self: RowPainter, frame: ChainFrame, row: int, **look: Any) -> Strip:
+        rows.append(row)
+        return build(self, frame, row, **look)
+
+    monkeypatch.setattr(RowPainter, "row", spy)
+    return rows
+
+
 async def test_the_money_stands_in_the_middle() -> None:
     async with stage() as at:
         assert at.strikes[len(at.strikes) // 2] == 24_350
         assert at.grid.cursor.strike == 24_350
 
 
-async def test_only_lines_that_changed_are_painted(painted: list[int]) -> None:
+async def test_only_rows_that_changed_are_built(painted: list[int], built: list[int]) -> None:
     async with stage() as at:
         await at.step()
         rows = at.grid.visible_rows
         painted.clear()
+        built.clear()
         await at.step()
         assert painted == [], "nothing changed"
         at.scene.tick(rows[[2, 3, 9]], 3.0)
         await at.step()
-        assert sorted(set(painted)) == [3, 4, 10]
+        assert sorted(built) == sorted(rows[[2, 3, 9]].tolist())
+        built.clear()
+        at.grid.move_cursor(rows=1)
+        await at.settle()
+        assert sorted(built) == [30, 31], "the row that the cursor left and the one it came to"
 
 
 async def test_ticks_out_of_sight_paint_nothing(painted: list[int]) -> None:

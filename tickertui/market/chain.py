@@ -214,7 +214,8 @@ class OptionChain:
         valued = self.derived(Derived.FORWARD)
         known = valued[~np.isnan(valued)]
         if len(known):
-            return Reference(float(np.median(known)), ReferenceKind.FORWARD)
+            # The middle one: during an update of the valuation, legs of two forwards may stand side by side.
+            return Reference(float(np.sort(known)[len(known) // 2]), ReferenceKind.FORWARD)
         prices = self.price()
         gap = prices[:, Side.CALL] - prices[:, Side.PUT]
         if np.isnan(gap).all():

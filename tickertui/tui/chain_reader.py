@@ -18,7 +18,7 @@ from tickertui.market.board import Derived
 from tickertui.market.chain import ChainTotals, OptionChain, Reference, ReferenceKind, totals_of
 from tickertui.market.clock import Clock, from_epoch
 from tickertui.market.instruments import PRICE_DIVISORS
-from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
+from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Word
 from tickertui.services.state import FeedMode
 from tickertui.tui.frames import (
     BannerView,
@@ -61,6 +61,12 @@ _QUANTITIES: Final = np.array(
     dtype=np.intp,
 )  # fmt: skip
 _DERIVED: Final = np.array([Derived.IV, Derived.DELTA, Derived.GAMMA, Derived.THETA, Derived.VEGA], dtype=np.intp)
+# Plain integers: a look into an enumeration takes Python 3.11 a microsecond, and a frame has dozens.
+_LTP, _CLOSE, _BID, _ASK = int(Field.LTP), int(Field.CLOSE), int(Field.BID), int(Field.ASK)
+_OI, _VOLUME, _IV, _OI_CHANGE = int(Field.OI), int(Field.VOLUME), int(Field.IV), int(Field.OI_CHANGE)
+_CHANGE, _CHANGE_PCT, _SPREAD = int(Field.CHANGE), int(Field.CHANGE_PCT), int(Field.SPREAD)
+_EXCHANGE_AT, _TIMESTAMP = int(Field.EXCHANGE_AT), int(Word.EXCHANGE_TIMESTAMP)
+_HEALTHY: Final = np.int8(Link.HEALTHY)
 _MARKED: Final = (Field.OI, Field.LTP, Field.VOLUME)
 _MARK_FIELDS: Final = (Field.MARK_OI, Field.MARK_LTP, Field.MARK_VOLUME)
 _AGED: Final = np.zeros(len(DataState), dtype=np.bool_)
@@ -188,8 +194,8 @@ class ChainReader:
         old = self._values[where]
         same = (new == old) | (np.isnan(new) & np.isnan(old))
         self._values[where] = new
-        changed[where] = ~same[..., : Field.EXCHANGE_AT].all(axis=(1, 2))
-        if not same[..., (Field.OI, Field.VOLUME, Field.OI_CHANGE)].all():
+        changed[where] = ~same[..., :_EXCHANGE_AT].all(axis=(1, 2))
+        if not same[..., (_OI, _VOLUME, _OI_CHANGE)].all():
             self._totals = None
         return changed
 
@@ -201,19 +207,17 @@ class ChainReader:
         values = np.full((*rows.shape, len(Field)), np.nan)
         divisors = PRICE_DIVISORS[board.tokens[rows] & 0xFF][..., None]
         raw = words[..., _PRICES]
-        np.divide(raw, divisors, out=values[..., Field.LTP : Field.OI], where=(carried > _PRICES) & (raw > 0))
-        values[..., Field.OI : Field.IV] = np.where(carried > _QUANTITIES, words[..., _QUANTITIES], np.nan)
-        values[..., Field.IV : Field.OI_CHANGE] = board.derived[rows][..., _DERIVED]
-        stamp = words[..., Word.EXCHANGE_TIMESTAMP]
-        values[..., Field.EXCHANGE_AT] = np.where(
-            (carried[..., 0] > Word.EXCHANGE_TIMESTAMP) & (stamp > 0), stamp, np.nan
-        )
+        np.divide(raw, divisors, out=values[..., _LTP:_OI], where=(carried > _PRICES) & (raw > 0))
+        values[..., _OI:_IV] = np.where(carried > _QUANTITIES, words[..., _QUANTITIES], np.nan)
+        values[..., _IV:_OI_CHANGE] = board.derived[rows][..., _DERIVED]
+        stamp = words[..., _TIMESTAMP]
+        values[..., _EXCHANGE_AT] = np.where((carried[..., 0] > _TIMESTAMP) & (stamp > 0), stamp, np.nan)
         previous = board.previous_oi[rows]
-        values[..., Field.OI_CHANGE] = np.where(previous < 0, np.nan, values[..., Field.OI] - previous)
-        change = values[..., Field.LTP] - values[..., Field.CLOSE]
-        values[..., Field.CHANGE] = change
-        values[..., Field.CHANGE_PCT] = 100 * change / values[..., Field.CLOSE]
-        values[..., Field.SPREAD] = values[..., Field.ASK] - values[..., Field.BID]
+        values[..., _OI_CHANGE] = np.where(previous < 0, np.nan, values[..., _OI] - previous)
+        change = values[..., _LTP] - values[..., _CLOSE]
+        values[..., _CHANGE] = change
+        values[..., _CHANGE_PCT] = 100 * change / values[..., _CLOSE]
+        values[..., _SPREAD] = values[..., _ASK] - values[..., _BID]
         if self._mark is not None:
             values[..., _MARK_FIELDS] = values[..., _MARKED] - self._mark[where]
         return values
@@ -242,13 +246,13 @@ class ChainReader:
             link=np.where(
                 (connections >= 0) & (connections < len(codes) - 1),
                 codes[np.clip(connections, -1, len(codes) - 1)],
-                np.int8(Link.HEALTHY),
+                _HEALTHY,
             ),
             refused=self._refused(),
         )
         states = classify(facts, context.feed, context.market)
         # The broker's cached packet is as old as the exchange's stamp in it, not as its arrival here.
-        stamp = self._values[..., Field.EXCHANGE_AT]
+        stamp = self._values[..., _EXCHANGE_AT]
         cached = (packets <= 1) & ~np.isnan(stamp)
         age_s = np.where(cached, np.fmax(age_s, self._clock.time_ns() / 1e9 - stamp), age_s)
         moved = now_ns - board.moved_ns[rows]
@@ -277,8 +281,8 @@ class ChainReader:
         atm_row = chain.nearest(reference.price)
         straddle = iv = float("nan")
         if atm_row >= 0:
-            straddle = float(self._values[atm_row, :, Field.LTP].sum())
-            volatilities = self._values[atm_row, :, Field.IV]
+            straddle = float(self._values[atm_row, :, _LTP].sum())
+            volatilities = self._values[atm_row, :, _IV]
             known = volatilities[~np.isnan(volatilities)]
             iv = float(known.mean()) if len(known) else iv
         oi_ns = int(board.oi_changed_ns[chain.rows].max(initial=0))
@@ -324,23 +328,36 @@ class ChainReader:
         self._scales = (scales[0], scales[1], scales[2])
         return changed
 
-    def _quote(self, label: str, token: int, now_ns: int, *, index: bool) -> QuoteView:
+    def _quotes(self, now_ns: int) -> list[QuoteView]:
+        """Header entries: the underlying, then the future where there is one, then the others."""
+        board, chain, context = self.chain.board, self.chain, self.context
+        wanted = [(chain.underlying, chain.underlying_token, True)]
+        if chain.future_token:
+            wanted.append(("Fut", chain.future_token, False))
+        wanted += [(quote.label, quote.token, True) for quote in context.others]
+        rows = [board.row(token) for _, token, _ in wanted]
+        prices, closes = board.price(rows).tolist(), board.price(rows, Word.CLOSE).tolist()
+        return [
+            self._quote(label, row, price, close, now_ns, is_index=is_index)
+            for (label, _, is_index), row, price, close in zip(wanted, rows, prices, closes, strict=True)
+        ]
+
+    def _quote(self, label: str, row: int, price: float, close: float, now_ns: int, *, is_index: bool) -> QuoteView:
         board, context = self.chain.board, self.context
-        row = board.row(token)
-        source = board.source_of(row)
-        received = int(board.received_ns[row])
+        received, connection = int(board.received_ns[row]), int(board.connections[row])
         age_s = (now_ns - received) / 1e9 if received else float("nan")
-        codes, connection = context.links.codes, int(board.connections[row])
+        codes = context.links.codes
         link = Link(int(codes[connection])) if 0 <= connection < len(codes) - 1 else Link.HEALTHY
-        price, close = float(board.price([row])[0]), float(board.price([row], Word.CLOSE)[0])
         moved = row and now_ns - int(board.moved_ns[row]) < ARROW_NS
+        source = board.source_of(row)
         return QuoteView(
             label=label,
-            price=price if source is not Source.NONE else float("nan"),
+            price=price,
             change=price - close,
             change_pct=100 * (price - close) / close,
             direction=int(board.direction[row]) if moved else 0,
-            state=spot_state(source, age_s if index else 0.0, link, context.feed, context.market),
+            # A future may be silent for a while; an index prints each second.
+            state=spot_state(source, age_s if is_index else 0.0, link, context.feed, context.market),
             age_s=age_s,
         )
 
@@ -356,14 +373,13 @@ class ChainReader:
         chain, context = self.chain, self.context
         if self._totals is None:
             values = self._values
-            self._totals = totals_of(
-                chain.strikes, values[..., Field.OI], values[..., Field.OI_CHANGE], values[..., Field.VOLUME]
-            )
+            self._totals = totals_of(chain.strikes, values[..., _OI], values[..., _OI_CHANGE], values[..., _VOLUME])
         values, versions = self._values.copy(), self._row_versions.copy()
         _, directions, flashes, ages, old_greeks = look
         for array in (values, states, directions, flashes, ages, old_greeks, versions):
             array.setflags(write=False)
-        future = chain.future_token
+        quotes = self._quotes(now_ns)
+        others = 2 if chain.future_token else 1
         return ChainFrame(
             key=self.key,
             number=self._number,
@@ -381,13 +397,13 @@ class ChainReader:
             bar_scales=self._scales,
             totals=self._totals,
             summary=summary,
-            underlying=self._quote(chain.underlying, chain.underlying_token, now_ns, index=True),
-            future=self._quote("Fut", future, now_ns, index=False) if future else None,
-            others=tuple(self._quote(quote.label, quote.token, now_ns, index=True) for quote in context.others),
+            underlying=quotes[0],
+            future=quotes[1] if chain.future_token else None,
+            others=tuple(quotes[others:]),
             expiries=context.expiries,
             market=context.market,
             banner=context.banner,
-            loaded=int(np.count_nonzero(~np.isnan(values[..., Field.LTP]))),
+            loaded=int(np.count_nonzero(~np.isnan(values[..., _LTP]))),
             legs=int(np.count_nonzero(rows)),
         )
 

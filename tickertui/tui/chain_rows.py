@@ -29,7 +29,28 @@ _CACHE_LIMIT: Final = 20_000
 
 Pieces = list[tuple[str, int]]
 
-_PRICE_INK: Final = {
+# Plain integers: a look into an enumeration takes Python 3.11 longer than everything else done to a cell.
+_TEXT, _MUTED, _GAIN, _LOSS = int(Ink.TEXT), int(Ink.MUTED), int(Ink.GAIN), int(Ink.LOSS)
+_STALE_INK, _MOCK_INK, _STRIKE_INK = int(Ink.STALE), int(Ink.MOCK), int(Ink.STRIKE)
+_BAR_CALL, _BAR_PUT, _BAR_CALL_TURNED = int(Ink.BAR_CALL), int(Ink.BAR_PUT), int(Ink.BAR_CALL_TURNED)
+_GAIN_TURNED, _LOSS_TURNED = int(Ink.GAIN_TURNED), int(Ink.LOSS_TURNED)
+_PLAIN, _ITM, _ATM = Ground.PLAIN * INKS, Ground.ITM * INKS, Ground.ATM * INKS
+_CURSOR, _FLASH_UP, _FLASH_DOWN = Ground.CURSOR * INKS, Ground.FLASH_UP * INKS, Ground.FLASH_DOWN * INKS
+_MOCK, _STALE, _ERROR = int(DataState.MOCK), int(DataState.STALE), int(DataState.ERROR)
+_CALL = int(Side.CALL)
+
+_PLAIN_KIND, _MUTED_KIND, _SIGNED_KIND, _GREEK_KIND, _PRICE_KIND, _BAR_KIND = range(6)
+_KINDS: Final = {
+    col.Kind.PLAIN: _PLAIN_KIND,
+    col.Kind.MUTED: _MUTED_KIND,
+    col.Kind.SIGNED: _SIGNED_KIND,
+    col.Kind.GREEK: _GREEK_KIND,
+    col.Kind.PRICE: _PRICE_KIND,
+    col.Kind.BAR: _BAR_KIND,
+}
+_BY_ARROW: Final = {1: _GAIN, -1: _LOSS, 0: _TEXT}
+_ARROWS: Final = {1: "▲", -1: "▼", 0: "·"}
+_STATE_INKS: Final = {
     DataState.CLOSED: Ink.TEXT,
     DataState.SNAP: Ink.SNAP,
     DataState.MOCK: Ink.MOCK,
@@ -38,16 +59,46 @@ _PRICE_INK: Final = {
     DataState.ERROR: Ink.ERROR,
     DataState.WAITING: Ink.MUTED,
 }
-"""Ink of a price by its state; in the other states the direction decides."""
-_BY_ARROW: Final = {1: Ink.GAIN, -1: Ink.LOSS, 0: Ink.TEXT}
-_ARROWS: Final = {1: "▲", -1: "▼", 0: "·"}
-_STATE_CELLS: Final = tuple(DataState(code).mark.cell for code in range(len(DataState)))
-_NO_PRICE: Final = frozenset((DataState.NEVER, DataState.WAITING))
+_PRICE_INKS: Final = tuple(int(_STATE_INKS.get(state, -1)) for state in DataState)
+"""Ink of a price by its state; -1 where the direction decides."""
+_STATE_CELLS: Final = tuple(state.mark.cell for state in DataState)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is done for one column of a row.
+
+    Attributes:
+        placed: The column at its place.
+        field: Index into the values.
+        kind: How it is coloured.
+        name: Of the column.
+        texts: Texts by value; those of synthetic prices have their mark in front.
+        mock_texts: Texts of synthetic prices.
+    """
+
+    placed: Placed
+    field: int
+    kind: int
+    name: str
+    texts: dict[float, str]
+    mock_texts: dict[float, str]
 
 
 @dataclass(slots=True)
 class _Leg:
-    """What one side of a row is made of."""
+    """What one side of a row is made of.
+
+    Attributes:
+        values: By `Field`.
+        state: `DataState`.
+        arrow: Direction to show.
+        flash: Direction of a change a moment ago.
+        age: Seconds to show, -1 for none.
+        old_greeks: Whether Greeks are dimmed.
+        base: Style of the ground, ink to be added.
+        cursor: Name of the column under the cursor, empty for none.
+    """
 
     values: list[float]
     state: int
@@ -55,14 +106,14 @@ class _Leg:
     flash: int
     age: int
     old_greeks: bool
-    ground: Ground
+    base: int
     cursor: str
-    """Name of the column under the cursor, empty for none."""
 
 
 def merge(pieces: Pieces, palette: Sequence[Style], width: int) -> Strip:
     """Return pieces as a strip of exactly ``width`` cells: neighbours of the same style become one segment."""
     segments: list[Segment] = []
+    append, make = segments.append, Segment
     run, last = "", -1
     length = 0
     for text, style in pieces:
@@ -71,10 +122,10 @@ def merge(pieces: Pieces, palette: Sequence[Style], width: int) -> Strip:
             run += text
         else:
             if run:
-                segments.append(Segment(run, palette[last]))
+                append(make(run, palette[last]))
             run, last = text, style
     if run:
-        segments.append(Segment(run, palette[last]))
+        append(make(run, palette[last]))
     strip = Strip(segments, length)
     return strip if length == width else strip.crop(0, width)
 
@@ -107,14 +158,21 @@ class RowPainter:
         self._units = units
         self._bars = bars
         self._glyphs = glyphs
-        self._texts: dict[Placed, dict[float, str]] = {placed: {} for placed in layout.placed}
-        self._mock_texts: dict[Placed, dict[float, str]] = {placed: {} for placed in layout.placed}
         self._ages: dict[int, str] = {-1: " " * AGE_WIDTH}
         self._strikes: dict[float, str] = {}
-        self._steps = (
-            tuple((placed, placed.column.field, placed.column.kind, self._texts[placed]) for placed in layout.call),
-            tuple((placed, placed.column.field, placed.column.kind, self._texts[placed]) for placed in layout.put),
-        )
+        self._call_steps = tuple(self._step(placed) for placed in layout.call)
+        self._put_steps = tuple(self._step(placed) for placed in layout.put)
+        self._two_sided = layout.view is col.View.CHAIN
+        self._left = (" " * layout.margin, _PLAIN)
+        self._right = (" " * (layout.width - layout.used), _PLAIN)
+        self._bar_field = int(bars.field)
+        self._bar_is_signed = bars is BarMeaning.OI_CHANGE
+        self._dash = glyphs.text(fmt.MISSING)
+
+    @staticmethod
+    def _step(placed: Placed) -> _Step:
+        column = placed.column
+        return _Step(placed, int(column.field), _KINDS[column.kind], column.name, {}, {})
 
     # ------------------------------------------------------------------ a row
 
@@ -128,153 +186,149 @@ class RowPainter:
             row: Which strike.
             cursor_side: 0 or 1 for the side that the cursor is on, -1 when it is on another row.
             cursor_column: Name of its column.
-            pinned: Whether the trader keeps this strike at the top.
+            pinned: Whether the trader keeps this strike above the rows.
         """
-        layout = self.layout
-        strike = float(frame.strikes[row])
-        legs = self._legs(frame, row, strike, cursor_side, cursor_column)
-        pieces: Pieces = []
-        if layout.margin:
-            pieces.append((" " * layout.margin, Ground.PLAIN * INKS))
-        if layout.strike_x == 0 and not layout.margin:
-            self._strike(pieces, frame, row, strike, pinned=pinned)
-        for step in self._steps[0]:
-            self._cell(pieces, step, legs[0], frame)
-        if layout.view is col.View.CHAIN:
-            self._strike(pieces, frame, row, strike, pinned=pinned)
-        for step in self._steps[1]:
-            self._cell(pieces, step, legs[1], frame)
-        pieces.append((" " * (layout.width - layout.used), Ground.PLAIN * INKS))
-        return merge(pieces, self.palette, layout.width)
+        call, put = self._legs(frame, row, cursor_side, cursor_column)
+        strike = self._strike(frame, row, pinned=pinned)
+        pieces: Pieces = [self._left]
+        if not self._two_sided:
+            pieces.append(strike)
+        if self._call_steps:
+            self._side(pieces, self._call_steps, call, frame)
+        if self._two_sided:
+            pieces.append(strike)
+        if self._put_steps:
+            self._side(pieces, self._put_steps, put, frame)
+        pieces.append(self._right)
+        return merge(pieces, self.palette, self.layout.width)
 
     @staticmethod
-    def _legs(frame: ChainFrame, row: int, strike: float, cursor_side: int, cursor_column: str) -> tuple[_Leg, _Leg]:
+    def _legs(frame: ChainFrame, row: int, cursor_side: int, cursor_column: str) -> tuple[_Leg, _Leg]:
         values, states = frame.values[row].tolist(), frame.states[row].tolist()
         arrows, flashes = frame.directions[row].tolist(), frame.flashes[row].tolist()
         ages, old = frame.ages[row].tolist(), frame.old_greeks[row].tolist()
-        reference = frame.summary.reference.price
+        strike, reference = frame.strikes[row], frame.summary.reference.price
         if row == frame.atm_row:
-            grounds = (Ground.ATM, Ground.ATM)
+            bases = (_ATM, _ATM)
         else:
-            grounds = (
-                Ground.ITM if strike < reference else Ground.PLAIN,
-                Ground.ITM if strike > reference else Ground.PLAIN,
+            bases = (_ITM if strike < reference else _PLAIN, _ITM if strike > reference else _PLAIN)
+        first, second = (
+            _Leg(
+                values[side], states[side], arrows[side], flashes[side], ages[side], old[side], bases[side],
+                cursor_column if side == cursor_side else "",
             )
-        return (
-            _Leg(values[0], states[0], arrows[0], flashes[0], ages[0], old[0], grounds[0],
-                 cursor_column if cursor_side == 0 else ""),
-            _Leg(values[1], states[1], arrows[1], flashes[1], ages[1], old[1], grounds[1],
-                 cursor_column if cursor_side == 1 else ""),
+            for side in (0, 1)
         )  # fmt: skip
+        return first, second
 
-    def _cell(
-        self, pieces: Pieces, step: tuple[Placed, int, col.Kind, dict[float, str]], leg: _Leg, frame: ChainFrame
-    ) -> None:
-        placed, field, kind, texts = step
-        value = leg.values[field]
-        if kind is col.Kind.PRICE:
-            self._price(pieces, placed, value, leg)
-            return
-        if kind is col.Kind.BAR:
-            self._bar(pieces, placed, leg, frame)
-            return
-        text = texts.get(value)
-        if text is None:
-            text = self._write(placed, value, texts)
-        if leg.state == DataState.STALE:
-            ink = Ink.STALE
-        elif value != value or kind is col.Kind.MUTED or (kind is col.Kind.GREEK and leg.old_greeks):
-            ink = Ink.MUTED
-        elif kind is col.Kind.SIGNED:
-            ink = Ink.GAIN if value > 0 else Ink.LOSS if value < 0 else Ink.MUTED
-        else:
-            ink = Ink.TEXT
-        if leg.cursor == placed.column.name:
-            if placed.gap:
-                pieces.append((" ", leg.ground * INKS + Ink.TEXT))
-            pieces.append((text[placed.gap :], Ground.CURSOR * INKS + ink))
-        else:
-            pieces.append((text, leg.ground * INKS + ink))
+    def _side(self, pieces: Pieces, steps: tuple[_Step, ...], leg: _Leg, frame: ChainFrame) -> None:
+        """Append one side's cells."""
+        values, base, stale = leg.values, leg.base, leg.state == _STALE
+        for step in steps:
+            value, kind = values[step.field], step.kind
+            if kind == _PRICE_KIND:
+                self._price(pieces, step, value, leg)
+                continue
+            if kind == _BAR_KIND:
+                self._bar(pieces, step.placed, leg, frame)
+                continue
+            text = step.texts.get(value) or self._write(step, value)
+            if stale:
+                ink = _STALE_INK
+            elif value != value or kind == _MUTED_KIND or (kind == _GREEK_KIND and leg.old_greeks):
+                ink = _MUTED
+            elif kind == _SIGNED_KIND:
+                ink = _GAIN if value > 0 else _LOSS if value < 0 else _MUTED
+            else:
+                ink = _TEXT
+            if leg.cursor and leg.cursor == step.name:
+                gap = step.placed.gap
+                pieces.append((text[:gap], base))
+                pieces.append((text[gap:], _CURSOR + ink))
+            else:
+                pieces.append((text, base + ink))
 
-    def _write(self, placed: Placed, value: float, texts: dict[float, str]) -> str:
+    def _write(self, step: _Step, value: float) -> str:
         """Return a value as text with its separator, and keep it (a NaN equals nothing and is not kept)."""
-        column = placed.column
+        placed, column = step.placed, step.placed.column
+        cells = placed.gap + placed.width
         if value != value:
-            return self._glyphs.text(fmt.MISSING).rjust(placed.gap + placed.width)
+            return self._dash.rjust(cells)
         if column.is_quantity:
             text = fmt.quantity(value, self._units, self._lot_size, signed=column.is_signed)
         else:
             assert column.write is not None
             text = column.write(value, placed.width)
-        text = text.rjust(placed.gap + placed.width)
+        return self._keep(step.texts, value, text.rjust(cells))
+
+    @staticmethod
+    def _keep(texts: dict[float, str], value: float, text: str) -> str:
         if len(texts) > _CACHE_LIMIT:
             texts.clear()
         texts[value] = text
         return text
 
-    def _price(self, pieces: Pieces, placed: Placed, value: float, leg: _Leg) -> None:
+    def _price(self, pieces: Pieces, step: _Step, value: float, leg: _Leg) -> None:
         """The last price, the mark of its state (or the arrow of its direction) and its age."""
-        state = leg.state
-        mock = state == DataState.MOCK
-        texts = self._mock_texts[placed] if mock else self._texts[placed]
-        text = texts.get(value)
-        if text is None:
-            text = self._write_price(placed, value, texts, mock=mock)
-        missing = value != value
+        state, base, missing = leg.state, leg.base, value != value
+        mock = state == _MOCK
+        texts = step.mock_texts if mock else step.texts
+        text = texts.get(value) or self._write_price(step.placed, value, texts, mock=mock)
         arrow_ink = _BY_ARROW[leg.arrow]
-        ink = Ink.MUTED if missing and state != DataState.ERROR else _PRICE_INK.get(DataState(state), arrow_ink)
-        ground = leg.ground
+        ink = _PRICE_INKS[state]
+        if ink < 0:
+            ink = arrow_ink
+        if missing and state != _ERROR:
+            ink = _MUTED
+        ground = base
         if leg.flash and not missing:
-            ground = Ground.FLASH_UP if leg.flash > 0 else Ground.FLASH_DOWN
-        if leg.cursor == placed.column.name:
-            ground = Ground.CURSOR
+            ground = _FLASH_UP if leg.flash > 0 else _FLASH_DOWN
+        if leg.cursor and leg.cursor == step.name:
+            ground = _CURSOR
         glyph = _STATE_CELLS[state] or (" " if missing else _ARROWS[leg.arrow])
-        glyph_ink = arrow_ink if mock else ink
         if self._glyphs.is_ascii:
             glyph = self._glyphs.text(glyph)
-        if placed.gap:
-            pieces.append((" ", leg.ground * INKS + Ink.TEXT))
-        pieces.append((text, ground * INKS + ink))
-        pieces.append((glyph, ground * INKS + glyph_ink))
-        age = self._ages.get(leg.age)
-        if age is None:
-            age = self._ages[leg.age] = fmt.age(leg.age).rjust(AGE_WIDTH)
-        pieces.append((age, leg.ground * INKS + (Ink.STALE if state == DataState.STALE else Ink.MUTED)))
+        gap = step.placed.gap
+        if gap:
+            pieces.append((" ", base))
+        pieces.append((text, ground + ink))
+        pieces.append((glyph, ground + (arrow_ink if mock else ink)))
+        age = self._ages.get(leg.age) or self._write_age(leg.age)
+        pieces.append((age, base + (_STALE_INK if state == _STALE else _MUTED)))
+
+    def _write_age(self, seconds: int) -> str:
+        text = self._ages[seconds] = fmt.age(seconds).rjust(AGE_WIDTH)
+        return text
 
     def _write_price(self, placed: Placed, value: float, texts: dict[float, str], *, mock: bool) -> str:
         if value != value:
-            return self._glyphs.text(fmt.MISSING).rjust(placed.width)
-        if len(texts) > _CACHE_LIMIT:
-            texts.clear()
-        text = texts[value] = fmt.fit_price(value, placed.width, "~" if mock else "")
-        return text
+            return self._dash.rjust(placed.width)
+        return self._keep(texts, value, fmt.fit_price(value, placed.width, "~" if mock else ""))
 
     def _bar(self, pieces: Pieces, placed: Placed, leg: _Leg, frame: ChainFrame) -> None:
         """A bar towards the outside: to the left for calls, to the right for puts, in eighths of a cell."""
-        value, scale = leg.values[self._bars.field], frame.bar_scales[self._bars]
+        value, scale, base = leg.values[self._bar_field], frame.bar_scales[self._bars], leg.base
         full, eighths = self._glyphs.bar(abs(value) / scale if scale else 0.0, placed.width)
-        base = leg.ground * INKS
         empty = " " * (placed.width - len(full) - (1 if eighths else 0))
-        outward_left = placed.side is Side.CALL and self.layout.view is col.View.CHAIN
-        solid, turned = self._bar_inks(leg, value, placed.side)
-        if outward_left:
-            pieces.append((" " * placed.gap + empty, base + Ink.TEXT))
+        is_call = placed.side == _CALL
+        if self._bar_is_signed:
+            solid, turned = (_GAIN, _GAIN_TURNED) if value > 0 else (_LOSS, _LOSS_TURNED)
+        else:
+            solid, turned = (_BAR_CALL if is_call else _BAR_PUT), _BAR_CALL_TURNED
+        gap = " " * placed.gap
+        if is_call and self._two_sided:
+            pieces.append((gap + empty, base))
             if eighths:
                 # There are no blocks that fill a cell from the right: the one from the left, ink and ground exchanged.
                 pieces.append((self._glyphs.eighth(8 - eighths), base + turned))
-            if full:
-                pieces.append((full, base + solid))
+            pieces.append((full, base + solid))
         else:
-            pieces.append((" " * placed.gap, base + Ink.TEXT))
+            pieces.append((gap, base))
             pieces.append((full + (self._glyphs.eighth(eighths) if eighths else ""), base + solid))
-            pieces.append((empty, base + Ink.TEXT))
+            pieces.append((empty, base))
 
-    def _bar_inks(self, leg: _Leg, value: float, side: Side) -> tuple[Ink, Ink]:
-        if self._bars is BarMeaning.OI_CHANGE:
-            return (Ink.GAIN, Ink.GAIN_TURNED) if value > 0 else (Ink.LOSS, Ink.LOSS_TURNED)
-        return (Ink.BAR_PUT if side is Side.PUT else Ink.BAR_CALL), Ink.BAR_CALL_TURNED
-
-    def _strike(self, pieces: Pieces, frame: ChainFrame, row: int, strike: float, *, pinned: bool) -> None:
+    def _strike(self, frame: ChainFrame, row: int, *, pinned: bool) -> tuple[str, int]:
+        strike = float(frame.strikes[row])
         text = self._strikes.get(strike)
         if text is None:
             text = self._strikes[strike] = fmt.strike(strike).rjust(6)
@@ -282,8 +336,10 @@ class RowPainter:
         left, right = ("▶", "◀") if atm else ("•" if pinned else " ", " ")
         if len(text) <= 6:
             left, right = left + " ", " " + right
-        text = self._glyphs.text(f"{left}{text}{right}").center(self.layout.strike_width)
-        pieces.append((text, (Ground.ATM if atm else Ground.PLAIN) * INKS + Ink.STRIKE))
+        text = f"{left}{text}{right}".center(self.layout.strike_width)
+        if self._glyphs.is_ascii:
+            text = self._glyphs.text(text)
+        return text, (_ATM if atm else _PLAIN) + _STRIKE_INK
 
     # ------------------------------------------------------------------ the header
 

@@ -30,6 +30,7 @@ from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.palette import INKS, Ground, Ink, build_palette
 from tickertui.tui.row_order import Cursor, Leg, RowFilter, RowOrder, Sort, moneyness_row, nearest_row, row_of
 from tickertui.tui.straddle import StraddlePainter
+from tickertui.tui.widgets.painted import Painted
 
 __all__ = ["ChainGrid", "Cursor", "Leg", "RowFilter", "Sort"]
 
@@ -40,7 +41,7 @@ _MANY: Final = 0.6
 """From this share of dirty lines on, one refresh of the whole widget is cheaper than one region a run."""
 
 
-class ChainGrid(ScrollView, can_focus=True):
+class ChainGrid(Painted, ScrollView, can_focus=True):
     """The rows of a chain under their header.
 
     Args:
@@ -186,8 +187,7 @@ class ChainGrid(ScrollView, can_focus=True):
     @property
     def _title_height(self) -> int:
         """Lines of the header and its rule."""
-        has_rule = self.size.height >= _RULE_HEIGHT and self.size.width >= _RULE_WIDTH
-        return 2 if has_rule else 1
+        return 2 if self.viewport.height >= _RULE_HEIGHT and self.viewport.width >= _RULE_WIDTH else 1
 
     @property
     def _head_height(self) -> int:
@@ -196,7 +196,7 @@ class ChainGrid(ScrollView, can_focus=True):
 
     @property
     def _page_height(self) -> int:
-        return max(self.size.height - self._head_height, 0)
+        return max(self.viewport.height - self._head_height, 0)
 
     # ------------------------------------------------------------------ frames
 
@@ -252,7 +252,7 @@ class ChainGrid(ScrollView, can_focus=True):
         if len(places) > _MANY * len(dirty):
             self.refresh()
             return
-        width, head = self.size.width, self._title_height
+        width, head = self.viewport.width, self._title_height
         regions = []
         start = last = places[0]
         for place in places[1:]:
@@ -265,8 +265,8 @@ class ChainGrid(ScrollView, can_focus=True):
 
     def _rows_changed(self) -> None:
         self._order.rebuild(self._frame)
-        self._pinned = self._order.pinned(self._frame, self.size.height - self._title_height)
-        self.virtual_size = Size(self.size.width, self._head_height + len(self._order))
+        self._pinned = self._order.pinned(self._frame, self.viewport.height - self._title_height)
+        self.virtual_size = Size(self.viewport.width, self._head_height + len(self._order))
         self.refresh()
 
     # ------------------------------------------------------------------ moving
@@ -501,6 +501,7 @@ class ChainGrid(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Lay out anew; the trader's place stays in view."""
+        self.viewport = self.size
         self._look_changed()
         self._settle()
 
@@ -516,7 +517,7 @@ class ChainGrid(ScrollView, can_focus=True):
     def _row_painter(self) -> RowPainter:
         if self._painter is None:
             side = self._cursor.side
-            layout = col.fit(self._preset, self.size.width, view=self._view, side=side, units=self._units)
+            layout = col.fit(self._preset, self.viewport.width, view=self._view, side=side, units=self._units)
             self._painter = RowPainter(
                 layout,
                 self._styles(),
@@ -530,13 +531,13 @@ class ChainGrid(ScrollView, can_focus=True):
     def _straddle_painter(self) -> StraddlePainter:
         if self._straddle is None:
             self._straddle = StraddlePainter(
-                self.size.width, self._styles(), lot_size=self._lot_size, units=self._units, glyphs=self._glyphs
+                self.viewport.width, self._styles(), lot_size=self._lot_size, units=self._units, glyphs=self._glyphs
             )
         return self._straddle
 
     def render_line(self, y: int) -> Strip:
         """Return one line of the viewport."""
-        width, frame = self.size.width, self._frame
+        width, frame = self.viewport.width, self._frame
         if width < col.NARROW:
             text = f"{col.NARROW} columns needed" if y == 0 else ""
             return Strip([self._muted(text[:width].ljust(width))], width)
@@ -556,8 +557,8 @@ class ChainGrid(ScrollView, can_focus=True):
         if not self._head:
             mock = self._frame is not None and self._frame.is_mock
             painter = self._straddle_painter() if self._view is View.STRADDLE else self._row_painter()
-            rule = self._glyphs.text("─" * self.size.width)
-            self._head = [painter.header(mock=mock), Strip([self._muted(rule)], self.size.width)]
+            rule = self._glyphs.text("─" * self.viewport.width)
+            self._head = [painter.header(mock=mock), Strip([self._muted(rule)], self.viewport.width)]
         return self._head[y]
 
     def _row(self, frame: ChainFrame, row: int, *, repeated: bool = False) -> Strip:

@@ -63,6 +63,7 @@ class ChainView(Vertical):
         self.totals = Totals(glyphs=glyphs)
         self._notice = ""
         self._loading = ""
+        self._around: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
@@ -81,9 +82,17 @@ class ChainView(Vertical):
     def show_around(self, frame: ChainFrame) -> None:
         """Renew the lines around the rows from a frame (after a key that changed the grid, too)."""
         self.header.show(header_view(frame, frame.tag(self.grid.visible_rows), self._loading))
-        self.strip.show(StripView(frame.expiries, frame.key.expiry, self._settings(frame)))
         self.summary.show(summary_view(frame))
-        self.totals.show(totals_view(frame, self.grid.units))
+        grid = self.grid
+        # What the other two lines say changes rarely; putting their texts together ten times a second would not pay.
+        around = (
+            frame.totals, frame.expiries, frame.key, frame.at.replace(microsecond=0), frame.market, frame.is_mock,
+            grid.units, grid.preset, grid.strike_range, grid.auto_centre, self.size,
+        )  # fmt: skip
+        if around != self._around:
+            self._around = around
+            self.strip.show(StripView(frame.expiries, frame.key.expiry, self._settings(frame)))
+            self.totals.show(totals_view(frame, grid.units))
 
     def say_loading(self, text: str) -> None:
         """Say in the tag's place that another chain is on its way (``SENSEX W03Dec 84/162``), empty for no more."""

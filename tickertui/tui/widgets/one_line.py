@@ -13,9 +13,9 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tickertui.tui.format import UNICODE, GlyphSet
+from tickertui.tui.widgets.painted import Painted
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ def first_fit(choices: Sequence[Sequence[Piece]], width: int) -> list[Piece]:
     return list(choices[-1])
 
 
-class OneLine(Widget, Generic[T]):
+class OneLine(Painted, Generic[T]):
     """One row of text.
 
     Args:
