@@ -89,6 +89,7 @@ class PlainMarket:
         without_data: Tokens that are listed but have no data.
         steps: How many steps it went.
         moves: Tokens that a step moves; None for all.
+        tick: By how much a step raises their prices.
     """
 
     def __init__(self, instruments: Sequence[Instrument] | None = None) -> None:
@@ -98,6 +99,7 @@ class PlainMarket:
         self.without_data: set[int] = set()
         self.steps = 0
         self.moves: set[int] | None = None
+        self.tick = 5
         self._begin()
 
     def list_more(self, instruments: Sequence[Instrument]) -> None:
@@ -139,14 +141,14 @@ class PlainMarket:
         return self.words[np.array(at, dtype=np.intp)]
 
     def step(self, now: datetime) -> TickBatch:
-        """Raise every price that moves by one tick, and the exchange time to ``now``."""
+        """Raise every price that moves by a tick, and the exchange time to ``now``; a test may have changed more."""
         self.steps += 1
         moving = [
             token not in self.without_data and (self.moves is None or token in self.moves)
             for token in self.instruments.tokens.tolist()
         ]
         rows = np.flatnonzero(moving)
-        self.words[rows, Word.LAST_PRICE] += 5
+        self.words[rows, Word.LAST_PRICE] += np.uint32(self.tick)
         self.words[rows, Word.EXCHANGE_TIMESTAMP] = int(now.timestamp())
         return TickBatch.from_rows(self.words[rows], Source.MOCK)
 

@@ -239,14 +239,20 @@ class RunningSimulator:
             self.rest_url = f"http://{_for_url(host)}:{rest_at}"
             self.stream_url = f"ws://{_for_url(host)}:{stream_at}"
             self.login_url = f"{self.rest_url}{LOGIN_PATH}"
+            failure: Exception | None = None
             async with anyio.create_task_group() as group:
                 for listener in multi.listeners:
                     assert isinstance(listener, SocketListener)
                     group.start_soon(serve_http, listener, self.handle)
                 if self._timing.step:
                     group.start_soon(self._move_market)
-                yield
+                try:
+                    yield
+                except Exception as error:  # noqa: BLE001 - it goes on below, without the group around it
+                    failure = error
                 group.cancel_scope.cancel()
+            if failure is not None:
+                raise failure
 
 
 class Simulator:
