@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from textual.events import MouseScrollDown
 from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.strip import Strip
@@ -476,6 +477,41 @@ async def test_the_other_theme_is_on_every_line() -> None:
         grounds = {str(s.style.bgcolor.name) for s in strip if s.style is not None and s.style.bgcolor is not None}
         assert "#ffffff" in grounds
         assert "#0b0e14" not in grounds
+
+
+async def test_without_colour_glyphs_and_brightness_remain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with stage() as at:
+        strips = at.grid.render_lines(Region(0, 0, 80, at.grid.size.height))
+        colours = {
+            colour.triplet
+            for strip in strips
+            for segment in strip
+            if segment.style is not None
+            for colour in (segment.style.color, segment.style.bgcolor)
+            if colour is not None and colour.triplet is not None
+        }
+        assert len(colours) > 3
+        assert all(triplet.red == triplet.green == triplet.blue for triplet in colours)
+        text = "\n".join(strip.text for strip in strips)
+        assert "▲" in text
+        assert "▶ 24,350 ◀" in text
+
+
+async def test_the_wheel_scrolls_and_holds_the_rows() -> None:
+    async with stage() as at:
+        top = at.strikes[0]
+        wheel = MouseScrollDown(at.grid, 5, 5, 0, 1, 0, False, False, False, 5, 5)
+        for _ in range(3):
+            at.grid.post_message(wheel)
+        await at.settle()
+        assert at.strikes[0] > top
+        shown = at.strikes
+        at.scene.tick_underlying(SPOT + 200)
+        await at.step()
+        at.scene.clock.advance(10)
+        await at.step()
+        assert at.strikes == shown
 
 
 async def test_one_side_below_eighty_columns_and_a_sentence_below_forty() -> None:

@@ -257,6 +257,19 @@ def test_old_greeks_are_told_apart() -> None:
     assert reader.read().old_greeks.all()
 
 
+def test_yesterdays_open_interest_may_come_late() -> None:
+    scene = build_scene()
+    rows = scene.chain.rows
+    scene.board.previous_oi[rows] = -1
+    reader = reader_of(scene)
+    first = reader.read()
+    assert np.isnan(first.values[..., Field.OI_CHANGE]).all()
+    scene.board.previous_oi[rows[:5]] = 650
+    second = reader.read()
+    assert (second.values[:5, :, Field.OI_CHANGE] == scene.oi[:5] - 650).all()
+    assert {0, 1, 2, 3, 4} <= set(changed_rows(first, second))
+
+
 def test_refused_instruments_are_errors() -> None:
     scene = build_scene()
     token = int(scene.chain.tokens[4, 1])

@@ -137,6 +137,7 @@ class ChainReader:
         shape = self.chain.tokens.shape
         self._values: NDArray[np.float64] = np.full((*shape, len(Field)), np.nan)
         self._habit = GapHabit(shape)
+        self._previous_oi: NDArray[np.int64] = np.full(shape, -1, dtype=np.int64)
         self._row_versions: NDArray[np.int64] = np.full(len(self.chain), self._number + 1, dtype=np.int64)
         self._look: tuple[NDArray[np.int8] | NDArray[np.int32] | NDArray[np.bool_], ...] | None = None
         self._crossing: tuple[int, int] = (-1, -1)
@@ -185,7 +186,12 @@ class ChainReader:
     def _read_changed(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Read again the strikes with a leg that the board changed; return where a shown value differs, bool[k]."""
         board = self.chain.board
-        changed: NDArray[np.bool_] = np.any(board.versions[rows] > self._seen, axis=1)
+        # Yesterday's open interest comes from elsewhere than ticks and leaves the rows' versions alone.
+        previous = board.previous_oi[rows]
+        changed: NDArray[np.bool_] = np.any(
+            (board.versions[rows] > self._seen) | (previous != self._previous_oi), axis=1
+        )
+        self._previous_oi = previous
         self._seen = board.sequence
         where = np.flatnonzero(changed)
         if not len(where):

@@ -581,6 +581,14 @@ class ChainGrid(Painted, ScrollView, can_focus=True):
 
     # ------------------------------------------------------------------ mouse
 
+    def on_mouse_scroll_down(self) -> None:
+        """Hold the rows: the trader looks around (the base class scrolls)."""
+        self._cursor_moved = True
+
+    def on_mouse_scroll_up(self) -> None:
+        """Hold the rows: the trader looks around (the base class scrolls)."""
+        self._cursor_moved = True
+
     def on_click(self, event: events.Click) -> None:
         """Put the cursor under the pointer; a click on the cell that has it chooses the leg."""
         place = event.y - self._head_height + self.scroll_offset.y
