@@ -16,7 +16,7 @@ from tests.benchmarks.harness import Result, best_of
 from tests.support.fakes import chain_of, table_of
 from tickertui.market.clock import IST, ManualClock
 from tickertui.market.hours import load_calendar
-from tickertui.market.instruments import InstrumentTable
+from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.universe import Universe, load_universe, universe_instruments
 from tickertui.services.instrument_registry import InstrumentRegistry
@@ -31,10 +31,10 @@ _ROUNDS = 12
 
 
 def full_dump(universe: Universe, day: date) -> InstrumentTable:
-    """Return the bundled universe and as many options on made-up shares as make it the size of the broker's dump."""
+    """Return the bundled universe, made-up shares and options on some of them: the size of the broker's dump."""
     shares = [
         option
-        for number in range(180)
+        for number in range(165)
         for month, expiry in enumerate((date(2026, 11, 23), date(2026, 12, 29), date(2027, 1, 25)))
         for option in chain_of(
             f"SHARE{number:03}",
@@ -43,7 +43,11 @@ def full_dump(universe: Universe, day: date) -> InstrumentTable:
             first=2_000_000 + number * 1_000 + month * 300,
         )
     ]
-    return _stacked(universe_instruments(universe, day), table_of(shares))
+    cash = [
+        Instrument(number << 8 | 1, f"SHARE{number}", f"COMPANY {number} LIMITED", InstrumentKind.EQUITY, "NSE", "NSE")
+        for number in range(500_000, 509_000)
+    ]  # fmt: skip
+    return _stacked(universe_instruments(universe, day), table_of(shares, cash))
 
 
 def _stacked(first: InstrumentTable, second: InstrumentTable) -> InstrumentTable:

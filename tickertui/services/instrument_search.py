@@ -3,7 +3,8 @@
 The text is cut into words, each word is compared with the few hundred *different* names, expiries, strikes and kinds of
 the day rather than with each of the hundred thousand contracts, and the marks are then looked up for all contracts at
 once. Every word must fit something. A name may be begun, contained, abbreviated by letters in order, or mistyped; a
-strike may be begun; an expiry may be a month, a day, a year or both of them. Nothing takes a trading symbol apart.
+strike may be begun, and where nothing else fits, be near; an expiry may be a month, a day, a year or both of them.
+Nothing takes a trading symbol apart.
 """
 
 from __future__ import annotations
@@ -29,10 +30,14 @@ _MISTYPED: Final = 0.3
 _DAY_MARK: Final = 0.7
 _LEAST_MISTYPED: Final = 4
 """Letters below which a wrong one makes another word."""
+_LEAST_TWICE_MISTYPED: Final = 6
+_NEAR: Final = 0.3
+_NEAR_PART: Final = 0.03
+"""Part of the price by which a strike may differ from the typed one and still be shown, where nothing else fits."""
 
 _KIND_WORDS: Final = {
-    InstrumentKind.CALL: ("ce", "call", "calls"),
-    InstrumentKind.PUT: ("pe", "put", "puts"),
+    InstrumentKind.CALL: ("ce", "c", "call", "calls"),
+    InstrumentKind.PUT: ("pe", "p", "put", "puts"),
     InstrumentKind.FUTURE: ("fut", "future", "futures"),
     InstrumentKind.INDEX: ("index", "spot"),
     InstrumentKind.EQUITY: ("eq", "equity", "share", "stock"),
@@ -55,16 +60,30 @@ class SearchIndex:
         self._table = table
         self._names, self._name_ids = _unique(_names_of(table))
         self._letters = _matrix(self._names)
-        self._lengths = np.array([len(name) for name in self._names], dtype=np.int64)
         self._expiries, self._expiry_ids = np.unique(table.expiries, return_inverse=True)
         self._strikes, self._strike_ids = np.unique(np.nan_to_num(table.strikes, nan=-1.0), return_inverse=True)
         self._strike_texts = ["" if strike < 0 else f"{strike:g}" for strike in self._strikes.tolist()]
         self._symbols = [symbol.lower() for symbol in table.symbols]
-        # Ties: options and futures before shares, near expiries before far ones, then by strike and side.
+        self._tie = self._ties()
+
+    def _ties(self) -> NDArray[np.int64]:
+        """Order of equally good contracts.
+
+        Derivatives before shares, near expiries before far ones, the future before the options, and these from the
+        middle of the listed strikes outwards: the money is not known here, but that is where it mostly is.
+        """
+        table = self._table
+        order = np.lexsort((self._strike_ids, table.expiries, self._name_ids))
+        chains = self._name_ids[order] << 32 | table.expiries[order]
+        _, starts, numbers, counts = np.unique(chains, return_index=True, return_inverse=True, return_counts=True)
+        outwards = np.empty(len(table), dtype=np.int64)
+        outwards[order] = np.abs(2 * (np.arange(len(table)) - starts[numbers]) - counts[numbers])
+        outwards[table.kinds < InstrumentKind.CALL] = -1
         spot_last = table.kinds < InstrumentKind.FUTURE
-        order = np.lexsort((table.kinds, self._strike_ids, self._name_ids, table.expiries, spot_last))
-        self._tie = np.empty(len(table), dtype=np.int64)
-        self._tie[order] = np.arange(len(table))
+        order = np.lexsort((table.kinds, self._strike_ids, outwards, self._name_ids, table.expiries, spot_last))
+        ties = np.empty(len(table), dtype=np.int64)
+        ties[order] = np.arange(len(table))
+        return ties
 
     def find(self, text: str, limit: int = 50) -> tuple[Instrument, ...]:
         """Return the contracts that fit the text, best first.
@@ -76,13 +95,10 @@ class SearchIndex:
         typed = text.lower().split()
         if not typed or limit < 1 or not len(self._table):
             return ()
-        marks = np.zeros(len(self._table), dtype=np.float32)
-        fits = np.ones(len(self._table), dtype=np.bool_)
-        for word in typed:
-            found = self._mark_typed(word)
-            fits &= found > 0
-            marks += found
-        rows = np.flatnonzero(fits)
+        marks = self._mark_all(typed, near=False)
+        if not marks.any():
+            marks = self._mark_all(typed, near=True)
+        rows = np.flatnonzero(marks)
         if len(rows) > limit:
             rows = rows[_largest(marks[rows], self._tie[rows], limit)]
         rows = rows[np.lexsort((self._tie[rows], -marks[rows]))]
@@ -90,30 +106,33 @@ class SearchIndex:
 
     # ------------------------------------------------------------------ words
 
-    def _mark_typed(self, word: str) -> Marks:
+    def _mark_all(self, words: Sequence[str], *, near: bool) -> Marks:
+        """Mark the contracts for several words: zero where one of them does not fit."""
+        marks = np.zeros(len(self._table), dtype=np.float32)
+        fits = np.ones(len(self._table), dtype=np.bool_)
+        for word in words:
+            found = self._mark_typed(word, near=near)
+            fits &= found > 0
+            marks += found
+        return np.where(fits, marks, np.float32(0.0))
+
+    def _mark_typed(self, word: str, *, near: bool) -> Marks:
         """Mark the contracts for one typed word, which may be a trading symbol or several words run together."""
         parts = _WORDS.findall(word)
         if len(parts) <= 1:
-            return self._mark(parts[0] if parts else word)
-        marks = np.zeros(len(self._table), dtype=np.float32)
-        fits = np.ones(len(self._table), dtype=np.bool_)
-        for part in parts:
-            found = self._mark(part)
-            fits &= found > 0
-            marks += found
-        marks[~fits] = 0.0
+            return self._mark(parts[0] if parts else word, near=near)
+        marks = self._mark_all(parts, near=near)
         for row, symbol in enumerate(self._symbols):
             if word in symbol:
-                marks[row] = len(parts) * (
-                    _EXACT if word == symbol else _BEGUN if symbol.startswith(word) else _CONTAINED
-                )
+                part = _EXACT if word == symbol else _BEGUN if symbol.startswith(word) else _CONTAINED
+                marks[row] = max(float(marks[row]), len(parts) * part)
         return marks
 
-    def _mark(self, word: str) -> Marks:
+    def _mark(self, word: str, *, near: bool) -> Marks:
         """Mark the contracts for one word: the best of what it may mean."""
         if word[:1].isdigit():
             expiries = self._mark_expiries(lambda expiry: _mark_number(word, expiry))
-            return np.maximum(self._mark_strikes(word)[self._strike_ids], expiries)
+            return np.maximum(self._mark_strikes(word, near=near)[self._strike_ids], expiries)
         marks = self._mark_names(word)[self._name_ids]
         if len(word) >= _LEAST_MONTH:
             marks = np.maximum(marks, self._mark_expiries(lambda expiry: _mark_month(word, expiry)))
@@ -127,15 +146,22 @@ class SearchIndex:
     def _mark_names(self, word: str) -> Marks:
         marks = np.array([_mark_name(word, name) for name in self._names], dtype=np.float32)
         if not (marks >= _CONTAINED).any() and len(word) >= _LEAST_MISTYPED:
-            allowed = 1 if len(word) < 2 * _LEAST_MISTYPED else 2
-            distances = _edit_distances(word, self._letters, self._lengths)
+            allowed = 1 if len(word) < _LEAST_TWICE_MISTYPED else 2
+            distances = _edit_distances(word, self._letters)
             close = distances <= allowed
             marks[close] = np.maximum(marks[close], _MISTYPED + 0.1 / (1 + distances[close]))
         return marks
 
-    def _mark_strikes(self, word: str) -> Marks:
-        wanted = f"{float(word):g}"
-        return np.array([_mark_begun(wanted, text) for text in self._strike_texts], dtype=np.float32)
+    def _mark_strikes(self, word: str, *, near: bool) -> Marks:
+        """Mark the strikes that a number is or begins, and on demand those next to it."""
+        price = float(word)
+        wanted = f"{price:g}"
+        marks = np.array([_mark_begun(wanted, text) for text in self._strike_texts], dtype=np.float32)
+        if not near:
+            return marks
+        distance = np.abs(self._strikes - price) / max(price, 1.0)
+        close = np.where(distance < _NEAR_PART, _NEAR * (1 - distance / _NEAR_PART), 0.0)
+        return np.maximum(marks, close.astype(np.float32))
 
     def _mark_expiries(self, mark: Callable[[date], float]) -> Marks:
         marks = [mark(date.fromordinal(ordinal)) if ordinal else 0.0 for ordinal in self._expiries.tolist()]
@@ -210,13 +236,14 @@ def _matrix(names: Sequence[str]) -> NDArray[np.uint8]:
     return np.frombuffer(padded, dtype=np.uint8).reshape(len(firsts), width)
 
 
-def _edit_distances(word: str, letters: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the edits (one letter more, less, other, or two swapped) from a word to the first word of each name.
+def _edit_distances(word: str, letters: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the edits (one letter more, less, other, or two swapped) from a word to each name or its beginning.
 
-    The optimal string alignment distance, its table filled for all names at once.
+    The optimal string alignment distance, its table filled for all names at once. Its last row holds the distances to
+    all beginnings of the names; what the best beginning leaves out costs half an edit, however much it is.
     """
     count, width = letters.shape
-    first_lengths = np.minimum(lengths, (letters != 0).sum(axis=1))
+    lengths = (letters != 0).sum(axis=1)
     before_last = np.zeros((count, width + 1), dtype=np.int64)
     last = np.tile(np.arange(width + 1), (count, 1))
     codes = word.encode("ascii", "replace")
@@ -232,7 +259,9 @@ def _edit_distances(word: str, letters: NDArray[np.uint8], lengths: NDArray[np.i
                 best = np.where(swapped, np.minimum(best, before_last[:, column - 2] + 1), best)
             current[:, column] = best
         before_last, last = last, current
-    return np.asarray(last[np.arange(count), first_lengths])
+    whole = last[np.arange(count), lengths]
+    beyond = np.arange(width + 1) > lengths[:, None]
+    return np.asarray(np.minimum(whole, np.where(beyond, len(codes) + width, last).min(axis=1) + 0.5))
 
 
 def _largest(marks: Marks, ties: NDArray[np.int64], limit: int) -> NDArray[np.intp]:
