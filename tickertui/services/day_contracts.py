@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
+from itertools import zip_longest
 from typing import Final, Protocol
 
 import numpy as np
@@ -183,7 +184,7 @@ class DayContracts:
         expiries = self._expiries.get(underlying, ())
         exchange = self._exchanges.get(underlying, "")
         names, series = [], 0
-        for expiry, following in zip(expiries, (*expiries[1:], None), strict=True):
+        for expiry, following in zip_longest(expiries, expiries[1:]):
             cycle = "W"
             if following is None or (following.year, following.month) != (expiry.year, expiry.month):
                 series += 1
