@@ -19,6 +19,8 @@ from tickertui.market.clock import Clock
 from tickertui.market.hours import load_calendar
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.universe import load_universe
+from tickertui.services.account_fleet import FleetSettings
+from tickertui.services.account_stream import FrameTap
 from tickertui.services.broker import BrokerClient
 from tickertui.services.events import EventLog
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
@@ -32,12 +34,19 @@ from tickertui.services.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.spots import Spots
 from tickertui.services.state import LoopState
 from tickertui.services.subscription_reconciler import SubscriptionReconciler
-from tickertui.services.task_monitor import TaskMonitor
+from tickertui.services.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.store.protocol import Store
 from tickertui.store.sqlite import SqliteStore
 
-QUICK = LoopSettings(debounce=0.05, max_wait=0.5, min_interval=0.05, follow_every=0.2, claim_every=0.2)
+QUICK = LoopSettings(
+    debounce=0.05,
+    max_wait=0.5,
+    min_interval=0.05,
+    follow_every=0.2,
+    claim_every=0.2,
+    fleet=FleetSettings(restart=RestartPolicy(attempts=3, first_delay=0.05)),
+)
 """The usual loop without its patience."""
 
 
@@ -104,6 +113,7 @@ def build_loop(
     limits: PlacementLimits | None = None,
     mock: MockSource | None = None,
     backfill: bool = False,
+    frame_tap: FrameTap | None = None,
 ) -> LoopRig:
     """Put a loop together."""
     events = EventLog(clock)
@@ -148,6 +158,7 @@ def build_loop(
         task_monitor=monitor,
         stream_factory=stream_factory or _no_sockets,
         settings=settings or QUICK,
+        frame_tap=frame_tap,
     )
     return LoopRig(loop, clock, events, board, store, registry, reconciler, orchestrator, monitor, tokens)
 

@@ -40,12 +40,18 @@ _SECRET_PARAMETER = re.compile(
 
 def describe_error(error: BaseException) -> str:
     """Return one sentence about an exception, without a secret, looking into a group of one."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    error = _cause(error)
     text = " ".join(str(error).split()) or "no message"
     if isinstance(error, BaseExceptionGroup):
         text = "; ".join(describe_error(inner) for inner in error.exceptions[:3])
     return _SECRET_PARAMETER.sub(r"\1\2•••", f"{type(error).__name__}: {text}")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The one exception in a group of one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +264,7 @@ class TaskMonitor:
         record.error_text = describe_error(error)
         record.error_at = self._clock.now()
         # Frames only: the exception's own text may quote an address with a token in it.
-        frames = "".join(traceback.format_tb(error.__traceback__))
+        frames = "".join(traceback.format_tb(_cause(error).__traceback__))
         logger.error("task %s crashed: %s\n%s", record.name, record.error_text, frames)
 
     def _report(self, record: _Record, outcome: str, severity: Severity) -> None:

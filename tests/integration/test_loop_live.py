@@ -1,0 +1,362 @@
+"""The real loop over the simulated broker: real sockets, real REST, a real store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import numpy as np
+import pytest
+
+from tests.support.live_loops import LiveRig, live_loop
+from tests.support.loops import running
+from tickertui.market.ticks import Mode, Source
+from tickertui.services.state import AccountState, FeedMode, LoopState, ReloadResult
+from tickertui.simulator.faults import ExpireTokens, RefuseUpgrade, Reset
+
+
+@pytest.fixture
+async def live(tmp_path: Path) -> AsyncIterator[LiveRig]:
+    async with live_loop(tmp_path) as live:
+        yield live
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[LiveRig]:
+    """Two accounts."""
+    async with live_loop(tmp_path, accounts=2) as live:
+        yield live
+
+
+async def contracts(live: LiveRig) -> None:
+    await live.rig.until(lambda: len(live.rig.registry), "the day's contracts were fetched")
+
+
+async def test_idle_is_running_and_the_first_subscription_starts_to_stream(live: LiveRig) -> None:
+    rig = live.rig
+    async with running(rig):
+        await contracts(live)
+        state = live.loop.runtime_state()
+        assert (state.state, state.feed, state.instruments) == (LoopState.RUNNING, FeedMode.LIVE, 0)
+        assert live.broker.sockets == ()
+        started = state.started_at
+        await rig.subscribe(rig.option_tokens(3))
+        live.loop.reload_subscriptions_async()
+        await live.until_subscribed(3)
+        await live.until_account("Z1", AccountState.LIVE)
+        rows = rig.board.rows(rig.option_tokens(3))
+        await rig.until(lambda: (rig.board.sources[rows] == Source.LIVE).all(), "live values")
+        await live.step()
+        await rig.until(lambda: (rig.board.packets[rows] == 2).all(), "they tick")
+        state = live.loop.runtime_state()
+        assert state.started_at == started
+        account = state.accounts[0]
+        assert (account.desired, account.subscribed, account.ticking, account.never) == (3, 3, 3, 0)
+        assert account.connections[0].label == "Z1/s1"
+        assert state.last_reload is not None
+        assert state.last_reload.added == 3
+        assert state.revision == state.store_revision == 3
+
+
+async def test_the_last_one_removed_and_another_added_streams_again(live: LiveRig) -> None:
+    rig = live.rig
+    async with running(rig):
+        await contracts(live)
+        first, second = rig.option_tokens(2)
+        await rig.subscribe([first])
+        await live.loop.reload_subscriptions()
+        await live.until_subscribed(1)
+        await rig.store.deactivate(first, "removed by the test")
+        await live.loop.reload_subscriptions()
+        await live.broker.until_sockets(0)
+        assert live.loop.runtime_state().instruments == 0
+        assert first not in rig.board
+        await rig.subscribe([second])
+        await live.loop.reload_subscriptions()
+        await live.until_subscribed(1)
+        assert second in rig.board
+
+
+async def test_five_are_added_to_ten_without_a_gap_on_the_ten(live: LiveRig) -> None:
+    rig = live.rig
+    async with running(rig):
+        await contracts(live)
+        ten, five = rig.option_tokens(10), rig.option_tokens(5, skip=10)
+        await rig.subscribe(ten)
+        await live.loop.reload_subscriptions()
+        await live.until_subscribed(10)
+        (socket,) = live.broker.sockets
+        for _ in range(3):
+            await live.step()
+        await rig.subscribe(five)
+        async with anyio.create_task_group() as group:
+            group.start_soon(live.loop.reload_subscriptions)
+            for _ in range(20):
+                await live.step()
+        await live.until_subscribed(15)
+        for _ in range(3):
+            await live.step()
+        assert live.broker.sockets == (socket,), "the very same socket"
+        for token in ten:
+            prices = live.tape.prices(token)
+            assert np.diff(prices).tolist() == [5] * 26, "every step came, once"
+        for token in five:
+            assert (np.diff(live.tape.prices(token)) == 5).all()
+            assert rig.board.packets[rig.board.row(token)] >= 3
+        result = live.loop.runtime_state().last_reload
+        assert result is not None
+        assert (result.added, result.removed, result.moved) == (5, 0, 0)
+
+
+async def test_five_concurrent_reloads_take_turns(live: LiveRig) -> None:
+    rig = live.rig
+    async with running(rig):
+        await contracts(live)
+        results: list[ReloadResult | None] = []
+        states: set[LoopState] = set()
+
+        async def subscribe_and_reload(token: int) -> None:
+            await rig.subscribe([token])
+            results.append(await live.loop.reload_subscriptions())
+            states.add(live.loop.state)
+
+        async with anyio.create_task_group() as group:
+            for token in rig.option_tokens(5):
+                group.start_soon(subscribe_and_reload, token)
+        await live.until_subscribed(5)
+        assert len(results) == 5
+        assert all(result is not None and not result.error for result in results)
+        assert sum(result.added for result in results if result) == 5
+        assert states <= {LoopState.RUNNING, LoopState.RELOADING}
+        assert live.loop.state is LoopState.RUNNING
+
+
+async def test_a_plan_is_shown_before_it_is_applied_and_made_anew_when_overtaken(live: LiveRig) -> None:
+    rig = live.rig
+    async with running(rig):
+        await contracts(live)
+        await rig.subscribe(rig.option_tokens(3))
+        plan = await live.loop.plan_reload()
+        assert (plan.added, plan.unchanged, plan.is_empty) == (3, 0, False)
+        assert live.broker.sockets == ()
+        assert await rig.store.list_assignments() == []
+        await rig.subscribe(rig.option_tokens(2, skip=3))
+        result = await live.loop.apply_reload()
+        assert result.added == 5
+        await live.until_subscribed(5)
+        assert len(await rig.store.list_assignments()) == 5
+        plan = await live.loop.plan_reload()
+        assert plan.is_empty
+        result = await live.loop.apply_reload()
+        assert (result.added, result.error) == (0, "")
+
+
+async def test_stop_and_start_again_leave_nothing_behind_and_stream_the_same(live: LiveRig) -> None:
+    rig = live.rig
+    async with running(rig):
+        await contracts(live)
+        await rig.subscribe(rig.option_tokens(4))
+        await live.loop.reload_subscriptions()
+        await live.until_subscribed(4)
+        for _ in range(3):
+            await live.loop.stop()
+            assert live.loop.runtime_state().state is LoopState.STOPPED
+            await live.broker.until_sockets(0)
+            alive = [task.name for task in rig.monitor.tasks() if rig.monitor.is_running(task.name)]
+            assert alive == ["reloader"], "the reloader lives as long as the engine"
+            assert await live.loop.reload_subscriptions() is not None
+            assert live.broker.sockets == ()
+            await live.loop.start()
+            await live.until_subscribed(4)
+            assert live.loop.state is LoopState.RUNNING
+    assert not any(rig.monitor.is_running(task.name) for task in rig.monitor.tasks())
+    await live.broker.until_sockets(0)
+
+
+async def test_a_reload_while_it_stops_does_not_deadlock(live: LiveRig) -> None:
+    rig = live.rig
+    async with running(rig):
+        await contracts(live)
+        await rig.subscribe(rig.option_tokens(4))
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                group.start_soon(live.loop.reload_subscriptions)
+                group.start_soon(live.loop.stop)
+                group.start_soon(live.loop.reload_subscriptions)
+                group.start_soon(live.loop.stop)
+        assert live.loop.state is LoopState.STOPPED
+        await live.broker.until_sockets(0)
+
+
+async def test_the_feed_is_switched_at_run_time_and_nothing_mixes(live: LiveRig) -> None:
+    rig = live.rig
+    nifty = live.broker.market.row(256265)  # type: ignore[attr-defined]
+    nifty[1] = 2_600_000
+    async with running(rig):
+        await contracts(live)
+        await rig.add_rule(strikes=3)
+        await live.loop.reload_subscriptions()
+        await live.until_account("Z1", AccountState.LIVE)
+        rows = rig.board.rows([leg.token for leg in rig.reconciler.watched()])
+        await rig.until(lambda: (rig.board.sources[rows] == Source.LIVE).all(), "live values")
+        await live.loop.set_feed(FeedMode.MOCK)
+        assert live.loop.runtime_state().feed is FeedMode.MOCK
+        assert not (rig.board.sources[rows] == Source.LIVE).any()
+        await live.broker.until_sockets(0)
+        await rig.until(lambda: (rig.board.sources[rows] == Source.MOCK).all(), "mock values")
+        spot = rig.loop.spots("NIFTY")
+        assert spot is not None
+        assert abs(spot / 26_000 - 1) < 0.02, "the mock goes on where the market was"
+        await live.loop.set_feed(FeedMode.LIVE)
+        await live.until_account("Z1", AccountState.LIVE)
+        await rig.until(lambda: (rig.board.sources[rows] == Source.LIVE).all(), "live values again")
+        await live.step()
+        sources = set(rig.board.sources[rows].tolist())
+        assert sources == {Source.LIVE}
+        feeds = rig.texts("market")
+        assert any("at your wish" in text for text in feeds)
+        assert "values of the mock feed were cleared" in feeds[-1]
+
+
+async def test_a_token_that_dies_in_the_session_stops_one_account_and_a_login_revives_it(pair: LiveRig) -> None:
+    rig = pair.rig
+    async with running(rig):
+        await contracts(pair)
+        tokens = rig.option_tokens(8)
+        await rig.subscribe(tokens)
+        for token in tokens[:4]:
+            await rig.store.set_preferred_account(token, "Z1")
+        for token in tokens[4:]:
+            await rig.store.set_preferred_account(token, "Z2")
+        await pair.loop.reload_subscriptions()
+        await pair.until_subscribed(8)
+        key = rig.orchestrator.config("Z1").api_key
+        await pair.broker.misbehave(ExpireTokens(api_key=key))
+        await pair.step()
+        assert pair.state("Z1") is AccountState.LIVE, "the broker looks at the token only at the connect"
+        await pair.broker.misbehave(Reset(api_key=key))
+        await pair.until_account("Z1", AccountState.AUTH_EXPIRED)
+        await rig.until(lambda: "login needed" in rig.orchestrator.detail("Z1"), "the profile was asked for")
+        await pair.step()
+        assert pair.state("Z2") is AccountState.LIVE
+        rows = rig.board.rows(tokens[4:])
+        assert (rig.board.packets[rows] >= 3).all()
+        restarts = {task.name: task.restarts for task in rig.monitor.tasks()}
+        await pair.log_in("Z1")
+        await pair.until_account("Z1", AccountState.LIVE)
+        await pair.until_subscribed(8)
+        await pair.step()
+        assert {task.name: task.restarts for task in rig.monitor.tasks() if task.name in restarts} == restarts
+        texts = " ".join(rig.texts())
+        assert "Z1 needs a login" in texts
+        assert "token1" not in texts
+
+
+async def test_a_crashing_stream_is_restarted_then_given_up_and_its_instruments_move(pair: LiveRig) -> None:
+    rig = pair.rig
+    async with running(rig):
+        await contracts(pair)
+        tokens = rig.option_tokens(6)
+        await rig.subscribe(tokens)
+        await pair.loop.reload_subscriptions()
+        await pair.until_subscribed(6)
+        (home,) = {leg.account for leg in rig.reconciler.watched()}
+        other = "Z2" if home == "Z1" else "Z1"
+        pair.broken.add(home)
+        await pair.loop.stop()
+        await pair.loop.start()
+        await rig.until(lambda: pair.state(home) is AccountState.FAILED, f"{home} was given up", timeout=60)
+        await rig.until(lambda: {leg.account for leg in rig.reconciler.watched()} == {other}, "moved")
+        await pair.until_subscribed(6)
+        await pair.step()
+        assert pair.state(other) is AccountState.LIVE
+        task = next(task for task in rig.monitor.tasks() if task.name == f"stream {home}")
+        assert task.restarts == 2
+        assert "this socket is broken" in task.last_error
+        pair.broken.clear()
+        await pair.loop.reconnect(home)
+        await pair.until_account(home, AccountState.READY)
+
+
+async def test_the_user_moves_an_account_and_a_pinned_instrument_stays(pair: LiveRig) -> None:
+    rig = pair.rig
+    async with running(rig):
+        await contracts(pair)
+        tokens = rig.option_tokens(6)
+        await rig.subscribe(tokens)
+        await pair.loop.reload_subscriptions()
+        await pair.until_subscribed(6)
+        (home,) = {leg.account for leg in rig.reconciler.watched()}
+        async with anyio.create_task_group() as group:
+            group.start_soon(pair.loop.move_account, home)
+            for _ in range(10):
+                await anyio.sleep(0.02)
+                pair.broker.step()
+        await rig.until(lambda: home not in {leg.account for leg in rig.reconciler.watched()}, "moved")
+        await pair.until_subscribed(6)
+        result = pair.loop.runtime_state().last_reload
+        assert result is not None
+        assert (result.moved, result.added, result.removed) == (6, 0, 0)
+        assert "not seen yet" not in " ".join(rig.texts("reload"))
+        for token in tokens:
+            steps = np.diff(pair.tape.prices(token))
+            assert set(steps.tolist()) <= {0, 5}, "no step is missing; the overlap shows one twice"
+
+
+async def test_a_refused_upgrade_is_shown_and_rest_fills_in(live: LiveRig) -> None:
+    rig = live.rig
+    fault = await live.broker.misbehave(RefuseUpgrade(status=503))
+    async with running(rig):
+        await contracts(live)
+        tokens = rig.option_tokens(5)
+        await rig.subscribe(tokens)
+        await live.loop.reload_subscriptions()
+        rows = rig.board.rows(tokens)
+        await rig.until(lambda: (rig.board.sources[rows] == Source.SNAPSHOT).all(), "filled by quotes", timeout=30)
+        assert live.state("Z1") in (AccountState.RECONNECTING, AccountState.STARTING)
+        assert live.loop.runtime_state().accounts[0].ticking == 0
+        live.broker.simulator.clear_faults(fault)
+        await live.until_account("Z1", AccountState.LIVE)
+        await rig.until(lambda: (rig.board.sources[rows] == Source.LIVE).all(), "live again")
+
+
+async def test_modes_of_the_plan_reach_the_broker_and_a_change_is_one_frame(live: LiveRig) -> None:
+    rig = live.rig
+    async with running(rig):
+        await contracts(live)
+        token, other = rig.option_tokens(2)
+        await rig.subscribe([token, other])
+        await live.loop.reload_subscriptions()
+        await live.until_subscribed(2)
+        record = await rig.store.get(token)
+        assert record is not None
+        await rig.store.upsert(
+            token=token,
+            tradingsymbol=record.tradingsymbol,
+            segment=record.segment,
+            expiry=record.expiry,
+            mode=Mode.LTP,
+        )
+        await live.loop.reload_subscriptions()
+        (socket,) = live.broker.sockets
+        await rig.until(lambda: socket.modes.get(token) is Mode.LTP, "the mode has changed")
+        assert socket.modes[other] is Mode.FULL
+        result = live.loop.runtime_state().last_reload
+        assert result is not None
+        assert (result.mode_changed, result.added, result.removed) == (1, 0, 0)
+
+
+async def test_history_is_fetched_through_any_account_and_contracts_on_demand(pair: LiveRig) -> None:
+    from datetime import timedelta
+
+    rig = pair.rig
+    async with running(rig):
+        await contracts(pair)
+        now = rig.clock.now()
+        candles = await pair.loop.fetch_history(rig.option_tokens(1)[0], now - timedelta(minutes=30), now)
+        assert len(candles) > 20
+        assert pair.loop.list_accounts() == ("Z1", "Z2")
+        report = await pair.loop.refresh_instruments()
+        assert not report.changed
+        assert (await pair.loop.refresh_instruments(force=True)).rows == len(rig.registry)

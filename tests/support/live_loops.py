@@ -1,0 +1,166 @@
+"""The real loop, client and sockets against the simulated broker on loopback, over a real store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from tests.support.fake_broker import FakeStoredToken
+from tests.support.loops import QUICK, LoopRig, build_loop, open_store
+from tests.support.simulators import BY_HAND, GENEROUS, MARKET_TIME, SimulatedBroker, simulated_broker
+from tickertui.kite.client import KiteClient
+from tickertui.kite.pacing import CallClass, Pacer
+from tickertui.kite.packets import decode, is_heartbeat
+from tickertui.kite.secrets import Secret
+from tickertui.kite.stream import KiteStream
+from tickertui.kite.stream_types import StreamTiming
+from tickertui.market.clock import Clock
+from tickertui.services.loop_settings import LoopSettings
+from tickertui.services.placement import PlacementLimits
+from tickertui.services.session_orchestrator import AccountConfig
+from tickertui.services.sockets import Socket, SocketSink
+from tickertui.services.state import AccountState
+from tickertui.services.ticker_loop import MultiAccountTickerLoop
+from tickertui.simulator.market import SimulatedMarket
+
+TIMING = StreamTiming(backoff_first=0.05, backoff_most=0.2, limited=0.5)
+"""Waits of a stream as short as a test wants them."""
+
+
+@dataclass
+class Tape:
+    """Every packet that came over the wire: connection, token, last price, in order."""
+
+    packets: list[tuple[int, int, int]] = field(default_factory=list)
+    frames: int = 0
+
+    def take(self, connection: int, frame: bytes, received_ns: int, wall_ns: int) -> None:
+        if is_heartbeat(frame):
+            return
+        self.frames += 1
+        batch = decode(frame)
+        prices = (batch.last_price * batch.divisor).round().astype(int)
+        self.packets += [
+            (connection, token, price)
+            for token, price in zip(batch.instrument_token.tolist(), prices.tolist(), strict=True)
+        ]
+
+    def prices(self, token: int) -> list[int]:
+        """Wire prices of one token, in the order they came, from whatever socket."""
+        return [price for _, other, price in self.packets if other == token]
+
+
+@dataclass
+class LiveRig:
+    """A loop and the broker it talks to."""
+
+    rig: LoopRig
+    broker: SimulatedBroker
+    tape: Tape
+
+    broken: set[str] = field(default_factory=set)
+    """Accounts whose sockets crash when they are run."""
+
+    @property
+    def loop(self) -> MultiAccountTickerLoop:
+        return self.rig.loop
+
+    async def log_in(self, account: str) -> None:
+        """Log an account in as the trader does."""
+        config = self.rig.orchestrator.config(account)
+        request_token = self.broker.simulator.request_token(config.api_key)
+        await self.rig.orchestrator.login(account, Secret(request_token))
+
+    def state(self, account: str) -> AccountState:
+        return next(one for one in self.loop.runtime_state().accounts if one.account_id == account).state
+
+    async def until_account(self, account: str, state: AccountState) -> None:
+        await self.rig.until(lambda: self.state(account) is state, f"{account} is {state}")
+
+    async def until_subscribed(self, count: int) -> None:
+        await self.broker.until_subscribed(count)
+
+    async def step(self) -> None:
+        """Move the market and wait until every socket that has something to send has sent it."""
+        frames, sockets = self.tape.frames, [socket for socket in self.broker.sockets if socket.modes]
+        self.broker.step()
+        await self.rig.until(lambda: self.tape.frames >= frames + len(sockets), "the step has come over the wire")
+
+
+class BrokenSocket(KiteStream):
+    """A socket whose program is wrong."""
+
+    async def run(self) -> None:
+        raise RuntimeError("this socket is broken")
+
+
+@asynccontextmanager
+async def live_loop(
+    directory: Path,
+    *,
+    accounts: int = 1,
+    market: SimulatedMarket | None = None,
+    settings: LoopSettings = QUICK,
+    limits: PlacementLimits | None = None,
+    clock: Clock | None = None,
+    backfill: bool = False,
+    sockets: int = 3,
+) -> AsyncIterator[LiveRig]:
+    """Build (not start) a loop whose accounts Z1, Z2, ... are logged in at the broker."""
+    async with simulated_broker(
+        market, accounts=accounts, limits=GENEROUS, timing=BY_HAND, start=MARKET_TIME, speed=1.0
+    ) as broker:
+        own_clock = clock or broker.clock
+        users = {f"Z{number}": user for number, user in enumerate(broker.accounts, 1)}
+        configs = [
+            AccountConfig(name, user.api_key, Secret(user.api_secret), sockets=sockets) for name, user in users.items()
+        ]
+        random, tape = Random(7), Tape()
+
+        def make_client(config: AccountConfig, token: Secret | None) -> KiteClient:
+            return KiteClient(
+                config.account_id,
+                config.api_key,
+                token,
+                root=broker.rest_url,
+                pacer=Pacer(dict.fromkeys(CallClass, 1000.0), 1000.0),
+                clock=own_clock,
+            )
+
+        def make_socket(account_id: str, connection: int, sink: SocketSink) -> Socket:
+            kind = BrokenSocket if account_id in live.broken else KiteStream
+            return kind(
+                connection,
+                url=broker.stream_url,
+                api_key=users[account_id].api_key,
+                token=lambda: rig.orchestrator.token(account_id),
+                sink=sink,
+                clock=own_clock,
+                random=random,
+                timing=TIMING,
+            )
+
+        store = await open_store(directory, own_clock)
+        rig = build_loop(
+            store,
+            own_clock,
+            accounts=configs,
+            client_factory=make_client,
+            stream_factory=make_socket,
+            settings=settings,
+            limits=limits,
+            backfill=backfill,
+            frame_tap=tape.take,
+        )
+        for name, user in users.items():
+            if user.access_token:
+                rig.tokens.tokens[name] = FakeStoredToken(Secret(user.access_token), user.user_id, own_clock.now())
+        live = LiveRig(rig, broker, tape)
+        try:
+            yield live
+        finally:
+            await rig.orchestrator.aclose()
+            await store.close()
