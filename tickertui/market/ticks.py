@@ -7,10 +7,9 @@ packets have another order on the wire; the decoder brings them into this one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,9 +82,10 @@ INDEX_WIDTHS: Final = {Mode.LTP: 2, Mode.QUOTE: 11, Mode.FULL: 16}
 """Words of an index row in the board's order, by mode: an index has no volume, open interest or depth."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchPart:
+class BatchPart(NamedTuple):
     """A run of rows of one packet length in `TickBatch.words`.
+
+    A named tuple, because it is made for each frame: 0.4 µs, a frozen dataclass takes four times as long.
 
     Attributes:
         start: First row.
