@@ -134,9 +134,9 @@ def _parts(view: SummaryView, width: int) -> list[list[Piece]]:
         parts.append([*_pair("PCR dOI", mark + view.pcr_change, tint), *_pair(" vol", mark + view.pcr_volume, tint)])
     if wide:
         parts.append(_pair("lot", str(view.lot_size)))
-        if view.convention:
-            parts.append([Piece(view.convention, MUTED)])
     parts.append(clock)
+    if wide and view.convention:
+        parts.append([Piece(view.convention, MUTED)])
     if view.marked_at is not None:
         parts.append(_pair("mark", f"{view.marked_at:%H:%M}"))
     return parts

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from textual import events
 from textual.message import Message
 
 from tickertui.tui.frames import ExpiryMark
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, justified, length
+
+_WIDE: Final = 110
+"""From this width on every expiry shows its days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +48,18 @@ class ExpiryStrip(OneLine[StripView]):
 
     def _placed(self, view: StripView, width: int) -> tuple[list[Piece], list[tuple[int, int, date]]]:
         """Pieces of the line, and the cells of each expiry."""
-        last = len(view.settings[-1]) + 2 if view.settings else 0
-        for talk in (4, 3, 2, 1, 0):
+        room = width - (len(view.settings[-1]) + 2 if view.settings else 0)
+        for talk in (4, 3, 2, 1):
             entries = [_entry(mark, view.chosen, talk) for mark in view.expiries]
-            if length(entries) + last <= width:
+            if length(entries) <= room:
                 break
         else:
-            entries = _around(entries, [mark.expiry for mark in view.expiries].index(view.chosen), width)
+            # Near expiries with their days are worth more than the years of the far ones.
+            entries = [_entry(mark, view.chosen, 2 if width >= _WIDE else 1) for mark in view.expiries]
+            entries = _around(entries, [mark.expiry for mark in view.expiries].index(view.chosen), room)
         cells, x = [], 0
         for mark, entry in zip(view.expiries, entries, strict=True):
-            if entry.text:
+            if entry.text.strip(" …"):
                 cells.append((x, x + len(entry.text), mark.expiry))
             x += len(entry.text)
         for first in range(len(view.settings)):
@@ -78,7 +84,7 @@ class ExpiryStrip(OneLine[StripView]):
 
 
 def _entry(mark: ExpiryMark, chosen: date, talk: int) -> Piece:
-    """One expiry; ``talk`` 0 has letter and date only, 1 adds the days that matter, 2 all days, 3 and 4 the reasons."""
+    """One expiry; ``talk`` 1 has the days that matter, 2 all days, 3 and 4 the reasons too."""
     day = f"{mark.expiry:%d %b}" if talk == 4 else f"{mark.expiry:%d%b}"
     is_chosen = mark.expiry == chosen
     spelled = mark.is_today and talk >= 3
@@ -98,17 +104,20 @@ def _entry(mark: ExpiryMark, chosen: date, talk: int) -> Piece:
     return Piece(f" {text} ", PLAIN if mark.letter == "M" else MUTED)
 
 
-def _around(entries: list[Piece], place: int, width: int) -> list[Piece]:
-    """Keep the chosen expiry and what fits behind and before it; the others become empty, ends get a mark."""
-    kept = {place}
-    room = width - 8 - len(entries[place].text)
-    for other in [*range(place + 1, len(entries)), *range(place - 1, -1, -1)]:
-        if len(entries[other].text) > room:
-            break
-        kept.add(other)
-        room -= len(entries[other].text)
-    shown = [entry if i in kept else Piece("") for i, entry in enumerate(entries)]
-    if max(kept) < len(entries) - 1:
-        last = max(kept)
-        shown[last] = Piece(shown[last].text + "…", shown[last].tint)
+def _around(entries: list[Piece], place: int, room: int) -> list[Piece]:
+    """Keep the chosen expiry, what fits behind it, then what fits before it; where others are left out, dots stand."""
+    dots = Piece(" … ", MUTED)
+    room -= len(entries[place].text) + 2 * len(dots.text)
+    first = last = place
+    while last + 1 < len(entries) and len(entries[last + 1].text) <= room:
+        last += 1
+        room -= len(entries[last].text)
+    while first > 0 and len(entries[first - 1].text) <= room:
+        first -= 1
+        room -= len(entries[first].text)
+    shown = [entry if first <= i <= last else Piece("") for i, entry in enumerate(entries)]
+    if first:
+        shown[first - 1] = dots
+    if last + 1 < len(entries):
+        shown[last + 1] = dots
     return shown
