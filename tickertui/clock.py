@@ -1,11 +1,11 @@
-"""The clock of the machine, injected wherever a `tickertui.market.clock.Clock` is wanted."""
+"""The clocks of the running program, injected wherever a `tickertui.market.clock.Clock` is wanted."""
 
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from tickertui.market.clock import IST
+from tickertui.market.clock import IST, Clock, epoch_ns
 
 
 class SystemClock:
@@ -24,3 +24,72 @@ class SystemClock:
     def monotonic_ns(self) -> int:
         """Return the monotonic time in nanoseconds."""
         return time.monotonic_ns()
+
+
+class ShiftedClock:
+    """A clock that stands elsewhere and may run faster: the market time of a simulator, as its clients see it.
+
+    Wall time runs ``speed`` times as fast as the machine's monotonic time. The monotonic time stays the machine's:
+    ages, deadlines and watchdogs are about real sockets.
+
+    Args:
+        start: Aware market time of this moment.
+        speed: Seconds of market time per second.
+    """
+
+    __slots__ = ("_anchor_ns", "_speed", "_start")
+
+    def __init__(self, start: datetime, speed: float = 1.0) -> None:
+        self._start = start.astimezone(IST)
+        self._speed = speed
+        self._anchor_ns = time.monotonic_ns()
+
+    def _passed_ns(self) -> int:
+        return round((time.monotonic_ns() - self._anchor_ns) * self._speed)
+
+    def now(self) -> datetime:
+        """Return the wall time in Asia/Kolkata."""
+        return self._start + timedelta(microseconds=self._passed_ns() // 1_000)
+
+    def time_ns(self) -> int:
+        """Return the wall time in nanoseconds since the epoch."""
+        return epoch_ns(self._start) + self._passed_ns()
+
+    def monotonic_ns(self) -> int:
+        """Return the machine's monotonic time in nanoseconds."""
+        return time.monotonic_ns()
+
+
+class ClockUnavailable(Exception):  # noqa: N818 - says what is the matter
+    """The simulator's clock cannot be asked; the text is one sentence."""
+
+
+def clock_at(url: str, timeout: float = 7.0) -> ShiftedClock:
+    """Return the market time that a simulator tells (``GET URL`` answers JSON with ``now`` and perhaps ``speed``).
+
+    Raises:
+        ClockUnavailable: When nobody answers, or something else does.
+    """
+    # Both cost 20 ms to import and are needed with a simulator only.
+    import json
+    import urllib.error
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 - the settings allow http(s) only
+            document = json.loads(answer.read())
+        return ShiftedClock(datetime.fromisoformat(document["now"]), float(document.get("speed", 1.0)))
+    except (OSError, urllib.error.URLError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise ClockUnavailable(f"broker.clock_url: {url} does not answer: {reason}") from None
+    except (ValueError, KeyError, TypeError):
+        raise ClockUnavailable(f"broker.clock_url: {url} does not tell a market time") from None
+
+
+def program_clock(clock_url: str) -> Clock:
+    """Return the machine's clock, or a simulator's where the settings name one.
+
+    Raises:
+        ClockUnavailable: When the simulator's cannot be had.
+    """
+    return clock_at(clock_url) if clock_url else SystemClock()

@@ -74,6 +74,8 @@ class BrokerSettings(_Section):
     """Address of the tick stream."""
     login_url: WebAddress = "https://kite.zerodha.com/connect/login"
     """Page on which you log in once a day."""
+    clock_url: WebAddress | Literal[""] = ""
+    """Address that tells the market time of a simulator; empty for this machine's clock."""
     timeout_seconds: float = Field(default=7.0, ge=1.0, le=60.0)
     """How long a REST call may take."""
 

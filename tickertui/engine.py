@@ -149,12 +149,16 @@ class Engine:
         monitor.start(tasks, "process watch", services.process.run)
         if services.valuation is not None:
             monitor.start(tasks, "valuation", services.valuation.run, lambda: monitor.touch("valuation"))
-        if self._settings.history.enabled and not self._options.demo and services.bootstrapper is not None:
-            monitor.start(tasks, "bootstrapper", services.bootstrapper.run)
+        if services.bootstrapper is not None and not self._settings.history.enabled:
+            services.bootstrapper.pause()
 
     @asynccontextmanager
-    async def services(self) -> AsyncIterator[Services]:
-        """Build everything, and close what holds files and connections at the end."""
+    async def services(self, *, first_rules: bool = True) -> AsyncIterator[Services]:
+        """Build everything, and close what holds files and connections at the end.
+
+        Args:
+            first_rules: Whether the rules of the configuration (or the demo's) are put into the store.
+        """
         async with AsyncExitStack() as stack:
             calendar = load_calendar(None if self._options.demo else self._options.paths.calendar_file)
             universe = load_universe()
@@ -164,6 +168,8 @@ class Engine:
             store = await open_store(self._store_location(), self._clock)
             stack.push_async_callback(store.close)
             services = await self._build(store, calendar, universe, events)
+            if first_rules:
+                await self._ensure_rules(store, has_accounts=bool(services.loop.list_accounts()))
             stack.push_async_callback(services.orchestrator.aclose)
             yield services
 
@@ -189,9 +195,8 @@ class Engine:
         today = clock.now().date()
         if not orchestrator.list_accounts():
             registry.replace(universe_instruments(universe, today), today, bundled=True)
-        await self._ensure_rules(store, has_accounts=bool(orchestrator.list_accounts()))
         spots = Spots(board, registry.index_token)
-        reconciler = SubscriptionReconciler(store=store, registry=registry, calendar=calendar, clock=clock, spot=spots)
+        reconciler = SubscriptionReconciler(store=store, registry=registry, clock=clock, spot=spots)
         bootstrapper = self._bootstrapper(store, calendar, orchestrator, events)
         mock = MockDataGenerator(
             clock=clock,

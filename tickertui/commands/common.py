@@ -6,8 +6,10 @@ import sys
 from argparse import Namespace
 from dataclasses import dataclass
 
+from tickertui.clock import ClockUnavailable, program_clock
 from tickertui.config import ConfigError, Settings, environment, load_settings, resolve_config_path
 from tickertui.exit_codes import ExitCode
+from tickertui.market.clock import Clock
 from tickertui.paths import Paths, user_paths
 
 
@@ -44,6 +46,18 @@ def load_configuration(arguments: Namespace) -> Configuration:
         return Configuration(load_settings(path, environ), paths)
     except ConfigError as error:
         raise CommandFailed(str(error), ExitCode.USAGE) from None
+
+
+def clock_of(configuration: Configuration) -> Clock:
+    """Return the clock that the settings name.
+
+    Raises:
+        CommandFailed: When a simulator's clock cannot be asked.
+    """
+    try:
+        return program_clock(configuration.settings.broker.clock_url)
+    except ClockUnavailable as error:
+        raise CommandFailed(str(error), ExitCode.UNAVAILABLE) from None
 
 
 def report(error: CommandFailed) -> int:

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import anyio
 
-from tickertui.commands.common import CommandFailed, load_configuration, report
+from tickertui.commands.common import CommandFailed, clock_of, load_configuration, report
 from tickertui.config import environment
 from tickertui.engine import Engine, EngineOptions, StopRequest
 from tickertui.exit_codes import ExitCode
@@ -27,7 +27,13 @@ def run_command(arguments: Namespace) -> int:
     """Run the engine until a signal, and return the exit code (0 after SIGTERM and SIGINT)."""
     try:
         configuration = load_configuration(arguments)
-        options = EngineOptions(configuration.settings, configuration.paths, demo=arguments.demo, environ=environment())
+        options = EngineOptions(
+            configuration.settings,
+            configuration.paths,
+            environ=environment(),
+            demo=arguments.demo,
+            clock=None if arguments.demo else clock_of(configuration),
+        )
         reporter = Reporter(sys.stdout, arguments.status_seconds)
         if arguments.demo:
             return anyio.run(Engine(options).run, reporter.run)

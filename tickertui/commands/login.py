@@ -8,8 +8,7 @@ from argparse import Namespace
 
 import anyio
 
-from tickertui.clock import SystemClock
-from tickertui.commands.common import CommandFailed, Configuration, load_configuration, report
+from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
 from tickertui.config import AccountSettings, environment
 from tickertui.credentials import CredentialError, api_secret, environment_name
 from tickertui.exit_codes import ExitCode
@@ -44,9 +43,10 @@ def _login(configuration: Configuration, account_id: str) -> None:
         raise CommandFailed(f"{account_id}: {error}", ExitCode.LOGIN) from None
     client = KiteClient(account_id, key, None, root=broker.api_url, timeout=broker.timeout_seconds)
     session = anyio.run(_exchange, client, request_token, secret)
-    tokens = TokenFile(configuration.paths.tokens_dir, SystemClock())
+    clock = clock_of(configuration)
+    tokens = TokenFile(configuration.paths.tokens_dir, clock)
     try:
-        tokens.save(account_id, session.access_token, session.user_id, SystemClock().now())
+        tokens.save(account_id, session.access_token, session.user_id, clock.now())
     except LoginError as error:
         raise CommandFailed(str(error), ExitCode.FAILED) from None
     print(f"{account_id}: logged in as {session.user_id}; the broker flushes the token at about 06:00")

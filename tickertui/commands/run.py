@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import anyio
 
-from tickertui.commands.common import CommandFailed, Configuration, load_configuration, report
+from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
 from tickertui.config import Settings, environment
 from tickertui.engine import CONVENTIONS, Engine, EngineOptions, StopRequest
 from tickertui.exit_codes import ExitCode
@@ -40,7 +40,15 @@ def run_command(arguments: Namespace) -> int:
 
 def _run(configuration: Configuration, *, demo: bool) -> int:
     options = screen_options(configuration, environment())
-    engine = Engine(EngineOptions(configuration.settings, configuration.paths, demo=demo, environ=environment()))
+    engine = Engine(
+        EngineOptions(
+            configuration.settings,
+            configuration.paths,
+            environ=environment(),
+            demo=demo,
+            clock=None if demo else clock_of(configuration),
+        )
+    )
     return anyio.run(engine.run, _Terminal(options).show)
 
 

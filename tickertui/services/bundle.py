@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tickertui.market.board import MarketBoard
@@ -11,6 +12,7 @@ from tickertui.services.events import EventLog
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.mock_generator import MockDataGenerator
+from tickertui.services.process_watch import ProcessWatch
 from tickertui.services.session_orchestrator import SessionOrchestrator
 from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.subscription_reloader import SubscriptionReloader
@@ -38,6 +40,8 @@ class Services:
         orchestrator: Accounts, tokens and clients.
         task_monitor: Every background task.
         events: What happened.
+        process: What the program itself costs.
+        login_url: Address of the broker's login page, by account id.
         valuation: Keeps implied volatility and Greeks current; None where nobody looks at them.
     """
 
@@ -54,4 +58,6 @@ class Services:
     orchestrator: SessionOrchestrator
     task_monitor: TaskMonitor
     events: EventLog
+    process: ProcessWatch
+    login_url: Callable[[str], str]
     valuation: Valuation | None = None

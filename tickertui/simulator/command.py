@@ -180,6 +180,7 @@ def _configuration(running: RunningSimulator, accounts: Sequence[SimulatedAccoun
         f'api_url = "{running.rest_url}"',
         f'stream_url = "{running.stream_url}"',
         f'login_url = "{running.login_url}"',
+        f'clock_url = "{running.rest_url}/simulator/state"',
     ]
     for number, account in enumerate(accounts, 1):
         lines += ["", "[[accounts]]", f'id = "Z{number}"', f'api_key = "{account.api_key}"']

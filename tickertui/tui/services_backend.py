@@ -212,7 +212,10 @@ class ServicesBackend:
 
     async def what_if(self, rule: ChainRule) -> RuleCost:
         """Cost of a rule before it is added."""
-        return await _asked(self._services.reconciler.what_if(rule))
+        try:
+            return self._services.reconciler.what_if(rule)
+        except _REFUSALS as error:
+            raise BackendRefused(str(error)) from error
 
     async def add_rule(self, rule: ChainRule) -> None:
         """Store a rule; a reload follows by itself."""

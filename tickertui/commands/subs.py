@@ -1,0 +1,217 @@
+"""``tickertui subs list|add|remove|plan|import|export``: subscriptions from the shell.
+
+A running tickertui sees each change within two seconds and reloads by itself.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import anyio
+
+from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
+from tickertui.config import environment
+from tickertui.engine import Engine, EngineOptions, rule_key
+from tickertui.exit_codes import ExitCode
+from tickertui.market.instruments import Instrument
+from tickertui.market.subscriptions import ChainRule, SubscriptionRecord, SubscriptionStatus
+from tickertui.services.bundle import Services
+from tickertui.services.placement import AccountSlots
+from tickertui.services.state import ReloadPlan
+from tickertui.store.protocol import StoreError
+from tickertui.subscription_files import (
+    SubscriptionFileError,
+    SubscriptionSet,
+    WantedInstrument,
+    parse_expiries,
+    parse_mode,
+    parse_strikes,
+    read_subscriptions,
+    wanted_instrument,
+    write_subscriptions,
+)
+
+
+def run_command(arguments: Namespace) -> int:
+    """Run one action and return the exit code."""
+    actions: dict[str, Callable[[Services, Namespace], Awaitable[None]]] = {
+        "list": _list,
+        "add": _add,
+        "remove": _remove,
+        "plan": _plan,
+        "import": _import,
+        "export": _export,
+    }
+    try:
+        configuration = load_configuration(arguments)
+        anyio.run(_with_services, configuration, arguments, actions[arguments.action])
+    except StoreError as error:
+        return report(CommandFailed(str(error), ExitCode.STORE))
+    except SubscriptionFileError as error:
+        return report(CommandFailed(str(error), ExitCode.USAGE))
+    except CommandFailed as failed:
+        return report(failed)
+    return ExitCode.OK
+
+
+async def _with_services(
+    configuration: Configuration, arguments: Namespace, action: Callable[[Services, Namespace], Awaitable[None]]
+) -> None:
+    """Build the services without running any of them."""
+    engine = Engine(
+        EngineOptions(configuration.settings, configuration.paths, environ=environment(), clock=clock_of(configuration))
+    )
+    async with engine.services(first_rules=False) as services:
+        await services.registry.load_cached()
+        await action(services, arguments)
+
+
+# ---------------------------------------------------------------------- list
+
+
+async def _list(services: Services, arguments: Namespace) -> None:
+    del arguments
+    rules = await services.store.list_rules()
+    records = [item for item in await services.store.list_all() if item.status is SubscriptionStatus.ACTIVE]
+    if not rules and not records:
+        print("nothing is subscribed; `tickertui subs add NIFTY` adds a chain")
+    for rule in rules:
+        print(f"rule {rule.rule_id:<4} {rule.describe()}{'' if rule.enabled else '  (off)'}")
+    for record in records:
+        where = f" @{record.preferred_account}" if record.preferred_account else ""
+        print(f"{record.segment:<9} {record.tradingsymbol} {record.mode.label}{where}")
+
+
+# ---------------------------------------------------------------------- add and remove
+
+
+async def _add(services: Services, arguments: Namespace) -> None:
+    if bool(arguments.underlying) == bool(arguments.symbol):
+        raise CommandFailed("name an underlying for a chain, or --symbol for single instruments", ExitCode.USAGE)
+    try:
+        if arguments.symbol:
+            wanted = [wanted_instrument(symbol, arguments.mode, arguments.account) for symbol in arguments.symbol]
+            await _take(services, SubscriptionSet((), tuple(wanted)), dry_run=arguments.dry_run)
+            return
+        count, dates = parse_expiries(arguments.expiries)
+        rule = ChainRule(
+            0,
+            arguments.underlying.upper(),
+            count,
+            dates,
+            parse_strikes(arguments.strikes),
+            parse_mode(arguments.mode),
+            arguments.account or None,
+            include_future=not arguments.no_future,
+        )
+    except ValueError as error:
+        raise CommandFailed(str(error), ExitCode.USAGE) from None
+    await _take(services, SubscriptionSet((rule,), ()), dry_run=arguments.dry_run)
+
+
+async def _import(services: Services, arguments: Namespace) -> None:
+    await _take(services, read_subscriptions(Path(arguments.file)), dry_run=arguments.dry_run)
+
+
+async def _take(services: Services, wanted: SubscriptionSet, *, dry_run: bool) -> None:
+    """Add what is not there yet; say what that is."""
+    found = [(item, _instrument(services, item)) for item in wanted.instruments]
+    have = {rule_key(rule) for rule in await services.store.list_rules()}
+    would = "would add" if dry_run else "added"
+    for rule in wanted.rules:
+        if rule_key(rule) in have:
+            print(f"there already: {rule.describe()}")
+            continue
+        if not dry_run:
+            await services.store.add_rule(rule)
+        print(f"{would}: {rule.describe()}")
+    for item, instrument in found:
+        if not dry_run:
+            await services.store.upsert(
+                token=instrument.token,
+                tradingsymbol=instrument.tradingsymbol,
+                segment=instrument.segment,
+                expiry=instrument.expiry,
+                mode=item.mode,
+                preferred_account=item.account,
+            )
+        print(f"{would}: {item.symbol} {item.mode.label}{f' @{item.account}' if item.account else ''}")
+
+
+def _instrument(services: Services, item: WantedInstrument) -> Instrument:
+    exchange, _, symbol = item.symbol.partition(":")
+    table = services.registry.table
+    for row in range(len(table)):
+        if table.symbols[row] == symbol and table.exchanges[row] == exchange:
+            return table.instrument(row)
+    day = services.registry.day
+    known = (
+        f"the instruments of {day:%d %b %Y}" if day else "any list of instruments yet; start tickertui once to load it"
+    )
+    raise CommandFailed(f"{item.symbol}: is not in {known}", ExitCode.USAGE)
+
+
+async def _remove(services: Services, arguments: Namespace) -> None:
+    would = "would remove" if arguments.dry_run else "removed"
+    rules = {str(rule.rule_id): rule for rule in await services.store.list_rules()}
+    records = {record.tradingsymbol: record for record in await services.store.list_active()}
+    found: list[ChainRule | SubscriptionRecord] = []
+    for what in arguments.what:
+        item = rules.get(what) or records.get(what.partition(":")[2] or what)
+        if item is None:
+            raise CommandFailed(
+                f"{what}: is neither a rule's number nor a subscribed symbol; see `subs list`", ExitCode.USAGE
+            )
+        found.append(item)
+    for item in found:
+        if isinstance(item, ChainRule):
+            if not arguments.dry_run:
+                await services.store.remove_rule(item.rule_id)
+            print(f"{would}: {item.describe()}")
+        else:
+            if not arguments.dry_run:
+                await services.store.deactivate(item.token, "removed from the command line")
+            print(f"{would}: {item.tradingsymbol}")
+
+
+# ---------------------------------------------------------------------- plan and export
+
+
+async def _plan(services: Services, arguments: Namespace) -> None:
+    del arguments
+    for level in services.mock_generator.universe.underlyings:
+        # Nothing streams here: rules are centred on typical levels, which is near enough for a count.
+        services.loop.spots.remember(level.name, level.spot)
+    slots = [
+        AccountSlots(account, number * 3, services.orchestrator.config(account).sockets)
+        for number, account in enumerate(services.loop.list_accounts())
+    ]
+    prepared = await services.reconciler.prepare(slots)
+    for line in plan_lines(prepared.plan):
+        print(line)
+
+
+def plan_lines(plan: ReloadPlan) -> Sequence[str]:
+    """Return a plan as text: one line a group, then what has no place, then the load of each account."""
+    lines = [f"{line.action:<7}{line.count:>6,}  {line.label:<40} {line.detail}" for line in plan.lines]
+    lines += [f"{'no room':<13}  {item.label}: {item.reason}" for item in plan.unassigned]
+    lines += [f"{'unresolved':<13}  {item.label}: {item.reason}" for item in plan.unresolved]
+    lines += [f"{account}: {after:,} of {capacity:,}" for account, after, capacity in plan.load_after]
+    return lines or ["nothing is wanted"]
+
+
+async def _export(services: Services, arguments: Namespace) -> None:
+    table = services.registry.table
+    rules = await services.store.list_rules()
+    instruments = []
+    for record in await services.store.list_active():
+        row = table.row(record.token)
+        exchange = table.exchanges[row] if row is not None else record.segment.partition("-")[0]
+        instruments.append(
+            WantedInstrument(f"{exchange}:{record.tradingsymbol}", record.mode, record.preferred_account)
+        )
+    path = Path(arguments.file)
+    write_subscriptions(path, SubscriptionSet(tuple(rules), tuple(instruments)))
+    print(f"wrote {len(rules)} rules and {len(instruments)} instruments to {path}")
