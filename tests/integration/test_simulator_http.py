@@ -17,6 +17,8 @@ async def echo(request: Request) -> Response:
     """Say what arrived; some paths ask for bad manners."""
     if request.path == "/reset":
         return Response(reset=True)
+    if request.path == "/bug":
+        raise ZeroDivisionError
     words = f"{request.method} {request.path} {list(request.query)} {request.body.decode('latin-1')}"
     return Response(body=words.encode(), content_type="text/plain", cut_at=4 if request.path == "/cut" else None)
 
@@ -148,6 +150,13 @@ async def test_an_answer_can_be_cut_or_reset_on_demand() -> None:
     async with served() as client:
         with pytest.raises(anyio.BrokenResourceError):
             await client.call("GET", "/reset")
+
+
+async def test_a_bug_in_an_answer_is_a_500_and_a_log_line_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    async with served() as client:
+        assert (await client.call("GET", "/bug")).status == 500
+        assert (await client.call("GET", "/fine")).status == 200
+    assert [record.getMessage() for record in caplog.records] == ["GET /bug could not be answered"]
 
 
 @pytest.mark.parametrize(

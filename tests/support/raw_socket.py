@@ -25,12 +25,14 @@ class RawSocket:
     Attributes:
         texts: Text messages that were passed over so far, decoded.
         heartbeats: Heartbeats that were passed over so far.
+        closed: How the connection ended, once `until_closed` has seen it.
     """
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
         self.texts: list[Any] = []
         self.heartbeats = 0
+        self.closed: ConnectionClosed | None = None
 
     async def send(self, action: str, value: object) -> None:
         """Send a message in the broker's form."""
@@ -81,6 +83,7 @@ class RawSocket:
             try:
                 await self.receive()
             except ConnectionClosed as closed:
+                self.closed = closed
                 return closed.rcvd.code if closed.rcvd is not None else None
 
     async def prices(self, wanted: dict[int, float]) -> TickBatch:

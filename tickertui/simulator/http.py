@@ -12,6 +12,7 @@ Source: RFC 9110 and RFC 9112.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import socket
 import struct
@@ -35,6 +36,7 @@ READ_SECONDS: Final = 30.0
 LINGER_SECONDS: Final = 2.0
 """After a refusal, the rest of what the client sends is read and dropped for so long."""
 
+_log: Final = logging.getLogger(__name__)
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _RESET: Final = struct.pack("ii", 1, 0)
 
@@ -150,7 +152,7 @@ async def _serve_connection(stream: SocketStream, handler: Handler) -> None:
             return
         if request is None:
             return
-        response = await handler(request)
+        response = await _answer(request, handler)
         if response.reset:
             reset(stream)
             return
@@ -158,6 +160,15 @@ async def _serve_connection(stream: SocketStream, handler: Handler) -> None:
         await stream.send(_encode(response, close=not request.keep_alive, head_only=head_only))
         if not request.keep_alive or response.cut_at is not None:
             return
+
+
+async def _answer(request: Request, handler: Handler) -> Response:
+    try:
+        return await handler(request)
+    except Exception:  # noqa: BLE001 - one bad answer must not end the server; log and client say that there was one
+        _log.exception("%s %s could not be answered", request.method, request.path)
+        body = b'{"status": "error", "message": "Internal error", "data": null, "error_type": "GeneralException"}'
+        return Response(HTTPStatus.INTERNAL_SERVER_ERROR, body)
 
 
 async def _linger(stream: SocketStream) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from asyncio import BaseTransport
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
+from weakref import WeakSet
 
 import anyio
 from websockets.asyncio.server import ServerConnection, serve
@@ -25,6 +27,7 @@ from tickertui.simulator.feed import Feed
 from tickertui.simulator.limits import Limits
 from tickertui.simulator.subscriber import Subscriber
 
+_log: Final = logging.getLogger(__name__)
 _CLOSE_SECONDS: Final = 1.0
 _OPEN_SECONDS: Final = 60.0
 _MOST_ATTEMPTS: Final = 1000
@@ -73,6 +76,8 @@ class StreamServer:
         self._heartbeat_seconds = heartbeat_seconds
         self._accepted: dict[ServerConnection, tuple[str, int]] = {}
         self._count = 0
+        self._leaving = anyio.Event()
+        self._made: WeakSet[ServerConnection] = WeakSet()
 
     @asynccontextmanager
     async def serve(self, host: str, port: int) -> AsyncIterator[int]:
@@ -81,6 +86,15 @@ class StreamServer:
         Raises:
             OSError: When the port cannot be had.
         """
+        made = self._made
+
+        class Remembered(ServerConnection):
+            """A connection that is known from its first byte on, not only when its upgrade is through."""
+
+            def connection_made(self, transport: BaseTransport) -> None:
+                super().connection_made(transport)
+                made.add(self)
+
         async with serve(
             self._run,
             host,
@@ -91,18 +105,28 @@ class StreamServer:
             close_timeout=_CLOSE_SECONDS,
             open_timeout=_OPEN_SECONDS,
             logger=_quiet_logger(),
+            create_connection=Remembered,
         ) as listening:
             try:
                 yield next(iter(listening.sockets)).getsockname()[1]
             finally:
-                for subscriber in self.subscribers:
-                    if subscriber.is_half_open:
-                        subscriber.reset()
+                self._leaving.set()
+                self._drop_the_unresponsive()
+
+    def _drop_the_unresponsive(self) -> None:
+        """Reset what would not answer a close: closing waits for every connection."""
+        for subscriber in self.subscribers:
+            if subscriber.is_half_open:
+                subscriber.reset()
+        for connection in tuple(self._made):
+            if connection.state is State.CONNECTING:
+                connection.transport.abort()
 
     async def _on_upgrade(self, connection: ServerConnection, request: Request) -> Response | None:
         query = parse_qs(urlsplit(request.path).query, keep_blank_values=True)
         api_key, access_token = (query.get(name, [""])[0] for name in ("api_key", "access_token"))
-        await anyio.sleep(self._faults.upgrade_delay(api_key))
+        with anyio.move_on_after(self._faults.upgrade_delay(api_key)):
+            await self._leaving.wait()
         refused = self._faults.next_upgrade(api_key, self._count + 1)
         status = refused.status if refused is not None else self._judge(api_key, access_token)
         self.attempts.append(UpgradeAttempt(api_key, status))
@@ -145,6 +169,9 @@ class StreamServer:
         self.subscribers.append(subscriber)
         try:
             await subscriber.run()
+        except Exception:
+            _log.exception("socket %d ended by an error of the simulator", number)
+            raise
         finally:
             self.subscribers.remove(subscriber)
             self._accepted.pop(connection, None)
