@@ -10,17 +10,17 @@ needs no special case (its price is NaN, its source NONE). The board is used fro
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from tickertui.market.board_columns import META_RECORD, META_VOID, PAST_VOID, ROW_VOID, Meta, Past
+from tickertui.market.board_columns import BoardCounters as BoardCounters
+from tickertui.market.board_columns import Derived as Derived
 from tickertui.market.instruments import INDEX_SEGMENT_CODE, PRICE_DIVISORS
-from tickertui.market.ticks import ABSENT, WORDS, BatchPart, Mode, Source, TickBatch, Word
+from tickertui.market.ticks import ABSENT, WORDS, BatchPart, Mode, Source, TickBatch, Word, in_frame_order, kept_parts
 
 _DENSE_LIMIT: Final = 1 << 22
 """Exchange tokens below this are found in a direct table (at most 32 MiB, touched page by page): NSE, NFO, BSE, BFO,
@@ -31,66 +31,6 @@ _SMALL: Final = 8
 
 _LATE_LIMIT_S: Final = 60
 """An exchange time this much behind the row's is another clock (a new session of the simulator), not disorder."""
-
-
-class _Meta(IntEnum):
-    """Columns of the int64 record of a row that one batch writes alike into all its rows, in a single assignment."""
-
-    RECEIVED = 0
-    RECEIVED_WALL = 1
-    VERSION = 2
-    CONNECTION = 3
-    GENERATION = 4
-
-
-class _Past(IntEnum):
-    """Columns of the int64 record of a row that depend on what it held before: read, changed and written as one."""
-
-    PACKETS = 0
-    MOVED = 1
-    PRICE_BEFORE = 2
-    OI_CHANGED = 3
-
-
-_ROW_VOID: Final = np.dtype(f"V{WORDS * 4}")
-_META_VOID: Final = np.dtype(f"V{len(_Meta) * 8}")
-_PAST_VOID: Final = np.dtype(f"V{len(_Past) * 8}")
-_META_RECORD: Final = struct.Struct(f"={len(_Meta)}q")
-
-
-class Derived(IntEnum):
-    """Columns of `MarketBoard.derived`: what valuation computes for an option row."""
-
-    IV = 0
-    DELTA = 1
-    GAMMA = 2
-    THETA = 3
-    VEGA = 4
-    RHO = 5
-    VANNA = 6
-    VOLGA = 7
-    CHARM = 8
-    FORWARD = 9
-    PRICE = 10
-    """The price the volatility was solved from, rupees."""
-    FORWARD_SOURCE = 11
-    """Value of `tickertui.market.forward.ForwardSource`."""
-    PRICE_SOURCE = 12
-    """Value of `tickertui.market.price_selection.PriceSource`."""
-    UNRELIABLE = 13
-    """1 where the price grid or the quote is coarser than the volatility, else 0."""
-
-
-@dataclass(slots=True)
-class BoardCounters:
-    """What the board took in and what it refused, since the start."""
-
-    ticks: int = 0
-    batches: int = 0
-    unknown_tokens: int = 0
-    stale_generation: int = 0
-    out_of_order: int = 0
-    skipped_packets: int = 0
 
 
 class MarketBoard:
@@ -138,8 +78,8 @@ class MarketBoard:
         "derived": (np.float64, len(Derived), np.nan),
         "derived_status": (np.int8, 1, -1),
         "derived_ns": (np.int64, 1, 0),
-        "_meta": (np.int64, len(_Meta), 0),
-        "_past": (np.int64, len(_Past), 0),
+        "_meta": (np.int64, len(Meta), 0),
+        "_past": (np.int64, len(Past), 0),
         "_flags": (np.int64, 1, 0),
         "_place": (np.intp, 1, 0),
     }
@@ -168,9 +108,9 @@ class MarketBoard:
             if old is not None:
                 column[: len(old)] = old
             setattr(self, name, column)
-        self._row_void = self.words.view(_ROW_VOID)[:, 0]
-        self._meta_void = self._meta.view(_META_VOID)[:, 0]
-        self._past_void = self._past.view(_PAST_VOID)[:, 0]
+        self._row_void = self.words.view(ROW_VOID)[:, 0]
+        self._meta_void = self._meta.view(META_VOID)[:, 0]
+        self._past_void = self._past.view(PAST_VOID)[:, 0]
 
     @property
     def capacity(self) -> int:
@@ -244,10 +184,11 @@ class MarketBoard:
         Args:
             tokens: Which; None for all.
         """
-        rows = np.arange(1, self._next, dtype=np.intp) if tokens is None else self.rows(tokens)
-        self._empty(rows[rows > 0])
+        rows = np.flatnonzero(self.tokens) if tokens is None else self.rows(tokens)
+        rows = rows[rows > 0]
+        self._empty(rows)
         self.sequence += 1
-        self._meta[rows[rows > 0], _Meta.VERSION] = self.sequence
+        self._meta[rows, Meta.VERSION] = self.sequence
 
     def _empty(self, rows: NDArray[np.intp]) -> None:
         for name, (_, _, empty) in self._COLUMNS.items():
@@ -274,9 +215,9 @@ class MarketBoard:
         """
         rows = self.rows(tokens)
         rows = rows[rows > 0]
-        self._past[rows, _Past.PACKETS] = 0
+        self._past[rows, Past.PACKETS] = 0
         self.subscribed_ns[rows] = now_ns
-        self._meta[rows, _Meta.CONNECTION] = connection
+        self._meta[rows, Meta.CONNECTION] = connection
 
     # ------------------------------------------------------------------ writing
 
@@ -301,16 +242,16 @@ class MarketBoard:
         return applied
 
     def _record(self, batch: TickBatch) -> NDArray[np.void]:
-        """The `_Meta` columns of the rows that a batch writes."""
-        packed = _META_RECORD.pack(
+        """The `Meta` columns of the rows that a batch writes."""
+        packed = META_RECORD.pack(
             batch.received_ns, batch.received_wall_ns, self.sequence, batch.connection, batch.generation
         )
-        return np.frombuffer(packed, _META_VOID)
+        return np.frombuffer(packed, META_VOID)
 
     def _apply_in_order(self, batch: TickBatch) -> int:
         """One row at a time in the order of the frame: 1 packet takes about 5 µs here and 40 µs the other way."""
         record, words, applied = self._record(batch), batch.words, 0
-        for part, indices in _in_frame_order(batch):
+        for part, indices in in_frame_order(batch):
             flags = int(batch.source) | int(part.mode) << 8
             for index in indices:
                 new = words[index, : part.width]
@@ -353,7 +294,7 @@ class MarketBoard:
             kept = np.flatnonzero(~skip)
             if not len(kept):
                 return 0
-            rows, words, old, parts = rows[kept], words[kept], old[kept], _kept_parts(parts, kept)
+            rows, words, old, parts = rows[kept], words[kept], old[kept], kept_parts(parts, kept)
         self._note_changes(batch, parts, rows, words, old)
         self._write(batch, parts, rows, words, old)
         return len(rows)
@@ -417,7 +358,7 @@ class MarketBoard:
         old: NDArray[np.uint32],
     ) -> None:
         """Count the packets; keep when price and open interest changed last, and which way the price went."""
-        past = self._past_void.take(rows).view(np.int64).reshape(-1, len(_Past))
+        past = self._past_void.take(rows).view(np.int64).reshape(-1, len(Past))
         past[:, 0] += 1
         price, before = words[:, 1], old[:, 1]
         moved = price != before
@@ -434,7 +375,7 @@ class MarketBoard:
                     # An exchange time of 0: no full packet before this one, its open interest was not known.
                     changed &= old[start:stop, 15] != 0
                     np.copyto(past[start:stop, 3], batch.received_wall_ns, where=changed)
-        self._past_void.put(rows, past.view(_PAST_VOID))
+        self._past_void.put(rows, past.view(PAST_VOID))
 
     def _write(
         self,
@@ -462,7 +403,7 @@ class MarketBoard:
         else:
             for part in parts:
                 old[part.start : part.stop, : part.width] = words[part.start : part.stop, : part.width]
-        self._row_void.put(rows, old.view(_ROW_VOID))
+        self._row_void.put(rows, old.view(ROW_VOID))
         self._meta_void.put(rows, self._record(batch))
 
     # ------------------------------------------------------------------ reading
@@ -473,7 +414,7 @@ class MarketBoard:
 
         A token that is twice in one frame of equal packets counts once.
         """
-        return self._past[:, _Past.PACKETS]
+        return self._past[:, Past.PACKETS]
 
     @property
     def direction(self) -> NDArray[np.int64]:
@@ -481,38 +422,38 @@ class MarketBoard:
 
         Made from the price before that change when it is asked for: writing it with each tick would cost more.
         """
-        before = self._past[:, _Past.PRICE_BEFORE]
+        before = self._past[:, Past.PRICE_BEFORE]
         return np.where(before > 0, np.sign(self.words[:, Word.LAST_PRICE] - before), 0)
 
     @property
     def moved_ns(self) -> NDArray[np.int64]:
         """int64[capacity]: monotonic time of that change, 0 = none."""
-        return self._past[:, _Past.MOVED]
+        return self._past[:, Past.MOVED]
 
     @property
     def oi_changed_ns(self) -> NDArray[np.int64]:
         """int64[capacity]: wall time of the last change of the open interest seen here, 0 = none."""
-        return self._past[:, _Past.OI_CHANGED]
+        return self._past[:, Past.OI_CHANGED]
 
     @property
     def received_ns(self) -> NDArray[np.int64]:
         """int64[capacity]: monotonic time of the last packet, 0 = none."""
-        return self._meta[:, _Meta.RECEIVED]
+        return self._meta[:, Meta.RECEIVED]
 
     @property
     def received_wall_ns(self) -> NDArray[np.int64]:
         """int64[capacity]: wall time of the last packet, 0 = none."""
-        return self._meta[:, _Meta.RECEIVED_WALL]
+        return self._meta[:, Meta.RECEIVED_WALL]
 
     @property
     def versions(self) -> NDArray[np.int64]:
         """int64[capacity]: the `sequence` at which each row changed last."""
-        return self._meta[:, _Meta.VERSION]
+        return self._meta[:, Meta.VERSION]
 
     @property
     def connections(self) -> NDArray[np.int64]:
         """int64[capacity]: number of the connection of the last packet or subscription."""
-        return self._meta[:, _Meta.CONNECTION]
+        return self._meta[:, Meta.CONNECTION]
 
     @property
     def sources(self) -> NDArray[np.int64]:
@@ -527,12 +468,12 @@ class MarketBoard:
     @property
     def generations(self) -> NDArray[np.int64]:
         """int64[capacity]: number of the subscription plan of the last packet."""
-        return self._meta[:, _Meta.GENERATION]
+        return self._meta[:, Meta.GENERATION]
 
     def touch(self, rows: NDArray[np.intp]) -> None:
         """Mark rows as changed for readers that look at `versions` (after derived values were written)."""
         self.sequence += 1
-        self._meta[rows, _Meta.VERSION] = self.sequence
+        self._meta[rows, Meta.VERSION] = self.sequence
 
     def field(self, rows: ArrayLike, word: Word | int) -> NDArray[np.int64]:
         """Return one field as the wire's integer.
@@ -577,25 +518,3 @@ _INDEX_WORDS: Final = frozenset(
     (Word.TOKEN, Word.LAST_PRICE, Word.OPEN, Word.HIGH, Word.LOW, Word.CLOSE, Word.EXCHANGE_TIMESTAMP)
 )
 """What an index packet carries; an index has no volume, open interest or depth."""
-
-
-def _in_frame_order(batch: TickBatch) -> Iterator[tuple[BatchPart, Iterable[int]]]:
-    """Yield the rows of a batch with their parts, in the order of the frame."""
-    if batch.positions is None:
-        for part in batch.parts:
-            yield part, range(part.start, part.stop)
-        return
-    part_of = [part for part in batch.parts for _ in range(part.start, part.stop)]
-    for index in np.argsort(batch.positions).tolist():
-        yield part_of[index], (index,)
-
-
-def _kept_parts(parts: Sequence[BatchPart], kept: NDArray[np.intp]) -> tuple[BatchPart, ...]:
-    """Return the parts of what is left of a batch; ``kept`` ascends."""
-    result, start = [], 0
-    for part in parts:
-        stop = int(np.searchsorted(kept, part.stop))
-        if stop > start:
-            result.append(part._replace(start=start, stop=stop))
-        start = stop
-    return tuple(result)

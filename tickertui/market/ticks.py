@@ -7,6 +7,7 @@ packets have another order on the wire; the decoder brings them into this one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -334,3 +335,25 @@ class TickBatch:
         """int64[n, 10], number of orders."""
         raw = self._depth(DEPTH_ORDERS)
         return np.where(raw == ABSENT, ABSENT, raw >> 16)
+
+
+def in_frame_order(batch: TickBatch) -> Iterator[tuple[BatchPart, Iterable[int]]]:
+    """Yield the rows of a batch with their parts, in the order of the frame."""
+    if batch.positions is None:
+        for part in batch.parts:
+            yield part, range(part.start, part.stop)
+        return
+    part_of = [part for part in batch.parts for _ in range(part.start, part.stop)]
+    for index in np.argsort(batch.positions).tolist():
+        yield part_of[index], (index,)
+
+
+def kept_parts(parts: Sequence[BatchPart], kept: NDArray[np.intp]) -> tuple[BatchPart, ...]:
+    """Return the parts of what is left of a batch; ``kept`` ascends."""
+    result, start = [], 0
+    for part in parts:
+        stop = int(np.searchsorted(kept, part.stop))
+        if stop > start:
+            result.append(part._replace(start=start, stop=stop))
+        start = stop
+    return tuple(result)

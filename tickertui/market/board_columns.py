@@ -1,0 +1,72 @@
+"""How `tickertui.market.board.MarketBoard` lays out what it knows of a row besides the packet's words."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+from tickertui.market.ticks import WORDS
+
+
+class Meta(IntEnum):
+    """Columns of the int64 record of a row that one batch writes alike into all its rows, in a single assignment."""
+
+    RECEIVED = 0
+    RECEIVED_WALL = 1
+    VERSION = 2
+    CONNECTION = 3
+    GENERATION = 4
+
+
+class Past(IntEnum):
+    """Columns of the int64 record of a row that depend on what it held before: read, changed and written as one."""
+
+    PACKETS = 0
+    MOVED = 1
+    PRICE_BEFORE = 2
+    OI_CHANGED = 3
+
+
+ROW_VOID: Final = np.dtype(f"V{WORDS * 4}")
+META_VOID: Final = np.dtype(f"V{len(Meta) * 8}")
+PAST_VOID: Final = np.dtype(f"V{len(Past) * 8}")
+META_RECORD: Final = struct.Struct(f"={len(Meta)}q")
+
+
+class Derived(IntEnum):
+    """Columns of `MarketBoard.derived`: what valuation computes for an option row."""
+
+    IV = 0
+    DELTA = 1
+    GAMMA = 2
+    THETA = 3
+    VEGA = 4
+    RHO = 5
+    VANNA = 6
+    VOLGA = 7
+    CHARM = 8
+    FORWARD = 9
+    PRICE = 10
+    """The price the volatility was solved from, rupees."""
+    FORWARD_SOURCE = 11
+    """Value of `tickertui.market.forward.ForwardSource`."""
+    PRICE_SOURCE = 12
+    """Value of `tickertui.market.price_selection.PriceSource`."""
+    UNRELIABLE = 13
+    """1 where the price grid or the quote is coarser than the volatility, else 0."""
+
+
+@dataclass(slots=True)
+class BoardCounters:
+    """What the board took in and what it refused, since the start."""
+
+    ticks: int = 0
+    batches: int = 0
+    unknown_tokens: int = 0
+    stale_generation: int = 0
+    out_of_order: int = 0
+    skipped_packets: int = 0
