@@ -97,7 +97,7 @@ class ChainPane(Vertical):
         self._term: TermReader | None = None
         self._chosen_expiry: date | None = None
         self._runtime: RuntimeState | None = None
-        self._seen = -1
+        self._painted_ns = 0
         self.expiries: tuple[ExpiryMark, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -212,7 +212,7 @@ class ChainPane(Vertical):
     def _take_next(self) -> None:
         self._reader, self._next = self._next, None
         self.view.say_loading("")
-        self._seen = -1
+        self._painted_ns = 0
         self.grid.set_dimmed(False)
 
     def frame(self) -> None:
@@ -237,11 +237,13 @@ class ChainPane(Vertical):
     def _measure(self, chain: OptionChain) -> None:
         """Note how long ticks of the rows in sight took from their receipt to this frame."""
         board, rows = self._backend.board, chain.rows[self.grid.visible_rows].ravel()
-        fresh = rows[board.versions[rows] > self._seen] if self._seen >= 0 else rows[:0]
-        self._seen = board.sequence
-        received = board.received_ns[fresh[fresh > 0]]
-        if len(received):
-            self._latency.add(received, self._backend.clock.monotonic_ns())
+        now_ns = self._backend.clock.monotonic_ns()
+        # By receipt, not by version: valuation renews a row's Greeks without a packet.
+        received = board.received_ns[rows[rows > 0]]
+        fresh = received[received > self._painted_ns] if self._painted_ns else received[:0]
+        self._painted_ns = now_ns
+        if len(fresh):
+            self._latency.add(fresh, now_ns)
 
     def _notice(self) -> str:
         """What to say in the middle of an empty chain; empty when there is a chain."""
