@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -167,10 +168,10 @@ class DesiredPlan:
         names = [source.owner for source in self.sources]
         _, starts = np.unique(tokens, return_index=True)
         owners = numbers.tolist()
-        ends = [*starts[1:].tolist(), len(owners)]
+        edges = [*starts.tolist(), len(owners)]
         return [
             names[owners[start]] if end - start == 1 else ", ".join(names[number] for number in owners[start:end])
-            for start, end in zip(starts.tolist(), ends, strict=True)
+            for start, end in pairwise(edges)
         ]
 
     def rule_of(self, rule_id: int) -> RuleStatus | None:

@@ -189,7 +189,7 @@ class _Lines:
             return "expired"
         if len(plan.contracts) and plan.contracts.get(token) is None:
             return "not listed any more"
-        owners = before.owners_of(token) if before else ()
+        owners = () if before is None else before.owners_of(token)
         if not owners:
             return "not wanted any more"
         if owners[0].rule_id == SINGLES:

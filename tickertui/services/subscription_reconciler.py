@@ -179,7 +179,7 @@ class SubscriptionReconciler:
 
     def rules(self) -> tuple[RuleStatus, ...]:
         """Return every chain rule as it stands in the plan in force."""
-        return self._desired.rules if self._desired else ()
+        return () if self._desired is None else self._desired.rules
 
     @property
     def underlyings(self) -> tuple[str, ...]:
@@ -191,12 +191,12 @@ class SubscriptionReconciler:
 
         It stays the same, also when it has passed, until a plan without that contract is in force.
         """
-        return self._desired.next_expiry if self._desired else None
+        return None if self._desired is None else self._desired.next_expiry
 
     def watched(self) -> Sequence[WatchedInstrument]:
         """Return every instrument of the plan in force, by underlying, expiry, strike and side."""
         if self._watched is None:
-            self._watched = tuple(self._watch()) if self._desired else ()
+            self._watched = () if self._desired is None else tuple(self._watch())
         return self._watched
 
     def _watch(self) -> Iterator[WatchedInstrument]:
@@ -282,7 +282,7 @@ class SubscriptionReconciler:
             now=self._clock.now(),
             spots={name: self._spot(name) for name in dict.fromkeys(rule.underlying for rule in rules)},
             settings=self._follow,
-            states=self._desired.states if self._desired else {},
+            states={} if self._desired is None else self._desired.states,
             due=frozenset(self._due),
             last=self._expanded,
             held=np.zeros(0, dtype=np.int64) if stored is None else stored.tokens,
@@ -413,10 +413,11 @@ class SubscriptionReconciler:
         rule = replace(rule, rule_id=rule.rule_id or _WHAT_IF, enabled=True)
         builder = PlanBuilder(self._registry.contracts, self._inputs([rule], self._stored))
         source = builder.expand_rule(rule)
-        sources = [one for one in (self._desired.sources if self._desired else ()) if one.rule_id != rule.rule_id]
+        asked = () if self._desired is None else self._desired.sources
+        sources = [one for one in asked if one.rule_id != rule.rule_id]
         before = place(merge(sources).wanted, self._slots, self._assignments, self._limits)
         after = place(merge([*sources, source]).wanted, self._slots, self._assignments, self._limits)
-        new = np.setdiff1d(source.tokens, np.concatenate([one.tokens for one in sources] or [source.tokens[:0]]))
+        new = np.setdiff1d(source.tokens, np.concatenate([source.tokens[:0], *(one.tokens for one in asked)]))
         requests = self._backfill_requests(new.tolist())
         keys = max(1, len(self._slots))
         return RuleCost(
