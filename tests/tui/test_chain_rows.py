@@ -13,6 +13,7 @@ from rich.style import Style
 
 from tests.support.boards import build_scene
 from tests.support.chain_host import READERS
+from tests.support.colours import contrast
 from tickertui.market.chain import Side
 from tickertui.market.ticks import Source
 from tickertui.tui.chain_reader import ChainContext, ChainReader
@@ -279,6 +280,27 @@ def test_a_dimmed_palette_has_one_ink() -> None:
 def test_every_shipped_theme_makes_a_palette() -> None:
     for theme in load_themes()[0].values():
         assert len(build_palette(theme.variables)) == len(PALETTE)
+
+
+@pytest.mark.parametrize("theme", sorted(load_themes()[0]))
+def test_the_mark_of_a_synthetic_price_can_be_read_in_every_theme(theme: str) -> None:
+    frame = FRAMES["mock"]
+    palette = build_palette(load_themes()[0][theme].variables)
+    rows = RowPainter(
+        fit(PRESETS["oi"], 80), palette, lot_size=65, units=Units.LAKH, bars=BarMeaning.OI, glyphs=UNICODE
+    )
+    marked = 0
+    for row in range(len(frame.strikes)):
+        for cursor in (-1, 0, 1):
+            for segment in rows.row(frame, row, cursor_side=cursor, cursor_column="ltp"):
+                if "~" in segment.text:
+                    marked += segment.text.count("~")
+                    assert segment.style is not None
+                    ink, ground = segment.style.color, segment.style.bgcolor
+                    assert ink is not None
+                    assert ground is not None
+                    assert contrast(ink.name, ground.name) >= 4.5
+    assert marked == 3 * 2 * len(frame.strikes)
 
 
 def test_a_mock_scene_of_another_seed_is_marked_as_well() -> None:

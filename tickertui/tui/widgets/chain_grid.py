@@ -12,8 +12,6 @@ from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -22,14 +20,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tickertui.market.chain import Side
-from tickertui.tui import columns as col
-from tickertui.tui.chain_rows import RowPainter
-from tickertui.tui.columns import Layout, Preset, View
+from tickertui.tui.columns import COLUMNS, NARROW, PRESETS, Layout, Preset, View
 from tickertui.tui.format import UNICODE, GlyphSet, Units
 from tickertui.tui.frames import BarMeaning, ChainFrame
-from tickertui.tui.palette import INKS, Ground, Ink, build_palette
+from tickertui.tui.grid_painter import GridPainter, Look
 from tickertui.tui.row_order import Cursor, Leg, RowFilter, RowOrder, Sort, moneyness_row, nearest_row, row_of
-from tickertui.tui.straddle import StraddlePainter
 from tickertui.tui.widgets.painted import Painted
 
 __all__ = ["ChainGrid", "Cursor", "Leg", "RowFilter", "Sort"]
@@ -90,27 +85,16 @@ class ChainGrid(Painted, ScrollView, can_focus=True):
             """The grid it comes from."""
             return self.grid
 
-    def __init__(
-        self, *, preset: Preset = col.PRESETS["oi"], glyphs: GlyphSet = UNICODE, id: str | None = None
-    ) -> None:
+    def __init__(self, *, preset: Preset = PRESETS["oi"], glyphs: GlyphSet = UNICODE, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._preset = preset
-        self._glyphs = glyphs
-        self._view = View.CHAIN
-        self._units = Units.LAKH
-        self._bars = BarMeaning.OI
-        self._dimmed = False
+        self._look = Look(preset=preset, glyphs=glyphs)
         self._frame: ChainFrame | None = None
         self._order = RowOrder()
         self._pinned: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self._cursor = Cursor()
         self._cursor_moved = False
         self._auto_centre = True
-        self._palette: tuple[Style, ...] = ()
-        self._painter: RowPainter | None = None
-        self._straddle: StraddlePainter | None = None
-        self._strips: dict[int, tuple[int, str, Strip]] = {}
-        self._head: list[Strip] = []
+        self._painter: GridPainter | None = None
 
     # ------------------------------------------------------------------ what is shown
 
@@ -122,22 +106,22 @@ class ChainGrid(Painted, ScrollView, can_focus=True):
     @property
     def preset(self) -> Preset:
         """The columns wanted."""
-        return self._preset
+        return self._look.preset
 
     @property
     def view(self) -> View:
         """How the chain is laid out (a narrow grid shows one side whatever this says)."""
-        return self._view
+        return self._look.view
 
     @property
     def units(self) -> Units:
         """How quantities are written."""
-        return self._units
+        return self._look.units
 
     @property
     def bars(self) -> BarMeaning:
         """What the bars stand for."""
-        return self._bars
+        return self._look.bars
 
     @property
     def sort(self) -> Sort | None:
@@ -170,13 +154,13 @@ class ChainGrid(Painted, ScrollView, can_focus=True):
         row = self._cursor_row()
         if self._frame is None or row < 0:
             return None
-        side, column = self._shown_cursor()
+        side, column = self._paint.shown(self._cursor)
         return Leg(self._frame.token(row, side), self._cursor.strike, side, column, row)
 
     @property
     def layout_in_use(self) -> Layout:
         """Columns and their places at the present width."""
-        return self._row_painter().layout
+        return self._paint.layout
 
     @property
     def visible_rows(self) -> NDArray[np.intp]:
@@ -297,22 +281,10 @@ class ChainGrid(Painted, ScrollView, can_focus=True):
         if not steps:
             # A column that has no room now stays chosen for when there is room again.
             return self._cursor.side, self._cursor.column
-        if self._view is View.STRADDLE:
-            cells = [(self._cursor.side, pair.name) for pair in self._straddle_painter().pairs]
-        else:
-            cells = [(p.side, p.column.name) for p in self.layout_in_use.placed if p.column.kind is not col.Kind.BAR]
-        here = self._shown_cursor()
+        cells = self._paint.cells(self._cursor.side)
+        here = self._paint.shown(self._cursor)
         place = cells.index(here) if here in cells else 0
         return cells[min(max(place + steps, 0), len(cells) - 1)]
-
-    def _shown_cursor(self) -> tuple[Side, str]:
-        """Side and column of the cursor in the present layout; a column that has no room gives way to the price."""
-        side, column = self._cursor.side, self._cursor.column
-        if self._view is View.STRADDLE:
-            names = [pair.name for pair in self._straddle_painter().pairs]
-            return side, column if column in names else names[0]
-        placed = {(p.side, p.column.name) for p in self.layout_in_use.placed}
-        return (side, column) if (side, column) in placed else (side, "ltp")
 
     def _put_cursor(self, cursor: Cursor) -> None:
         if cursor == self._cursor:
@@ -418,8 +390,8 @@ class ChainGrid(Painted, ScrollView, can_focus=True):
 
     def sort_by_cursor(self) -> Sort | None:
         """Sort by the column under the cursor: first descending, then ascending, then by strike again."""
-        side, name = self._shown_cursor()
-        field = col.COLUMNS[name if name in col.COLUMNS else "ltp"].field
+        side, name = self._paint.shown(self._cursor)
+        field = COLUMNS[name if name in COLUMNS else "ltp"].field
         now = self._order.sort
         if now is None or (now.field, now.side) != (field, side):
             self.set_sort(Sort(field, side))
@@ -438,7 +410,6 @@ class ChainGrid(Painted, ScrollView, can_focus=True):
         strike = self._cursor.strike
         if not np.isnan(strike):
             self._order.pins = self._order.pins ^ {strike}
-            self._strips.clear()
             self._rows_changed()
             self._settle()
 
@@ -446,28 +417,23 @@ class ChainGrid(Painted, ScrollView, can_focus=True):
 
     def set_preset(self, preset: Preset) -> None:
         """Show other columns."""
-        self._preset = preset
-        self._look_changed()
+        self._set_look(replace(self._look, preset=preset))
 
     def set_view(self, view: View) -> None:
         """Lay the chain out in another way."""
-        self._view = view
-        self._look_changed()
+        self._set_look(replace(self._look, view=view))
 
     def set_units(self, units: Units) -> None:
         """Write quantities in other units."""
-        self._units = units
-        self._look_changed()
+        self._set_look(replace(self._look, units=units))
 
     def set_bars(self, bars: BarMeaning) -> None:
         """Let the bars stand for something else."""
-        self._bars = bars
-        self._look_changed()
+        self._set_look(replace(self._look, bars=bars))
 
     def set_glyphs(self, glyphs: GlyphSet) -> None:
         """Draw in Unicode or in ASCII."""
-        self._glyphs = glyphs
-        self._look_changed()
+        self._set_look(replace(self._look, glyphs=glyphs))
 
     def set_side(self, side: Side) -> None:
         """Put the cursor on a side, which the one-side view then shows."""
@@ -475,29 +441,24 @@ class ChainGrid(Painted, ScrollView, can_focus=True):
 
     def set_dimmed(self, dimmed: bool) -> None:
         """Draw everything as old: this chain waits for its successor's first data."""
-        if dimmed != self._dimmed:
-            self._dimmed = dimmed
-            self._palette = ()
+        self._set_look(replace(self._look, dimmed=dimmed))
+
+    def _set_look(self, look: Look) -> None:
+        if look != self._look:
+            self._look = look
             self._look_changed()
 
     def _look_changed(self) -> None:
         """Forget everything painted."""
-        self._forget()
-        self._rows_changed()
-
-    def _forget(self) -> None:
         self._painter = None
-        self._straddle = None
-        self._strips.clear()
-        self._head = []
+        self._rows_changed()
 
     # ------------------------------------------------------------------ painting
 
     def notify_style_update(self) -> None:
         """Take over the theme's colours."""
         super().notify_style_update()
-        self._palette = ()
-        self._forget()
+        self._painter = None
 
     def on_resize(self) -> None:
         """Lay out anew; the trader's place stays in view."""
@@ -505,79 +466,38 @@ class ChainGrid(Painted, ScrollView, can_focus=True):
         self._look_changed()
         self._settle()
 
-    def _styles(self) -> tuple[Style, ...]:
-        if not self._palette:
-            self._palette = build_palette(self.app.theme_variables, dimmed=self._dimmed)
-        return self._palette
-
     @property
-    def _lot_size(self) -> int:
-        return self._frame.contracts.lot_size if self._frame else 1
-
-    def _row_painter(self) -> RowPainter:
+    def _paint(self) -> GridPainter:
+        """The painter of the present look, width, side and theme."""
         if self._painter is None:
-            side = self._cursor.side
-            layout = col.fit(self._preset, self.viewport.width, view=self._view, side=side, units=self._units)
-            self._painter = RowPainter(
-                layout,
-                self._styles(),
-                lot_size=self._lot_size,
-                units=self._units,
-                bars=self._bars,
-                glyphs=self._glyphs,
+            self._painter = GridPainter(
+                self._look,
+                self.viewport.width,
+                side=self._cursor.side,
+                lot_size=self._frame.contracts.lot_size if self._frame else 1,
+                variables=self.app.theme_variables,
             )
         return self._painter
 
-    def _straddle_painter(self) -> StraddlePainter:
-        if self._straddle is None:
-            self._straddle = StraddlePainter(
-                self.viewport.width, self._styles(), lot_size=self._lot_size, units=self._units, glyphs=self._glyphs
-            )
-        return self._straddle
-
     def render_line(self, y: int) -> Strip:
         """Return one line of the viewport."""
-        width, frame = self.viewport.width, self._frame
-        if width < col.NARROW:
-            text = f"{col.NARROW} columns needed" if y == 0 else ""
-            return Strip([self._muted(text[:width].ljust(width))], width)
+        frame, paint = self._frame, self._paint
+        if paint.width < NARROW:
+            return paint.muted(f"{NARROW} columns needed" if y == 0 else "")
         if y < self._title_height:
-            return self._header(y)
-        if frame is not None and y < self._head_height:
-            return self._row(frame, int(self._pinned[y - self._title_height]), repeated=True)
+            return paint.rule() if y else paint.header(mock=frame is not None and frame.is_mock)
+        line = y - self._title_height
+        if frame is None:
+            return paint.blank()
+        if line < len(self._pinned):
+            return paint.row(frame, int(self._pinned[line]), None, pinned=True, repeated=True)
         place = y - self._head_height + self.scroll_offset.y
-        if frame is None or place >= len(self._order):
-            return Strip.blank(width, self._styles()[0])
-        return self._row(frame, int(self._order.rows[place]))
-
-    def _muted(self, text: str) -> Segment:
-        return Segment(text, self._styles()[Ground.PLAIN * INKS + Ink.MUTED])
-
-    def _header(self, y: int) -> Strip:
-        if not self._head:
-            mock = self._frame is not None and self._frame.is_mock
-            painter = self._straddle_painter() if self._view is View.STRADDLE else self._row_painter()
-            rule = self._glyphs.text("─" * self.viewport.width)
-            self._head = [painter.header(mock=mock), Strip([self._muted(rule)], self.viewport.width)]
-        return self._head[y]
-
-    def _row(self, frame: ChainFrame, row: int, *, repeated: bool = False) -> Strip:
-        """The line of a row, or its repetition above the rows, which never has the cursor."""
-        on_cursor = not repeated and frame.strikes[row] == self._cursor.strike
-        cursor = f"{self._cursor.side}{self._cursor.column}" if on_cursor else ""
-        version = int(frame.row_versions[row])
-        key = -1 - row if repeated else row
-        kept = self._strips.get(key)
-        if kept is not None and kept[0] == version and kept[1] == cursor:
-            return kept[2]
-        pinned = bool(self._order.pins) and float(frame.strikes[row]) in self._order.pins
-        side, column = self._shown_cursor() if on_cursor else (-1, "")
-        if self._view is View.STRADDLE:
-            strip = self._straddle_painter().row(frame, row, cursor_column=column, pinned=pinned)
-        else:
-            strip = self._row_painter().row(frame, row, cursor_side=side, cursor_column=column, pinned=pinned)
-        self._strips[key] = (version, cursor, strip)
-        return strip
+        if place >= len(self._order):
+            return paint.blank()
+        row = int(self._order.rows[place])
+        strike = float(frame.strikes[row])
+        cursor = self._cursor if strike == self._cursor.strike else None
+        return paint.row(frame, row, cursor, pinned=strike in self._order.pins)
 
     # ------------------------------------------------------------------ mouse
 
@@ -595,14 +515,7 @@ class ChainGrid(Painted, ScrollView, can_focus=True):
         if self._frame is None or event.y < self._head_height or place >= len(self._order):
             return
         strike = float(self._frame.strikes[self._order.rows[place]])
-        side, column = self._cursor.side, self._cursor.column
-        if self._view is View.STRADDLE:
-            pair = self._straddle_painter().column_at(event.x)
-            column = pair.name if pair else column
-        else:
-            placed = self.layout_in_use.at(event.x)
-            if placed is not None and placed.column.kind is not col.Kind.BAR:
-                side, column = placed.side, placed.column.name
+        side, column = self._paint.at(event.x, self._cursor.side) or (self._cursor.side, self._cursor.column)
         cursor = Cursor(strike, side, column)
         self._cursor_moved = True
         if cursor == self._cursor:

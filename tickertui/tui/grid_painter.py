@@ -1,0 +1,153 @@
+"""`GridPainter`: everything of the grid that depends on its look and its width, and keeps the finished strips.
+
+The grid makes a new one when the look, the width, the theme, the lot size or the side on display changes; until then
+a line is taken from here by its row's version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from textual.strip import Strip
+
+from tickertui.market.chain import Side
+from tickertui.tui import columns as col
+from tickertui.tui.chain_rows import RowPainter
+from tickertui.tui.columns import PRESETS, Layout, Preset, View
+from tickertui.tui.format import UNICODE, GlyphSet, Units
+from tickertui.tui.frames import BarMeaning, ChainFrame
+from tickertui.tui.palette import INKS, Ground, Ink, build_palette
+from tickertui.tui.row_order import Cursor
+from tickertui.tui.straddle import StraddlePainter
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the trader wants the rows.
+
+    Attributes:
+        preset: Columns.
+        view: How they are laid out.
+        units: How quantities are written.
+        bars: What the bars stand for.
+        glyphs: Unicode or ASCII.
+        dimmed: Whether everything is drawn as old.
+    """
+
+    preset: Preset = PRESETS["oi"]
+    view: View = View.CHAIN
+    units: Units = Units.LAKH
+    bars: BarMeaning = BarMeaning.OI
+    glyphs: GlyphSet = UNICODE
+    dimmed: bool = False
+
+
+class GridPainter:
+    """Paints lines of one look and width.
+
+    Args:
+        look: How.
+        width: Cells of a line.
+        side: Which side a one-side layout shows.
+        lot_size: Units per lot.
+        variables: The theme's variables, name -> colour.
+    """
+
+    def __init__(self, look: Look, width: int, *, side: Side, lot_size: int, variables: Mapping[str, str]) -> None:
+        self.look = look
+        self.width = width
+        self._palette = build_palette(variables, dimmed=look.dimmed)
+        layout = col.fit(look.preset, width, view=look.view, side=side, units=look.units)
+        self._rows = RowPainter(
+            layout, self._palette, lot_size=lot_size, units=look.units, bars=look.bars, glyphs=look.glyphs
+        )
+        self._straddle: StraddlePainter | None = None
+        if look.view is View.STRADDLE:
+            self._straddle = StraddlePainter(
+                width, self._palette, lot_size=lot_size, units=look.units, glyphs=look.glyphs
+            )
+        self._strips: dict[int, tuple[int, str, Strip]] = {}
+        self._headers: dict[bool, Strip] = {}
+
+    @property
+    def layout(self) -> Layout:
+        """Columns and their places (of the chain, also while the straddle view is shown)."""
+        return self._rows.layout
+
+    # ------------------------------------------------------------------ places
+
+    def cells(self, side: Side) -> list[tuple[Side, str]]:
+        """Return what a cursor can stand on in a row, left to right.
+
+        Args:
+            side: Side of the cursor, which the straddle view keeps.
+        """
+        if self._straddle is not None:
+            return [(side, pair.name) for pair in self._straddle.pairs]
+        return [(p.side, p.column.name) for p in self.layout.placed if p.column.kind is not col.Kind.BAR]
+
+    def shown(self, cursor: Cursor) -> tuple[Side, str]:
+        """Return where a cursor stands; a column that has no room gives way to the price."""
+        cells = self.cells(cursor.side)
+        here = (cursor.side, cursor.column)
+        if here in cells:
+            return here
+        return cells[0] if self._straddle is not None else (cursor.side, "ltp")
+
+    def at(self, x: int, side: Side) -> tuple[Side, str] | None:
+        """Return what is under a cell of a row, None for strike, bar and margins."""
+        if self._straddle is not None:
+            pair = self._straddle.column_at(x)
+            return (side, pair.name) if pair is not None else None
+        placed = self.layout.at(x)
+        return (placed.side, placed.column.name) if placed and placed.column.kind is not col.Kind.BAR else None
+
+    # ------------------------------------------------------------------ lines
+
+    def header(self, *, mock: bool) -> Strip:
+        """Return the line of the titles."""
+        strip = self._headers.get(mock)
+        if strip is None:
+            painter = self._straddle or self._rows
+            strip = self._headers[mock] = painter.header(mock=mock)
+        return strip
+
+    def rule(self) -> Strip:
+        """Return the line under the titles."""
+        return self.muted(self.look.glyphs.text("─" * self.width))
+
+    def blank(self) -> Strip:
+        """Return an empty line."""
+        return Strip.blank(self.width, self._palette[Ground.PLAIN * INKS])
+
+    def muted(self, text: str) -> Strip:
+        """Return a line of secondary text."""
+        segment = Segment(text[: self.width].ljust(self.width), self._palette[Ground.PLAIN * INKS + Ink.MUTED])
+        return Strip([segment], self.width)
+
+    def row(
+        self, frame: ChainFrame, row: int, cursor: Cursor | None, *, pinned: bool = False, repeated: bool = False
+    ) -> Strip:
+        """Return the line of a strike, painted only when its version, its cursor or its pin is another.
+
+        Args:
+            frame: Where its values are.
+            row: Which strike.
+            cursor: The cursor when it is on this row.
+            pinned: Whether it is repeated above the rows.
+            repeated: Whether this is that repetition.
+        """
+        side, column = self.shown(cursor) if cursor is not None else (-1, "")
+        version, mark = int(frame.row_versions[row]), f"{side}{column}{pinned}"
+        key = -1 - row if repeated else row
+        kept = self._strips.get(key)
+        if kept is not None and kept[0] == version and kept[1] == mark:
+            return kept[2]
+        if self._straddle is not None:
+            strip = self._straddle.row(frame, row, cursor_column=column, pinned=pinned)
+        else:
+            strip = self._rows.row(frame, row, cursor_side=side, cursor_column=column, pinned=pinned)
+        self._strips[key] = (version, mark, strip)
+        return strip
