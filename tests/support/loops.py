@@ -68,6 +68,10 @@ class LoopRig:
     def texts(self, topic: str | None = None) -> list[str]:
         return [event.text for event in self.events.since() if topic in (None, event.topic)]
 
+    def alive(self) -> list[str]:
+        """Names of the tasks that run."""
+        return [task.name for task in self.monitor.tasks() if self.monitor.is_running(task.name)]
+
     async def until(self, predicate: Callable[[], object], description: str, timeout: float = 20.0) -> None:
         await wait_until(predicate, description, timeout=timeout, poll=0.02)
 
