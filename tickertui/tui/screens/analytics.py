@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
-from textual_plot import HiResMode, PlotWidget
 
 from tickertui.market.chain import Side
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import Context
 from tickertui.tui.frames import ChainFrame, Field
+from tickertui.tui.screens.modals import glyphs_of
+
+if TYPE_CHECKING:
+    from tickertui.tui.widgets.strike_plot import StrikePlot
 
 _FEWEST_POINTS = 3
+_NEAR = 40
+"""Strikes each side of the money that are worth drawing."""
 
 
 class AnalyticsPane(Vertical):
@@ -27,75 +33,107 @@ class AnalyticsPane(Vertical):
     DEFAULT_CSS = """
     AnalyticsPane {
         & .plot-title { height: 1; color: $text-cell; text-style: bold; padding: 0 1; }
-        & PlotWidget { height: 1fr; }
     }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._drawn: tuple[object, int] = (None, -1)
+        self._drawn: tuple[object, int, str] = (None, -1, "")
+        self._frame: ChainFrame | None = None
+        self._ready = False
 
     def compose(self) -> ComposeResult:
-        """A titled plot for each figure."""
+        """A title for each figure; the plots follow when the pane is opened."""
         yield Static("", id="smile-title", classes="plot-title", markup=False)
-        yield PlotWidget(id="smile", allow_pan_and_zoom=False)
         yield Static("", id="profile-title", classes="plot-title", markup=False)
-        yield PlotWidget(id="profile", allow_pan_and_zoom=False)
 
     def take_focus(self) -> None:
         """The plots take no keys; the pane's are the screen's."""
         self.screen.set_focus(None)
+        if not self.query("#smile"):
+            from tickertui.tui.widgets.strike_plot import StrikePlot
+
+            self.mount(StrikePlot(id="smile"), after="#smile-title")
+            self.mount(StrikePlot(id="profile"), after="#profile-title")
+            self.call_after_refresh(self._open)
+
+    def _open(self) -> None:
+        self._ready = True
+        self.show(self._frame)
 
     def show(self, frame: ChainFrame | None) -> None:
         """Draw the chain of a frame."""
+        self._frame = frame
         if frame is None:
-            self.query_one("#smile-title", Static).update(" Implied volatility: no chain yet")
-            self.query_one("#profile-title", Static).update(" Open interest: no chain yet")
+            self._title("smile", "Implied volatility: no chain yet")
+            self._title("profile", "Open interest: no chain yet")
             return
-        drawn = (frame.key, int(frame.row_versions.max(initial=0)))
-        if drawn == self._drawn:
+        drawn = (frame.key, int(frame.row_versions.max(initial=0)), self.app.theme)
+        if drawn == self._drawn or not self._ready:
             return
         self._drawn = drawn
-        mock = "~ MOCK  " if frame.is_mock else "REPLAY  " if frame.is_replay else ""
-        name = f"{frame.key.underlying} {frame.key.expiry:%d %b}"
-        self._draw_smile(frame, f" {mock}Implied volatility by strike · {name}")
-        self._draw_profile(frame, f" {mock}Open interest by strike · {name}")
+        mock = "~ MOCK · " if frame.is_mock else "REPLAY · " if frame.is_replay else ""
+        name = f"{mock}{frame.key.underlying} {frame.key.expiry:%d %b}"
+        self._draw_smile(frame, name)
+        self._draw_profile(frame, name)
 
-    def _near(self, frame: ChainFrame) -> slice:
-        """Strikes worth drawing: up to forty each side of the money."""
-        centre = frame.atm_row if frame.atm_row >= 0 else len(frame.strikes) // 2
-        return slice(max(0, centre - 40), centre + 41)
+    def _title(self, figure: str, text: str) -> None:
+        self.query_one(f"#{figure}-title", Static).update(glyphs_of(self).text(text))
 
-    def _draw_smile(self, frame: ChainFrame, title: str) -> None:
-        plot = self.query_one("#smile", PlotWidget)
+    def _plot(self, figure: str) -> StrikePlot:
+        plot: StrikePlot = self.query_one(f"#{figure}")  # type: ignore[assignment]
         plot.clear()
-        near = self._near(frame)
+        return plot
+
+    def _draw_smile(self, frame: ChainFrame, name: str) -> None:
+        from tickertui.tui.widgets.strike_plot import HiResMode
+
+        plot = self._plot("smile")
+        near = _near(frame)
         strikes = frame.strikes[near]
         # The out-of-the-money leg's volatility is the reliable one of a strike.
         below = strikes < frame.summary.reference.price
         values = np.where(below, frame.values[near, Side.PUT, Field.IV], frame.values[near, Side.CALL, Field.IV])
         known = ~np.isnan(values)
-        summary = f"   ATM {fmt.volatility(frame.summary.atm_iv)}%"
-        self.query_one("#smile-title", Static).update(title + summary)
+        title = f"{name} · implied volatility by strike, %"
         if np.count_nonzero(known) < _FEWEST_POINTS:
-            self.query_one("#smile-title", Static).update(f"{title}   no volatility yet")
+            self._title("smile", f"{title} · none yet")
             return
+        self._title("smile", f"{title} · ATM {fmt.volatility(frame.summary.atm_iv)} at {_spot(frame)}")
         variables = self.app.theme_variables
-        plot.plot(strikes[known], 100 * values[known], hires_mode=HiResMode.BRAILLE, line_style=variables["gain"])
-        if not np.isnan(frame.summary.reference.price):
-            plot.add_v_line(frame.summary.reference.price, line_style=variables["stale"])
+        plot.set_xlimits(float(strikes[0]), float(strikes[-1]))
+        plot.plot(strikes[known], 100 * values[known], hires_mode=HiResMode.QUADRANT, line_style=variables["gain"])
+        self._mark_spot(plot, frame)
 
-    def _draw_profile(self, frame: ChainFrame, title: str) -> None:
-        plot = self.query_one("#profile", PlotWidget)
-        plot.clear()
-        near = self._near(frame)
+    def _draw_profile(self, frame: ChainFrame, name: str) -> None:
+        """Calls above the axis, puts below it: told apart by their place, not by a colour."""
+        from tickertui.tui.widgets.strike_plot import HiResMode
+
+        plot = self._plot("profile")
+        near = _near(frame)
         strikes = frame.strikes[near]
-        variables = self.app.theme_variables
         totals = frame.totals
-        pain = f"   PCR {fmt.number(totals.pcr)}   pain {fmt.strike(totals.max_pain)}   ▏call ▏put"
-        self.query_one("#profile-title", Static).update(title + pain)
-        for side, style in ((Side.CALL, variables["loss"]), (Side.PUT, variables["gain"])):
-            oi = frame.values[near, side, Field.OI]
+        sums = f"PCR {fmt.number(totals.pcr)} · pain {fmt.strike(totals.max_pain)}"
+        self._title("profile", f"{name} · open interest, lakh: calls above, puts below · {sums}")
+        variables = self.app.theme_variables
+        plot.set_xlimits(float(strikes[0]), float(strikes[-1]))
+        for side, sign, colour in ((Side.CALL, 1, "loss"), (Side.PUT, -1, "gain")):
+            oi: NDArray[np.float64] = frame.values[near, side, Field.OI] / fmt.LAKH
             known = ~np.isnan(oi)
             if np.count_nonzero(known) >= _FEWEST_POINTS:
-                plot.plot(strikes[known], oi[known] / fmt.LAKH, hires_mode=HiResMode.BRAILLE, line_style=style)
+                plot.bar(strikes[known], sign * oi[known], bar_style=variables[colour], hires_mode=HiResMode.QUADRANT)
+        self._mark_spot(plot, frame)
+
+    def _mark_spot(self, plot: StrikePlot, frame: ChainFrame) -> None:
+        if not np.isnan(frame.summary.reference.price):
+            plot.add_v_line(frame.summary.reference.price, line_style=self.app.theme_variables["stale"])
+
+
+def _near(frame: ChainFrame) -> slice:
+    centre = frame.atm_row if frame.atm_row >= 0 else len(frame.strikes) // 2
+    return slice(max(0, centre - _NEAR), centre + _NEAR + 1)
+
+
+def _spot(frame: ChainFrame) -> str:
+    mark = "~" if frame.is_mock else ""
+    return mark + fmt.price(frame.summary.reference.price)

@@ -16,6 +16,8 @@ from tickertui.tui.format import duration as format_duration
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row, wrapped
 
+_PANEL_BAR = 10
+"""Cells of a bar in the small panel."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _STATE_ROLE = {
     BootstrapState.IDLE: "quiet",
@@ -118,7 +120,7 @@ def bootstrap_panel(progress: BootstrapProgress) -> Iterator[Row]:
         yield row("", Span(" nothing to backfill", "quiet"))
     groups = sorted(progress.groups, key=lambda group: group.done >= group.total)
     for group in groups[:6]:
-        yield _group_row(group, 10, label=14)
+        yield _group_row(group, _PANEL_BAR, label=14)
     if len(groups) > 6:
         yield row("", Span(f" and {len(groups) - 6} more", "quiet"))
     failed = sum(group.failed for group in progress.groups)
@@ -128,10 +130,10 @@ def bootstrap_panel(progress: BootstrapProgress) -> Iterator[Row]:
 
 def _group_row(group: BootstrapGroup, width: int, label: int = 18) -> Row:
     fraction = group.done / group.total if group.total else 1.0
-    failed = Span(f"  {group.failed} failed", "warn") if group.failed else ""
+    failed = Span(f"  {group.failed} failed" if width > _PANEL_BAR else " !", "warn") if group.failed else ""
     return row(
         f"group:{group.label}", f" {group.label:<{label}} ", Span(bar(fraction, width), "bar"),
-        f" {group.done:>{4 if width < 20 else 6},}/{group.total:,}", failed,
+        f" {group.done:>{6 if width > _PANEL_BAR else 4},}/{group.total:,}", failed,
     )  # fmt: skip
 
 

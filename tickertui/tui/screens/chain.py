@@ -36,6 +36,7 @@ from tickertui.tui.screens.modals import Choice, PickerScreen
 from tickertui.tui.states import Links, MarketView
 from tickertui.tui.widgets.chain_grid import ChainGrid, Leg
 from tickertui.tui.widgets.chain_view import ChainView
+from tickertui.tui.widgets.expiry_strip import ExpiryStrip
 from tickertui.tui.widgets.row_list import RowList
 
 _SWITCH_PATIENCE_NS = 3_000_000_000
@@ -541,6 +542,11 @@ class ChainPane(Vertical):
             self.query_one("#by-expiry", RowList).choose()
         else:
             self._legs.show("day")
+
+    def on_expiry_strip_chosen(self, message: ExpiryStrip.Chosen) -> None:
+        """A click on the strip shows that expiry."""
+        message.stop()
+        self._select_expiry(message.expiry)
 
     def on_chain_grid_leg_selected(self, message: ChainGrid.LegSelected) -> None:
         """A second click opens the leg."""

@@ -340,14 +340,19 @@ class PickerScreen(PanelScreen[str]):
 
 
 def narrowed(choices: Sequence[Choice], typed: str) -> list[Choice]:
-    """Return the choices that match: a beginning first, then a word, then letters in order.
+    """Return the choices that match: what was typed as it stands first, then a beginning, a word, letters in order.
 
     The order within each group is the given one, so that equal matches do not jump.
     """
     words = typed.lower().split()
     if not words:
         return list(choices)
-    ranked = [(max(_rank(choice.text.lower(), word) for word in words), choice) for choice in choices]
+    phrase = " ".join(words)
+    ranked = [
+        (-1 if len(words) > 1 and phrase in text else max(_rank(text, word) for word in words), choice)
+        for choice in choices
+        for text in (choice.text.lower(),)
+    ]
     return [choice for rank, choice in sorted(ranked, key=lambda item: item[0]) if rank < _NO_MATCH]
 
 

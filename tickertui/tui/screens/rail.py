@@ -223,9 +223,9 @@ def depth_lines(board: MarketBoard, instrument: Instrument | None) -> Iterator[R
     for level in range(max(len(depth.buy), len(depth.sell))):
         buy = depth.buy[level] if level < len(depth.buy) else None
         sell = depth.sell[level] if level < len(depth.sell) else None
-        left = f"{buy.orders:>5}{buy.quantity:>7}{fmt.fit_price(buy.price, 10, mock)}" if buy else f"{fmt.MISSING:>22}"
+        left = f"{buy.orders:>4}{buy.quantity:>6}{fmt.fit_price(buy.price, 10, mock)}" if buy else f"{fmt.MISSING:>20}"
         right = (
-            f"{fmt.fit_price(sell.price, 9, mock)}{sell.quantity:>7}{sell.orders:>5}" if sell else f"{fmt.MISSING:>9}"
+            f"{fmt.fit_price(sell.price, 9, mock)}{sell.quantity:>6}{sell.orders:>5}" if sell else f"{fmt.MISSING:>9}"
         )
         yield row("", Span(left, "gain"), Span(" │", "quiet"), Span(right, "loss"))
 

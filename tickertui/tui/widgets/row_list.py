@@ -70,8 +70,11 @@ def wrapped(text: str, role: str, *, indent: int = 1, width: int = 79) -> list[R
     return [row("", Span(" " * indent + line, role)) for line in lines]
 
 
-class RowList(ScrollView, can_focus=True):
-    """A list of rows with a cursor that stays on its row when rows come and go."""
+class RowList(ScrollView, can_focus=True, inherit_bindings=False):
+    """A list of rows with a cursor that stays on its row when rows come and go.
+
+    It has no keys of its own (those of a `ScrollView` would scroll away from the cursor): pane or screen bind them.
+    """
 
     ALLOW_SELECT: ClassVar[bool] = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"row-list--{role}" for role in ROLES} | {"row-list--cursor"}

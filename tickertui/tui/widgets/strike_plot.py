@@ -1,0 +1,57 @@
+"""`StrikePlot`: a plot over strikes in the theme's colours. Imported when the analytics pane is opened, not before.
+
+The plot package takes 45 ms to import, which would be paid before the first paint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual_plot import HiResMode, PlotWidget
+from textual_plot.axis_formatter import NumericAxisFormatter
+
+from tickertui.tui import format as fmt
+
+__all__ = ["HiResMode", "StrikePlot"]
+
+
+class _Strikes(NumericAxisFormatter):
+    """Strikes as everywhere on the screen: ``24,350``."""
+
+    def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
+        """Return the label of each tick."""
+        return [fmt.strike(tick) for tick in ticks]
+
+
+class _Sizes(NumericAxisFormatter):
+    """Numbers without their sign: what is below the axis is as large as what is above."""
+
+    def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
+        """Return the label of each tick."""
+        return [f"{abs(tick):g}" for tick in ticks]
+
+
+class StrikePlot(PlotWidget):  # type: ignore[misc]  # the package has no types
+    """A plot that takes no keys and no zoom: it always shows the strikes around the money.
+
+    Args:
+        id: As for every widget.
+    """
+
+    can_focus = False
+    DEFAULT_CSS: ClassVar[str] = """
+    StrikePlot {
+        height: 1fr;
+        & > .plot--axis { color: $quiet; }
+        & > .plot--tick { color: $text-cell; text-style: none; }
+        & > .plot--label { color: $quiet; text-style: none; }
+    }
+    """
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id, allow_pan_and_zoom=False)
+        self.set_reactive(StrikePlot.margin_top, 0)
+        self.set_reactive(StrikePlot.margin_left, 6)
+        self.set_x_formatter(_Strikes())
+        self.set_y_formatter(_Sizes())
