@@ -141,7 +141,7 @@ class Engine:
             self._start(services, tasks)
             code = await foreground(services, stop)
             tasks.cancel_scope.cancel()
-        return stop.code or code
+        return code
 
     def _start(self, services: Services, tasks: TaskGroup) -> None:
         monitor = services.task_monitor

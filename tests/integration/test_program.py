@@ -29,6 +29,7 @@ def test_the_demo_shows_a_marked_mock_chain_and_quits(environ: dict[str, str], c
         terminal.type("?")
         terminal.until_painted("Go to the strike at the money.")
         terminal.type("\x1b")
+        terminal.until_painted("STRIKE")
         terminal.type("q")
         assert terminal.wait() == 0
     assert not (Path(environ["TICKERTUI_HOME"])).exists(), "the demo writes nothing"

@@ -69,7 +69,7 @@ class _Terminal:
 
             async def end_on_request() -> None:
                 code = await stop.wait()
-                app.exit(code)
+                app.exit(code, return_code=code)
 
             tasks.start_soon(end_on_request)
             await app.run_async()
