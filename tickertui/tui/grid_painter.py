@@ -139,8 +139,11 @@ class GridPainter:
             pinned: Whether it is repeated above the rows.
             repeated: Whether this is that repetition.
         """
-        side, column = self.shown(cursor) if cursor is not None else (-1, "")
-        version, mark = int(frame.row_versions[row]), f"{side}{column}{pinned}"
+        side, column, mark = -1, "", "•" if pinned else ""
+        if cursor is not None:
+            side, column = self.shown(cursor)
+            mark += f"{side}{column}"
+        version = frame.row_versions[row]
         key = -1 - row if repeated else row
         kept = self._strips.get(key)
         if kept is not None and kept[0] == version and kept[1] == mark:
@@ -149,5 +152,5 @@ class GridPainter:
             strip = self._straddle.row(frame, row, cursor_column=column, pinned=pinned)
         else:
             strip = self._rows.row(frame, row, cursor_side=side, cursor_column=column, pinned=pinned)
-        self._strips[key] = (version, mark, strip)
+        self._strips[key] = (int(version), mark, strip)
         return strip
