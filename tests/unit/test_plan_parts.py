@@ -17,6 +17,7 @@ from tickertui.market.clock import IST
 from tickertui.market.ticks import Mode, Source, TickBatch
 from tickertui.services.account_stream import AccountStream, FeedPulse, SocketCounts, StreamHooks
 from tickertui.services.events import EventLog
+from tickertui.services.placement import Assignments, diff
 from tickertui.services.plan_applier import ApplyReport, PlanApplier
 from tickertui.services.plan_view import PlanView
 from tickertui.services.spots import Spots
@@ -52,7 +53,7 @@ def test_counts_tell_ticking_from_cached_from_never() -> None:
     plan = {0: full(10), 4: full(5, 100), 5: {}}
     for modes in plan.values():
         board.ensure(modes)
-    view.set(plan)
+    view.set(Assignments.of(plan))
     assert len(view) == 15
     assert sorted(view.distribution) == [0, 4]
     board.mark_subscribed(tokens(10), 0, 1 * S)
@@ -68,14 +69,14 @@ def test_counts_follow_the_board_when_rows_move_and_the_plan_when_it_changes() -
     view = PlanView(board)
     assert view.counts(0) == {}
     board.ensure(tokens(3, 500))
-    view.set({0: full(2)})
+    view.set(Assignments.of({0: full(2)}))
     assert view.counts(0) == {0: SocketCounts()}
     board.ensure(tokens(2))
     board.release(tokens(3, 500))
     apply(board, tokens(2))
     apply(board, tokens(2))
     assert view.counts(0) == {0: SocketCounts(ticking=2)}
-    view.set({1: full(1)})
+    view.set(Assignments.of({1: full(1)}))
     assert view.counts(0) == {1: SocketCounts(ticking=1)}
 
 
@@ -83,7 +84,7 @@ def test_what_only_rest_knows_does_not_tick() -> None:
     board = MarketBoard()
     board.ensure(tokens(1))
     view = PlanView(board)
-    view.set({0: full(1)})
+    view.set(Assignments.of({0: full(1)}))
     for _ in range(3):
         apply(board, tokens(1), Source.SNAPSHOT)
     assert view.counts(0) == {0: SocketCounts()}
@@ -144,7 +145,9 @@ class Fleet:
     async def apply(self, old: Mapping[int, Mapping[int, Mode]], new: Mapping[int, Mapping[int, Mode]]) -> ApplyReport:
         for modes in new.values():
             self.board.ensure(modes)
-        return await PlanApplier(per_socket=self.per_socket, move_wait=3).apply(self.streams, old, new)
+        return await PlanApplier(per_socket=self.per_socket, move_wait=3).apply(
+            self.streams, diff(Assignments.of(old), Assignments.of(new))
+        )
 
     async def settle(self, plan: Mapping[int, Mapping[int, Mode]]) -> None:
         wanted = {number: dict(modes) for number, modes in plan.items() if modes}

@@ -105,6 +105,7 @@ class _Line:
     limited: bool = False
     opened_ns: int = 0
     lost_ns: int = 0
+    wanted: Mapping[int, Mode] = field(default_factory=dict)
     confirmed: set[int] = field(default_factory=set)
     ended: anyio.Event = field(default_factory=anyio.Event)
     samples: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=6))
@@ -270,8 +271,10 @@ class AccountStream:
             group.start_soon(line.socket.close)
         for connection, wanted in modes.items():
             line = self._lines.get(connection) or self._open(connection, group)
-            line.confirmed.intersection_update(wanted)
-            line.socket.set_desired(wanted)
+            if wanted != line.wanted:
+                line.wanted = wanted
+                line.confirmed.intersection_update(wanted)
+                line.socket.set_desired(wanted)
 
     def _open(self, connection: int, group: TaskGroup) -> _Line:
         line = _Line(self._socket_factory(self.account_id, connection, self))

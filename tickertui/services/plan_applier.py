@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import anyio
 
-from tickertui.market.ticks import Mode, TickBatch
+from tickertui.market.ticks import TickBatch
 from tickertui.services.account_stream import AccountStream
-from tickertui.services.placement import Distribution
+from tickertui.services.placement import Distribution, PlanDiff
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class ApplyReport:
 class _Arrivals:
     """Waits for the first packet of moved instruments through their new socket."""
 
-    def __init__(self, awaited: Distribution) -> None:
-        self.pending = {connection: set(modes) for connection, modes in awaited.items() if modes}
+    def __init__(self, awaited: Mapping[int, set[int]]) -> None:
+        self.pending = dict(awaited)
         self.complete = anyio.Event()
 
     def watch(self, batch: TickBatch) -> None:
@@ -63,24 +63,22 @@ class PlanApplier:
         self._per_socket = per_socket
         self._move_wait = move_wait
 
-    async def apply(self, streams: Mapping[str, AccountStream], old: Distribution, new: Distribution) -> ApplyReport:
-        """Put ``new`` into force where ``old`` is.
+    async def apply(self, streams: Mapping[str, AccountStream], change: PlanDiff) -> ApplyReport:
+        """Put the new plan into force where the old one is.
 
         Args:
             streams: Account id -> stream; sockets of other accounts are passed over.
-            old: In force now.
-            new: Wanted.
+            change: From the plan in force to the next one.
         """
-        moved = _moved(old, new)
-        count = sum(len(modes) for modes in moved.values())
-        if not count:
+        new = change.new.distribution
+        if not len(change.moved_new):
             set_all(streams, new)
             return ApplyReport()
-        arrivals = _Arrivals(_ours(streams, moved))
+        arrivals = _Arrivals(_arriving(streams, change))
         for stream in streams.values():
             stream.watcher = arrivals.watch
         try:
-            set_all(streams, self._both(old, new, moved))
+            set_all(streams, self._both(change))
             if arrivals.pending:
                 with anyio.move_on_after(self._move_wait):
                     await arrivals.complete.wait()
@@ -88,17 +86,18 @@ class PlanApplier:
             for stream in streams.values():
                 stream.watcher = None
         set_all(streams, new)
-        return ApplyReport(count, arrivals.missing)
+        return ApplyReport(len(change.moved_new), arrivals.missing)
 
-    def _both(self, old: Distribution, new: Distribution, moved: Distribution) -> Distribution:
+    def _both(self, change: PlanDiff) -> Distribution:
         """The new distribution, with moved instruments also where they were, as far as the sockets have room."""
-        leaving = {token for modes in moved.values() for token in modes}
-        both = {connection: dict(modes) for connection, modes in new.items()}
-        for connection, modes in old.items():
-            target = both.setdefault(connection, {})
-            for token, mode in modes.items():
-                if token in leaving and token not in target and len(target) < self._per_socket:
-                    target[token] = mode
+        old, both = change.old.distribution, dict(change.new.distribution)
+        leaving: dict[int, list[int]] = {}
+        for (source, _), modes in change.move.items():
+            leaving.setdefault(source, []).extend(modes)
+        for source, tokens in leaving.items():
+            both[source] = target = dict(both.get(source, {}))
+            room = self._per_socket - len(target)
+            target.update({token: old[source][token] for token in tokens[: max(0, room)]})
         return both
 
 
@@ -110,18 +109,11 @@ def set_all(streams: Mapping[str, AccountStream], distribution: Distribution) ->
             stream.set_desired(wanted)
 
 
-def _moved(old: Distribution, new: Distribution) -> Distribution:
-    """Instruments that are in both but on another socket, by their new socket."""
-    before = {token: connection for connection, modes in old.items() for token in modes}
-    moved: dict[int, dict[int, Mode]] = {}
-    for connection, modes in new.items():
-        for token, mode in modes.items():
-            if before.get(token, connection) != connection:
-                moved.setdefault(connection, {})[token] = mode
-    return moved
-
-
-def _ours(streams: Mapping[str, AccountStream], moved: Distribution) -> Distribution:
-    """Without those whose old or new socket is not of these streams: nothing is to be waited for there."""
+def _arriving(streams: Mapping[str, AccountStream], change: PlanDiff) -> Mapping[int, set[int]]:
+    """Moved instruments by their new socket, as far as it is of these streams: only there can be waited for them."""
     ours = {number for stream in streams.values() for number in stream.connections}
-    return {connection: modes for connection, modes in moved.items() if connection in ours}
+    arriving: dict[int, set[int]] = {}
+    for (_, target), tokens in change.move.items():
+        if target in ours:
+            arriving.setdefault(target, set()).update(tokens)
+    return arriving

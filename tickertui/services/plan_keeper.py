@@ -138,26 +138,25 @@ class PlanKeeper:
         return not (is_of_now and await self._reconciler.is_current(prepared))
 
     async def _put_into_force(self, prepared: PreparedReload) -> ApplyReport:
-        old, new = self.view.distribution, prepared.distribution
-        before, after = _tokens(old), _tokens(new)
-        added = [token for token in after if token not in before]
+        change = prepared.diff
+        added = change.new.tokens[change.added].tolist()
+        removed = change.old.tokens[change.removed].tolist()
         self._board.ensure(added)
         report = ApplyReport()
         try:
             if self._feed.is_live:
-                report = await self._applier.apply(self._fleet.streams, old, new)
+                report = await self._applier.apply(self._fleet.streams, change)
             await self._reconciler.commit(prepared, write=self._may_write)
         except BaseException:
             if self._feed.is_live:
-                self._fleet.carry(old)
+                self._fleet.carry(change.old.distribution)
             self._board.release(added)
             raise
-        removed = [token for token in before if token not in after]
         if not prepared.plan.is_empty:
             self._feed.advance()
             if self._feed.is_live:
                 self._fleet.stamp(self._feed.generation)
-        self.view.set(new)
+        self.view.set(change.new)
         self._board.release(removed)
         self.revision = prepared.plan.revision
         self.unassigned, self.unresolved = prepared.plan.unassigned, prepared.plan.unresolved
@@ -207,7 +206,3 @@ class PlanKeeper:
             mode_changed=plan.mode_changed,
             seconds=seconds,
         )
-
-
-def _tokens(distribution: Distribution) -> frozenset[int]:
-    return frozenset(token for modes in distribution.values() for token in modes)

@@ -17,7 +17,7 @@ from tickertui.market.instruments import INDEX_SEGMENT_CODE
 from tickertui.market.ticks import Source
 from tickertui.market.universe import SEGMENT_CODES
 from tickertui.services.account_stream import SocketCounts
-from tickertui.services.placement import Distribution
+from tickertui.services.placement import Assignments, Distribution
 
 _EXCHANGES: Final = {code: name for name, code in SEGMENT_CODES.items() if code != INDEX_SEGMENT_CODE}
 _USUAL_SEGMENTS: Final = frozenset(("NFO",))
@@ -34,32 +34,25 @@ class PlanView:
 
     def __init__(self, board: MarketBoard) -> None:
         self._board = board
-        self._layout = -1
+        self._assignments = Assignments.none()
         self._segments = _USUAL_SEGMENTS
-        self._distribution: Distribution = {}
-        self._tokens: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self._connections: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._layout = -1
         self._rows: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
 
     @property
     def distribution(self) -> Distribution:
         """Connection number -> token -> mode."""
-        return self._distribution
+        return self._assignments.distribution
 
-    def set(self, distribution: Distribution) -> None:
+    def set(self, assignments: Assignments) -> None:
         """Put another plan into force."""
-        self._distribution = {connection: dict(modes) for connection, modes in distribution.items() if modes}
-        counts = [len(modes) for modes in self._distribution.values()]
-        self._tokens = np.array(
-            [token for modes in self._distribution.values() for token in modes], dtype=np.int64
-        ).reshape(-1)
-        self._connections = np.repeat(np.array(list(self._distribution), dtype=np.int64), counts)
+        self._assignments = assignments
         self._layout = -1
-        codes = np.unique(self._tokens & 0xFF).tolist()
+        codes = np.unique(assignments.tokens & 0xFF).tolist()
         self._segments = frozenset(_EXCHANGES[code] for code in codes if code in _EXCHANGES) or _USUAL_SEGMENTS
 
     def __len__(self) -> int:
-        return len(self._tokens)
+        return len(self._assignments)
 
     @property
     def segments(self) -> frozenset[str]:
@@ -69,20 +62,20 @@ class PlanView:
     @property
     def tokens(self) -> NDArray[np.int64]:
         """int64[n]: tokens of the plan."""
-        return self._tokens
+        return self._assignments.tokens
 
     @property
     def rows(self) -> NDArray[np.intp]:
         """intp[n]: their rows of the board."""
         if self._layout != self._board.layout:
-            self._rows = self._board.rows(self._tokens)
+            self._rows = self._board.rows(self._assignments.tokens)
             self._layout = self._board.layout
         return self._rows
 
     @property
     def connections(self) -> NDArray[np.int64]:
         """int64[n]: the sockets that should carry them."""
-        return self._connections
+        return self._assignments.connections
 
     def counts(self, now_ns: int) -> Mapping[int, SocketCounts]:
         """Count per socket what ticks (more than the broker's cached packet) and what never did.
@@ -90,14 +83,14 @@ class PlanView:
         Args:
             now_ns: Monotonic time.
         """
-        if not len(self._tokens):
+        if not len(self):
             return {}
         board, rows = self._board, self.rows
         packets, subscribed = board.packets[rows], board.subscribed_ns[rows]
         from_feed = board.sources[rows] != Source.SNAPSHOT
         ticking = (packets > 1) & from_feed
         never = (packets == 0) & (subscribed > 0) & (now_ns - subscribed > _NEVER_AFTER_NS)
-        numbers, places = np.unique(self._connections, return_inverse=True)
+        numbers, places = np.unique(self.connections, return_inverse=True)
         tick_counts = np.bincount(places[ticking], minlength=len(numbers))
         never_counts = np.bincount(places[never], minlength=len(numbers))
         return {
