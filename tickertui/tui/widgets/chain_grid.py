@@ -36,7 +36,7 @@ _MANY: Final = 0.6
 """From this share of dirty lines on, one refresh of the whole widget is cheaper than one region a run."""
 
 
-class ChainGrid(Painted, ScrollView, can_focus=True):
+class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
     """The rows of a chain under their header.
 
     Args:
