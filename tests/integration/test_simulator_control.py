@@ -102,6 +102,7 @@ async def test_an_order_update_is_sent_and_listed() -> None:
         ("POST", "faults", [1], "the body is a JSON object"),
         ("POST", "clock", {"time": 1}, "the clock has now and speed, not 'time'"),
         ("POST", "clock", {"now": "noon"}, "'noon' is not a market time like"),
+        ("POST", "clock", {"now": "2200-01-01 11:00"}, "market time lies between 1990 and 2100"),
         ("POST", "clock", {"speed": -1}, "the speed of the market clock is a number from 0"),
         ("POST", "clock", {"speed": "fast"}, "speed is float, not 'fast'"),
         ("POST", "orders", {"api_key": "simulated1", "order": {"order_id": "1"}}, "an order needs 'tradingsymbol'"),

@@ -269,6 +269,7 @@ async def test_the_dump_is_compressed_when_asked_and_follows_the_market() -> Non
         ("/instruments/historical/999999999/minute?from=2026-11-25&to=2026-11-25", "invalid token"),
         ("/instruments/historical/408065/minute?to=2026-11-25", "invalid from date"),
         ("/instruments/historical/408065/minute?from=2026-11-25&to=soon", "invalid to date"),
+        ("/instruments/historical/408065/minute?from=2026-11-25&to=2026-11-25T11:00:00Z", "invalid to date"),
         ("/instruments/historical/408065/fortnight?from=2026-11-25&to=2026-11-25", "invalid interval"),
         ("/user/margins/moon", "Invalid segment."),
     ],

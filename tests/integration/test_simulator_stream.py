@@ -27,10 +27,14 @@ from tests.support.simulators import (
 from tests.support.waiting import wait_until
 from tickertui.kite.packets import decode
 from tickertui.market.clock import IST
+from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind
 from tickertui.market.ticks import INDEX_WIDTHS, WORDS, Mode, Word
+from tickertui.market.universe import load_universe
+from tickertui.services.mock_market import MockMarket
 from tickertui.simulator.faults import ExpireTokens
 from tickertui.simulator.feed import MODES, Feed, frame
+from tickertui.simulator.listing import BundledContracts, ListedMarket
 from tickertui.simulator.orders import SimulatedOrder
 from tickertui.simulator.server import CannotListen, Simulator, Timing
 
@@ -267,6 +271,48 @@ async def test_what_is_listed_during_the_day_streams_when_it_was_asked_for_befor
         market.list_more([new])
         broker.step()
         assert sorted((await socket.batch()).instrument_token.tolist()) == sorted([INFY, new.token])
+
+
+async def test_the_projects_market_streams_a_new_strike_that_was_asked_for_before() -> None:
+    market = mock_market()
+    expiry = market.instruments.expiries_of("NIFTY")[0]
+    chain = market.instruments.chain("NIFTY", expiry)
+    assert chain is not None
+    strike = float(chain.strikes[-1]) + 50.0
+    (preview, _) = mock_market().list_strike("NIFTY", expiry, strike)
+    async with simulated_broker(market) as broker, raw_socket(broker.stream_url, broker.accounts[0]) as socket:
+        await socket.subscribe([preview.token, int(chain.call_tokens[0])], "full")
+        assert (await socket.batch()).instrument_token.tolist() == chain.call_tokens[:1].tolist()
+        market.list_strike("NIFTY", expiry, strike)
+        seen: set[int] = set()
+        for second in range(1, 400):
+            broker.clock.set(MARKET_TIME + timedelta(seconds=second))
+            broker.step()
+        while preview.token not in seen:
+            seen |= set((await socket.batch()).instrument_token.tolist())
+
+
+async def test_a_clock_set_beyond_an_expiry_and_back_finds_its_contracts_again() -> None:
+    universe = load_universe()
+    contracts = BundledContracts(universe)
+    table = contracts.on(MARKET_TIME.date(), lambda name: None, None)
+    mock = MockMarket(universe, load_calendar(), start=MARKET_TIME, sessions=True, instruments=table)
+    market = ListedMarket(mock, contracts)
+    chain = table.chain("NIFTY", table.expiries_of("NIFTY")[0])
+    assert chain is not None
+    tokens = [token for token in chain.call_tokens.tolist() if token > 0]
+    async with simulated_broker(market) as broker, raw_socket(broker.stream_url, broker.accounts[0]) as socket:
+        await socket.subscribe(tokens, "full")
+        assert len(await socket.batch()) == len(tokens)
+        broker.clock.set(MARKET_TIME + timedelta(days=30))
+        broker.step()
+        assert len(market.rows(tokens)) == 0
+        broker.clock.set(MARKET_TIME + timedelta(hours=1))
+        broker.step()
+        assert len(market.instruments) == len(table)
+        batch = await socket.batch()
+        while (batch.exchange_timestamp.min(), len(batch)) != (int(broker.clock.now().timestamp()), len(tokens)):
+            batch = await socket.batch()
 
 
 async def test_instruments_without_data_and_unknown_ones_are_silent(market: PlainMarket) -> None:

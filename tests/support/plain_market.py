@@ -143,11 +143,12 @@ class PlainMarket:
     def step(self, now: datetime) -> TickBatch:
         """Raise every price that moves by a tick, and the exchange time to ``now``; a test may have changed more."""
         self.steps += 1
-        moving = [
-            token not in self.without_data and (self.moves is None or token in self.moves)
-            for token in self.instruments.tokens.tolist()
-        ]
-        rows = np.flatnonzero(moving)
+        if self.moves is None and not self.without_data:
+            rows = np.arange(len(self.words))
+        else:
+            moving = self.moves if self.moves is not None else set(self.instruments.tokens.tolist())
+            places = [self.instruments.row(token) for token in moving - self.without_data]
+            rows = np.array([row for row in places if row is not None], dtype=np.intp)
         self.words[rows, Word.LAST_PRICE] += np.uint32(self.tick)
         self.words[rows, Word.EXCHANGE_TIMESTAMP] = int(now.timestamp())
         return TickBatch.from_rows(self.words[rows], Source.MOCK)

@@ -66,6 +66,14 @@ def test_an_impossible_speed_is_refused(speed: float) -> None:
         clock.set_speed(speed)
 
 
+@pytest.mark.parametrize("year", [1970, 1990, 2100, 9999])
+def test_a_time_that_no_packet_could_hold_is_refused(year: int) -> None:
+    clock = SimulatedClock(base(), START)
+    with pytest.raises(ValueError, match=f"between 1990 and 2100, not in {year}"):
+        clock.set(datetime(year, 6, 1, tzinfo=IST))
+    assert clock.now() == START
+
+
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="no time zone"):
         SimulatedClock(base(), datetime(2026, 11, 25))  # noqa: DTZ001

@@ -14,6 +14,9 @@ from tickertui.market.clock import IST, Clock, epoch_ns
 
 MOST_SPEED: Final = 86_400.0
 """A day of market time each second; beyond it a step of the market would span several sessions."""
+FIRST_YEAR: Final = 1990
+LAST_YEAR: Final = 2100
+"""A packet holds times as 32-bit seconds since 1970."""
 
 
 class SimulatedClock:
@@ -31,7 +34,8 @@ class SimulatedClock:
         speed: Seconds of market time per second; 0 stands still.
 
     Raises:
-        ValueError: When ``start`` has no time zone or the speed is not between 0 and 86,400.
+        ValueError: When ``start`` has no time zone or lies outside of 1990 to 2100, or the speed is not between 0 and
+            86,400.
     """
 
     def __init__(self, base: Clock, start: datetime | None = None, speed: float = 1.0) -> None:
@@ -62,7 +66,7 @@ class SimulatedClock:
         """Jump to another market time.
 
         Raises:
-            ValueError: When it has no time zone.
+            ValueError: When it has no time zone, or lies outside of 1990 to 2100.
         """
         checked = _checked_instant(instant)
         self._settle()
@@ -98,4 +102,6 @@ def _checked_speed(speed: float) -> float:
 def _checked_instant(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         raise ValueError(f"{instant!r} has no time zone; market time is Asia/Kolkata")
+    if not FIRST_YEAR < instant.year < LAST_YEAR:
+        raise ValueError(f"market time lies between {FIRST_YEAR} and {LAST_YEAR}, not in {instant.year}")
     return instant.astimezone(IST)

@@ -43,6 +43,10 @@ class Listener(Protocol):
         """Make room for more rows."""
         ...
 
+    def wanted(self) -> Iterable[int]:
+        """Return the tokens that it subscribes."""
+        ...
+
 
 class Feed:
     """Rows of all instruments.
@@ -91,6 +95,8 @@ class Feed:
         batch = self.market.step(now)
         if self.market.instruments is not self._table:
             self._adopt(self.market.instruments)
+            # A market moves what it was asked for: also what is listed only now though it was subscribed before.
+            self.load({token for listener in self._listeners for token in listener.wanted()})
         return len(self._take(batch.words[:, :WORDS])) if len(batch) else 0
 
     def load(self, tokens: Iterable[int]) -> NDArray[np.intp]:

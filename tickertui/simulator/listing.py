@@ -28,6 +28,7 @@ from tickertui.services.mock_market import MockMarket
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _FEWEST_STRIKES: Final = 5
 """A chain of fewer strikes says little about where its underlying stands."""
+_REMEMBERED_DAYS: Final = 8
 
 Spots = Callable[[str], float | None]
 
@@ -59,9 +60,17 @@ class BundledContracts:
 
     def __init__(self, universe: Universe) -> None:
         self._universe = universe
+        self._days: dict[date, InstrumentTable] = {}
 
     def on(self, day: date, spots: Spots, listed: InstrumentTable | None) -> InstrumentTable:
-        """See `Contracts`."""
+        """See `Contracts`; a day that the clock is set back to has the contracts that it had."""
+        table = self._days.pop(day, None) or self._made(day, spots, listed)
+        self._days[day] = table
+        if len(self._days) > _REMEMBERED_DAYS:
+            del self._days[next(iter(self._days))]
+        return table
+
+    def _made(self, day: date, spots: Spots, listed: InstrumentTable | None) -> InstrumentTable:
         levels = {name: level for name in self._universe.names if (level := spots(name)) is not None}
         fresh = universe_instruments(self._universe, day, levels)
         return fresh if listed is None else joined(fresh, living(listed, day))
@@ -124,8 +133,10 @@ class ListedMarket:
         """See `tickertui.simulator.market.SimulatedMarket`."""
         day = now.date()
         if day != self._day:
+            # A clock that was set back returns to a day that knows nothing of the later one's contracts.
+            listed = self.instruments if day > self._day else None
             self._day = day
-            self._market.instruments = self._contracts.on(day, self._market.spot, self.instruments)
+            self._market.instruments = self._contracts.on(day, self._market.spot, listed)
         self._market.release_expired(now)
         return self._market.step(now)
 

@@ -318,6 +318,8 @@ def _moment(request: Request, name: str, default: time) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise input_error(f"invalid {name} date") from None
+    if moment.tzinfo is not None:
+        raise input_error(f"invalid {name} date")
     if len(text) <= len("2026-11-25"):
         moment = datetime.combine(moment.date(), default)
     return moment.replace(tzinfo=IST)

@@ -223,8 +223,11 @@ class RunningSimulator:
         ).response()
 
     async def _move_market(self) -> None:
+        due = anyio.current_time()
         while True:
-            await anyio.sleep(self._timing.step)
+            # By the clock, not by pauses: a step of 20 ms must not make the market slower. A late one is not made up.
+            due = max(due + self._timing.step, anyio.current_time())
+            await anyio.sleep_until(due)
             self.step()
 
     @asynccontextmanager

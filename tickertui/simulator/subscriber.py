@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -125,6 +126,10 @@ class Subscriber:
             row = self._feed.row(token)
             if row is not None:
                 self._levels[row] = LEVEL[mode]
+
+    def wanted(self) -> Iterable[int]:
+        """See `tickertui.simulator.feed.Listener`."""
+        return self.modes
 
     def mark(self, rows: NDArray[np.intp], change: NDArray[np.uint8]) -> None:
         """See `tickertui.simulator.feed.Listener`."""
