@@ -135,6 +135,7 @@ def test_what_is_no_dump_is_refused(content: bytes, message: str) -> None:
     assert message in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_dump_or_a_dump_error(content: bytes) -> None:
     for form in (content, HEADER_LINE.encode() + b"\n" + content, SAMPLE.encode() + content):
@@ -162,7 +163,7 @@ instruments = st.builds(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(instruments, min_size=1, max_size=30))
 def test_any_contracts_survive_the_round_trip(rows: list[Instrument]) -> None:
     table = parse_instruments(format_instruments(InstrumentTable.from_instruments(rows)))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickertui.kite.login import LoginError, TokenFile, login_url, parse_redirect
@@ -58,6 +58,7 @@ def test_nonsense_gets_one_sentence_that_does_not_repeat_it(pasted: str, message
     assert REQUEST_TOKEN not in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_a_token_or_a_login_error(pasted: str) -> None:
     try:

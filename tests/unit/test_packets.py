@@ -81,7 +81,7 @@ def official_ticks(parser: Any, frame: bytes) -> list[dict[str, Any]]:
     return result
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(found=frames_of_packets())
 def test_every_frame_reads_as_the_official_client_reads_it(official: Any, found: list[Packet]) -> None:
     frame = frame_of(found)
@@ -143,6 +143,7 @@ def known_change(found: list[Packet]) -> list[Packet]:
     return result
 
 
+@settings(deadline=None)
 @given(found=frames_of_packets().map(known_change))
 def test_encode_is_the_inverse(found: list[Packet]) -> None:
     frame = frame_of(found)
@@ -174,6 +175,7 @@ def test_the_batch_carries_its_stamps() -> None:
 unknown_payloads = st.integers(0, 300).filter(lambda length: length not in LENGTHS).map(lambda length: b"\x07" * length)
 
 
+@settings(deadline=None)
 @given(
     packets=st.lists(frames_of_packets().map(lambda many: many[0] if many else None) | unknown_payloads, max_size=20)
 )
@@ -200,7 +202,7 @@ def safe_decode(frame: bytes) -> TickBatch | None:
         return None
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_frame_or_malformed(frame: bytes) -> None:
     batch = safe_decode(frame)
@@ -208,6 +210,7 @@ def test_any_bytes_are_a_frame_or_malformed(frame: bytes) -> None:
         ticks(batch)
 
 
+@settings(deadline=None)
 @given(found=frames_of_packets(), data=st.data())
 def test_a_damaged_frame_is_malformed_or_reads_as_the_official_client_reads_it(
     official: Any, found: list[Packet], data: st.DataObject
