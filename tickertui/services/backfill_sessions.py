@@ -12,6 +12,7 @@ from tickertui.store.protocol import Span
 
 _LOOK_AHEAD: Final = timedelta(days=15)
 """How far the next session is looked for; the longest real gap is five days."""
+_TOGETHER: Final = timedelta(minutes=15)
 
 
 class HistoryWindow:
@@ -85,15 +86,19 @@ class HistoryWindow:
         return max((day for day, close in closes.items() if close <= final), default=None)
 
     def next_close(self, segments: Iterable[str]) -> datetime | None:
-        """Return when the next session's candles are all final; then there is something new to fetch."""
+        """Return when there is something new to fetch: the next sessions are over and their candles are final.
+
+        Sessions that end within a quarter of an hour of each other (the index at 15:35, its options at 15:40) are
+        waited for together: else the options would be asked for twice.
+        """
         today = self.now.date()
-        ends = [
-            session.close + self.settings.settle
-            for segment in segments
+        ends = sorted(
+            end
+            for segment in set(segments)
             for session in self._ahead(segment, today)
-            if session.close + self.settings.settle > self.now
-        ]
-        return min(ends, default=None)
+            if (end := session.close + self.settings.settle) > self.now
+        )
+        return max((end for end in ends if end - ends[0] <= _TOGETHER), default=None)
 
     def _ahead(self, segment: str, today: date) -> Sequence[TradingSession]:
         return self._calendar.sessions(segment, today, today + _LOOK_AHEAD)

@@ -45,6 +45,8 @@ VolatilityHook = Callable[[date], Awaitable[Sequence[VolatilityFact]]]
 
 _PLANNED_AT_ONCE: Final = 100
 """Contracts between two looks at the event loop: a hundred take some 3 ms."""
+_SHORTEST_WAIT: Final = 0.001
+"""Seconds; a wait shorter than the clocks can tell would be none at all."""
 _STORE_PAUSE: Final = 5.0
 """Seconds to wait when the store does not take an answer."""
 
@@ -277,9 +279,11 @@ class HistoricalBootstrapper:
         if now < self._store_held_until:
             return self._store_held_until - now
         due = [settings.poll if self._queue else math.inf, self._plan_at - self._clock.time_ns() / 1e9]
-        due += [at - now for at in (self._queue.next_ready(), self._lanes.next_free(now)) if at is not None]
+        # What is ready already waits for an account: one that is held, or one whose request ends and wakes us.
+        later = (self._queue.next_ready(), self._lanes.next_free(now))
+        due += [at - now for at in later if at is not None and at > now]
         # The wall clock may be set; looking at it each minute keeps the next plan in time.
-        return max(0.0, min(60.0, *due))
+        return max(_SHORTEST_WAIT, min(60.0, *due))
 
     async def _finish(self) -> None:
         """Nothing is left to ask for."""
@@ -483,6 +487,8 @@ class HistoricalBootstrapper:
 
     def _plan_again(self) -> None:
         self._must_plan = True
+        if self._is_running and not self._is_paused:
+            self._board.state = BootstrapState.PLANNING
         self._wake.set()
 
     def _hold_for_store(self, error: StoreError) -> None:
