@@ -111,6 +111,7 @@ class SimulatorState:
         sockets: Open ones.
         faults: That are on.
         refused: Connections that were refused, by status.
+        answers: Answers of the broker's REST interface, by status; 0 for connections reset instead.
     """
 
     now: datetime
@@ -123,6 +124,7 @@ class SimulatorState:
     sockets: tuple[SocketState, ...]
     faults: tuple[ActiveFault, ...]
     refused: dict[int, int]
+    answers: dict[int, int]
 
 
 class Control:

@@ -97,6 +97,7 @@ class RunningSimulator:
         self.faults = wrong.Faults(clock.base, random.Random(seed))  # noqa: S311 - reproducible faults
         self._timing = timing
         self._orders: dict[str, list[dict[str, object]]] = {}
+        self._answers: Counter[int] = Counter()
         self._feed = Feed(market)
         dump = Dump(market)
         self._stream = StreamServer(
@@ -145,6 +146,7 @@ class RunningSimulator:
             sockets=tuple(_socket_state(subscriber) for subscriber in self._stream.subscribers),
             faults=tuple(self.faults.active()),
             refused=dict(Counter(row.status for row in self._stream.attempts if row.status != 101)),
+            answers=dict(self._answers),
         )
 
     # ------------------------------------------------------------------ what one can do
@@ -212,7 +214,9 @@ class RunningSimulator:
             return page
         if request.path.startswith("/simulator"):
             return await self._control.handle(request)
-        return await self._rest.handle(request)
+        response = await self._rest.handle(request)
+        self._answers[0 if response.reset else response.status] += 1
+        return response
 
     def _front_page(self) -> Response:
         keys = ", ".join(f"<code>{key}</code>" for key in self.sessions.accounts)

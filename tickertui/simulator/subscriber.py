@@ -41,6 +41,8 @@ from tickertui.simulator.feed import LEVEL, MODES, Feed, frame
 _MODE_OF_WORD: Final = {mode.label: mode for mode in MODES}
 F = TypeVar("F", bound=StreamFault)
 
+_MOST_MESSAGES: Final = 100
+
 TOO_MANY: Final = "Can't subscribe to more than {most} instruments."
 BAD_TOKENS: Final = "Error parsing instrument tokens."
 BAD_MESSAGE: Final = "Couldn't parse the message."
@@ -72,7 +74,7 @@ class Subscriber:
         api_key: Whose.
         number: Of the socket, from 1, in the order in which sockets connected.
         modes: Token -> mode, tokens that the market does not list included.
-        messages: The client's messages, newest last, at most 1,000.
+        messages: The client's messages, newest last, at most 100.
         stats: What went over it.
 
     Args:
@@ -150,7 +152,7 @@ class Subscriber:
             self.say("error", BAD_MESSAGE)
             return
         self.messages.append(message)
-        del self.messages[:-1000]
+        del self.messages[:-_MOST_MESSAGES]
         action = message.get("a") if isinstance(message, dict) else None
         value = message.get("v") if isinstance(message, dict) else None
         if action == "subscribe":
