@@ -276,6 +276,12 @@ async def test_a_refusal_that_cannot_be_explained_is_asked_about_again_until_it_
         desk.client("Z1").failure = None
         await desk.state("Z1", AccountState.FAILED)
         assert "market-data plan" in fleet.status({})[0].detail
+        asked = len(desk.client("Z1").calls)
+        await anyio.sleep(600)
+        assert len(desk.client("Z1").calls) == asked, "and not again: that would go round and round"
+        fleet.reconnect("Z1", "asked by the user")  # the plan has been bought meanwhile
+        await desk.state("Z1", AccountState.LIVE)
+        assert fleet.status({})[0].detail == ""
 
 
 async def test_an_account_of_another_terminal_is_read_only_here_until_that_one_ends() -> None:

@@ -81,6 +81,7 @@ async def test_tokens_of_the_day_are_taken_and_their_flush_is_known() -> None:
     assert orchestrator.token("Z2") is None
     assert orchestrator.token("nobody") is None
     assert not desk.clients, "nothing was asked of the broker"
+    assert [event.text for event in desk.events.since()] == ["Z2 needs a login: no token of today"]
 
 
 async def test_a_token_got_before_six_dies_the_same_morning() -> None:
@@ -290,3 +291,17 @@ async def test_closing_closes_every_client_and_a_listener_can_leave() -> None:
     assert client.closed
     with anyio.fail_after(1):
         await desk.orchestrator.aclose()
+
+
+async def test_an_accepted_stream_ends_what_was_held_against_the_plan() -> None:
+    desk = await opened("Z1")
+    desk.orchestrator.on_connected("nobody")
+    desk.orchestrator.on_connected("Z1")
+    assert desk.changed == []
+    await desk.orchestrator.investigate_refusal("Z1")
+    await desk.orchestrator.investigate_refusal("Z1")
+    assert len(desk.events.since()) == 1, "said once"
+    desk.orchestrator.on_connected("Z1")
+    assert desk.orchestrator.usable_accounts() == ("Z1",)
+    assert desk.orchestrator.detail("Z1") == ""
+    assert desk.changed == ["Z1", "Z1"]

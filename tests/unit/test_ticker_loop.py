@@ -500,6 +500,50 @@ async def test_yesterdays_open_interest_is_shown_beside_live_rows() -> None:
         assert board.previous_oi[board.row(second)] == -1
 
 
+async def test_yesterdays_open_interest_returns_after_a_mock_and_changes_with_the_day() -> None:
+    desk = make_desk("Z1", at=at(23, 59, 30))
+    first, second = desk.options(2)
+    desk.store.interest = {first: 1234}
+    desk.want([first])
+    async with running_desk(desk):
+        board = desk.rig.board
+        await desk.loop.set_feed(FeedMode.MOCK)
+        await desk.until(lambda: board.previous_oi[board.row(first)] not in (-1, 1234), "the mock's own")
+        await desk.loop.set_feed(FeedMode.LIVE)
+        await desk.until(lambda: board.previous_oi[board.row(first)] == 1234, "the market's again")
+        desk.store.interest = {first: 4321}
+        await anyio.sleep(60)
+        desk.want([second])
+        await desk.loop.reload_subscriptions()
+        assert board.previous_oi[board.row(first)] == 4321
+
+
+async def test_open_interest_that_cannot_be_read_is_said_and_the_plan_is_in_force() -> None:
+    desk = make_desk("Z1")
+    async with running_desk(desk):
+        desk.want(desk.options(1))
+
+        async def busy() -> None:
+            desk.store.broken = StoreBusy("the database is busy")
+
+        await inside_commit(desk, busy)
+        result = await desk.loop.reload_subscriptions()
+        assert result is not None
+        assert result.error == ""
+        assert any("yesterday's open interest is not shown" in text for text in desk.rig.texts("store"))
+        await desk.until_carried(desk.options(1))
+
+
+async def test_the_mock_lists_a_strike_and_the_rule_takes_it_in() -> None:
+    desk = make_desk(at=at(11, 37, 30))
+    desk.store.rule(ChainRule(0, "NIFTY", strikes=None))
+    async with running_desk(desk):
+        before = desk.loop.runtime_state().instruments
+        await desk.until(lambda: desk.loop.runtime_state().instruments == before + 2, "call and put", 60)
+        assert desk.clock.now() >= at(11, 38)
+        assert any("lists" in text for text in desk.rig.texts("market"))
+
+
 async def test_the_state_counts_what_ticks_and_what_never_did() -> None:
     desk = make_desk("Z1")
     desk.want(desk.options(4))

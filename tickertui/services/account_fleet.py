@@ -126,10 +126,12 @@ class AccountFleet:
         self._settings = settings
         self._changed = changed
         self._pulse = FeedPulse()
-        self._hooks = StreamHooks(expects_data, self._on_refused, on_instruments_meta, frame_tap)
+        self._hooks = StreamHooks(
+            expects_data, self._on_refused, on_instruments_meta, orchestrator.on_connected, frame_tap
+        )
         self._accounts: dict[str, _Account] = {}
         self._group: TaskGroup | None = None
-        self._unlisten: Callable[[], None] = lambda: None
+        self._unlisten: Callable[[], None] | None = None
 
     # ------------------------------------------------------------------ life
 
@@ -142,14 +144,17 @@ class AccountFleet:
 
     async def close(self) -> None:
         """Close all sockets and wait for them; cancelled by its deadline it leaves the rest to `abandon`."""
-        self._unlisten()
-        for entry in self._accounts.values():
+        self._stop_listening()
+        for name, entry in self._accounts.items():
             entry.stream.stop()
+            if not entry.stream.is_running:
+                self._monitor.cancel(_task(name))  # it waits for its restart
         for name in self._accounts:
             await self._monitor.wait(_task(name))
 
     async def abandon(self) -> None:
         """Cancel what is still running, give back the accounts and forget them."""
+        self._stop_listening()
         tasks = [task for name in self._accounts for task in (_task(name), _inquiry(name))]
         for task in tasks:
             self._monitor.cancel(task)
@@ -158,6 +163,11 @@ class AccountFleet:
         self._accounts.clear()
         self._group = None
         await self._claims.release_all()
+
+    def _stop_listening(self) -> None:
+        if self._unlisten is not None:
+            self._unlisten()
+            self._unlisten = None
 
     async def _add(self, account: str) -> None:
         stream = self._make_stream(account)
@@ -416,10 +426,9 @@ class AccountFleet:
             del self._accounts[account]
             self._changed()
             return
-        if self._orchestrator.token(account) is not None:
+        if self._orchestrator.state(account) is AccountState.READY:
             entry.stream.swap_token()
-            if self._orchestrator.state(account) is AccountState.READY:
-                self._refill(account, entry)
+            self._refill(account, entry)
 
     async def _add_later(self, account: str) -> None:
         await self._add(account)

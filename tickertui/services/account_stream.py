@@ -61,12 +61,14 @@ class StreamHooks:
         expects_data: Whether the market is in continuous trading, so that silence means something.
         on_refused: Told once per refusal that the broker answered 403.
         on_instruments_meta: Given the row count and the etag of the broker's dump, sent at each connect.
+        on_open: Told of each connection that the broker accepted.
         frame_tap: Given each raw frame, None when nobody records.
     """
 
     expects_data: Callable[[], bool]
     on_refused: Callable[[str, str], None]
     on_instruments_meta: Callable[[int, str], None]
+    on_open: Callable[[str], None] = lambda _: None
     frame_tap: FrameTap | None = None
 
 
@@ -125,6 +127,7 @@ class AccountStream:
         account_id: As in the configuration.
         first_connection: Number of its first socket.
         generation: Stamped on batches; the board drops those of a feed that was switched off.
+        is_running: Whether `run` is under way.
         watcher: Given each batch while a reload waits for moved instruments to arrive; None otherwise.
 
     Args:
@@ -159,6 +162,7 @@ class AccountStream:
         self.account_id = account_id
         self.first_connection = first_connection
         self.generation = 0
+        self.is_running = False
         self.watcher: BatchWatcher | None = None
         self._socket_count = sockets
         self._per_socket = per_socket
@@ -229,6 +233,7 @@ class AccountStream:
 
     async def run(self) -> None:
         """Obey the inbox until `stop`; an error of a socket ends all of them and is raised, to be restarted."""
+        self.is_running = True
         self._inbox = deque(command for command in self._inbox if isinstance(command, _Stop))
         self._lines.clear()
         self._retiring.clear()
@@ -240,6 +245,7 @@ class AccountStream:
                 await self._close_all()
                 group.cancel_scope.cancel()
         finally:
+            self.is_running = False
             for line in self._lines.values():
                 line.state = StreamState.CLOSED
                 line.confirmed.clear()
@@ -372,6 +378,7 @@ class AccountStream:
             if line.was_open:
                 self._report(f"{label} is back after {(now - line.lost_ns) / _NS:.0f} s", Severity.INFO)
             line.was_open, line.limited = True, False
+            self._hooks.on_open(self.account_id)
             return
         if before in (StreamState.OPEN, StreamState.SILENT) and state is not StreamState.CLOSED:
             line.lost_ns = now

@@ -15,6 +15,7 @@ from tickertui.market.clock import Clock
 from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import TickBatch
 from tickertui.services.account_fleet import AccountFleet
+from tickertui.services.clock_watch import ClockGap, ClockWatch
 from tickertui.services.events import EventLog
 from tickertui.services.feed_switch import FeedSwitch
 from tickertui.services.plan_view import PlanView
@@ -27,6 +28,16 @@ Quote = Callable[[Sequence[Instrument]], Awaitable[TickBatch]]
 
 _TOKENS_EVERY = 30.0
 """Seconds between two looks at the tokens: the broker's flush at 06:00 need not be met to the second."""
+
+
+async def watch_clock(clock: Clock, tell: Callable[[ClockGap], None]) -> None:
+    """Tell of each sleep of the machine and each clock that was set."""
+    watch = ClockWatch(clock, anyio.current_time())
+    while True:
+        await anyio.sleep(1.0)
+        gap = watch.look(anyio.current_time())
+        if gap is not None:
+            tell(gap)
 
 
 async def follow_spots(

@@ -6,11 +6,13 @@ starts and stops with itself.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import anyio
+import numpy as np
 
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
@@ -155,6 +157,7 @@ class LoopParts:
             generation=lambda: self.feed.generation,
         )
         self._targets = BackfillTargets(lambda: inputs.registry.contracts, inputs.spots)
+        self._interest_shown: tuple[date, int] | None = None
         self._planner = SnapshotPlanner(board, settings.snapshots)
         self.duties: Mapping[str, Duty] = self._make_duties()
         inputs.orchestrator.listen(lambda _: self.contracts.look_again())
@@ -164,14 +167,9 @@ class LoopParts:
     async def _quote(self, instruments: Sequence[Instrument]) -> TickBatch:
         return await self._in.orchestrator.call(lambda client: client.quote_batch(instruments))
 
-    async def fill_spots(self) -> None:
-        """Find the price of every underlying that a rule is centred on, where the stream has not brought it.
-
-        Raises:
-            StoreError: When the rules cannot be read.
-        """
-        rules = await self._in.store.list_rules()
-        missing = self._in.spots.missing(dict.fromkeys(rule.underlying for rule in rules if rule.enabled))
+    async def fill_spots(self, underlyings: Iterable[str]) -> None:
+        """Find the price of every underlying that a rule is centred on, where the stream has not brought it."""
+        missing = self._in.spots.missing(underlyings)
         if not missing:
             return
         if self.feed.mode is FeedMode.MOCK:
@@ -184,7 +182,8 @@ class LoopParts:
     async def _before_plan(self) -> None:
         if self.feed.is_live:
             self.contracts.require_broker()
-        await self.fill_spots()
+        rules = await self._in.store.list_rules()
+        await self.fill_spots(dict.fromkeys(rule.underlying for rule in rules if rule.enabled))
 
     def live_plan(self) -> Distribution:
         """Return what the sockets may carry of the plan in force: nothing while its tokens are not the broker's."""
@@ -201,17 +200,22 @@ class LoopParts:
         if self._in.bootstrapper is not None and not self.contracts.are_bundled:
             self._in.bootstrapper.set_targets(await self._targets.of(plan.view.tokens.tolist()))
 
-    async def _show_previous_oi(self, tokens: Sequence[int]) -> None:
+    async def _show_previous_oi(self, added: Sequence[int]) -> None:
+        """Show open interest at the previous close: of what is new, or of everything on a new day or feed."""
+        today, generation = self._in.clock.now().date(), self._in.board.generation
+        is_same = self._interest_shown == (today, generation)
+        tokens = added if is_same else self.plan.view.tokens.tolist()
         if not tokens:
             return
         try:
-            known = await self._in.store.previous_oi(self._in.clock.now().date())
+            known = await self._in.store.previous_oi(today)
         except StoreError as error:
             self._in.events.add("store", f"yesterday's open interest is not shown: {error}", severity=Severity.WARNING)
             return
-        board = self._in.board
-        for token in tokens:
-            board.previous_oi[board.row(token)] = known.get(token, ABSENT)
+        rows = self._in.board.rows(tokens)
+        interest = np.array([known.get(token, ABSENT) for token in tokens], dtype=np.int64)
+        self._in.board.previous_oi[rows[rows > 0]] = interest[rows > 0]
+        self._interest_shown = (today, generation)
 
     async def begin_mock(self, levels: Mapping[str, float]) -> None:
         """Prepare the mock to take over: at the last known prices, with the plan in force."""
@@ -232,7 +236,10 @@ class LoopParts:
         duties: dict[str, Duty] = {
             "contracts": self.contracts.run,
             "spots": lambda: loop_duties.follow_spots(
-                settings.follow_every, self.fill_spots, inputs.reconciler.follow_spot, self._trigger
+                settings.follow_every,
+                lambda: self.fill_spots(inputs.reconciler.underlyings),
+                inputs.reconciler.follow_spot,
+                self._trigger,
             ),
             "store": lambda: loop_duties.watch_store(inputs.store, self.note_revision),
             "tokens": lambda: loop_duties.watch_tokens(inputs.orchestrator),

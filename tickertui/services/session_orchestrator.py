@@ -36,6 +36,9 @@ TOKEN_FLUSH_HOUR: Final = 6
 """The broker flushes the day's tokens at about 06:00 IST (Kite Connect v3, user/#authentication)."""
 
 
+_LOGIN_NEEDED: Final = "login needed: "
+
+
 class NoAccounts(Exception):  # noqa: N818 - the name that the project's documents use
     """There is no account that a call could use; the text says what to do about it."""
 
@@ -243,6 +246,7 @@ class SessionOrchestrator:
             stored = await anyio.to_thread.run_sync(self._token_store.load, config.account_id)
             if stored is None:
                 self._expire(session, "no token of today")
+                self._ask_for_login(session)
                 return
             session.token, session.saved_at, session.user_id = stored.token, stored.saved_at, stored.user_id
         session.state, session.detail = AccountState.STARTING, ""
@@ -285,7 +289,7 @@ class SessionOrchestrator:
         if session is None or session.state is AccountState.AUTH_EXPIRED:
             return
         self._expire(session, reason)
-        self._events.add("account", f"{account} needs a login: {reason}", severity=Severity.ERROR, account=account)
+        self._ask_for_login(session)
         self._tell(account)
 
     def report_auth_expired(self, account: str) -> None:
@@ -339,6 +343,8 @@ class SessionOrchestrator:
 
     def _deny(self, session: _Session) -> None:
         account = session.config.account_id
+        if session.state is AccountState.FAILED:
+            return
         session.state = AccountState.FAILED
         session.detail = "the login works, but the app has no market-data plan (or the key is another app's)"
         self._events.add("account", f"{account}: {session.detail}", severity=Severity.ERROR, account=account)
@@ -359,9 +365,22 @@ class SessionOrchestrator:
                 due.append(account)
         return tuple(due)
 
+    def on_connected(self, account: str) -> None:
+        """Note that a stream of the account was accepted: whatever was held against its token or plan is over."""
+        session = self._sessions.get(account)
+        if session is None or session.state is not AccountState.FAILED:
+            return
+        session.state, session.detail = AccountState.READY, ""
+        self._tell(account)
+
+    def _ask_for_login(self, session: _Session) -> None:
+        account = session.config.account_id
+        text = f"{account} needs a login: {session.detail.removeprefix(_LOGIN_NEEDED)}"
+        self._events.add("account", text, severity=Severity.ERROR, account=account)
+
     def _expire(self, session: _Session, reason: str) -> None:
         session.state = AccountState.AUTH_EXPIRED
-        session.detail = f"login needed: {reason}"
+        session.detail = f"{_LOGIN_NEEDED}{reason}"
 
     # ------------------------------------------------------------------ calls
 

@@ -20,10 +20,11 @@ from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
 from tickertui.services.account_stream import FrameTap
-from tickertui.services.clock_watch import ClockFault, ClockGap, ClockWatch
+from tickertui.services.clock_watch import ClockFault, ClockGap
 from tickertui.services.events import EventLog
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import InstrumentRegistry, RefreshReport
+from tickertui.services.loop_duties import watch_clock
 from tickertui.services.loop_parts import Duty, LoopInputs, LoopParts
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock_feed import MockSource
@@ -143,7 +144,7 @@ class MultiAccountTickerLoop:
         self._parts = parts = LoopParts(inputs, lambda: self.reloader.trigger(), lambda: self.reloader.merged)
         self._feed, self._fleet, self._plan = parts.feed, parts.fleet, parts.plan
         self._contracts, self._rate = parts.contracts, parts.rate
-        self._duties: Mapping[str, Duty] = {"pulse": self._pulse, **parts.duties}
+        self._duties: Mapping[str, Duty] = {"pulse": self._pulse, "clock": self._watch_clock, **parts.duties}
 
     # ------------------------------------------------------------------ life
 
@@ -340,7 +341,11 @@ class MultiAccountTickerLoop:
     # ------------------------------------------------------------------ feed
 
     async def set_feed(self, feed: FeedMode) -> None:
-        """Switch the mock (or a replay) on, or back to what accounts and calendar say (any other mode)."""
+        """Switch the mock or a replay on, or back to what accounts and calendar say (any other mode).
+
+        While the mode is REPLAY nothing here writes to the board: whoever replays stamps his batches with
+        `MarketBoard.generation`.
+        """
         self._feed.wish(feed)
         if not self._operations.is_inside:
             await self._follow_feed()
@@ -376,13 +381,9 @@ class MultiAccountTickerLoop:
     # ------------------------------------------------------------------ each second
 
     async def _pulse(self) -> None:
-        watch = ClockWatch(self.clock, anyio.current_time())
         expired: datetime | None = None
         while True:
             await anyio.sleep(1.0)
-            gap = watch.look(anyio.current_time())
-            if gap is not None:
-                self._after_gap(gap)
             await self._follow_feed()
             self._fleet.look_after()
             self._rate.sample()
@@ -392,6 +393,9 @@ class MultiAccountTickerLoop:
                 self.events.add("reload", f"contracts expired at {instant:%H:%M}")
                 self.reloader.trigger()
             self.task_monitor.touch("pulse")
+
+    async def _watch_clock(self) -> None:
+        await watch_clock(self.clock, self._after_gap)
 
     def _after_gap(self, gap: ClockGap) -> None:
         severity = Severity.WARNING if gap.fault is ClockFault.ASLEEP else Severity.INFO
