@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr
@@ -155,6 +158,7 @@ _EXAMPLES: Mapping[str, str] = {
 
 def render_example(model: type[BaseModel]) -> str:
     """Return a TOML file that documents every setting and sets none: each line is its default, commented out."""
+    documents = _field_documents(model)
     lines = [
         "# tickertui configuration. Every setting is shown with its default, commented out.",
         "# Any of them can be set for one run in the environment: TICKERTUI_SCREEN__THEME=mono",
@@ -163,21 +167,35 @@ def render_example(model: type[BaseModel]) -> str:
     for name, field in model.model_fields.items():
         section = _model_in(field.annotation)
         repeated = field.annotation is not section
-        lines += _comment((section.__doc__ if section else field.description) or "")
+        lines += _comment(section.__doc__ or "" if section else documents[model.__name__, name])
         if section is None:
             lines += [f"[{name}]", *_EXAMPLES[name].splitlines(), ""]
             continue
         if repeated:
             for key, info in section.model_fields.items():
-                lines += _comment(f"  {key}: {info.description}{_default_note(info)}")
+                lines += _comment(f"  {key}: {documents[section.__name__, key]}{_default_note(info)}")
             lines += [*_EXAMPLES[name].splitlines(), ""]
             continue
         lines.append(f"[{name}]")
         for key, info in section.model_fields.items():
-            lines += _comment(info.description or "")
+            lines += _comment(documents[section.__name__, key])
             lines.append(f"# {key} = {_toml(info.default)}")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _field_documents(model: type[BaseModel]) -> dict[tuple[str, str], str]:
+    """Return the docstring under every field of the models in the model's module, by class and field."""
+    found: dict[tuple[str, str], str] = {}
+    for definition in ast.parse(inspect.getsource(inspect.getmodule(model) or model)).body:
+        if not isinstance(definition, ast.ClassDef):
+            continue
+        for field, following in pairwise(definition.body):
+            if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
+                continue
+            if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+                found[definition.name, field.target.id] = inspect.cleandoc(str(ast.literal_eval(following.value)))
+    return found
 
 
 def _comment(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.to_thread
@@ -24,11 +24,8 @@ from anyio.abc import TaskGroup
 from tickertui.clock import SystemClock
 from tickertui.config import AccountSettings, RuleSettings, Settings
 from tickertui.credentials import CredentialError, api_secret, environment_name
-from tickertui.kite.client import KiteClient
 from tickertui.kite.login import TokenFile, login_url
 from tickertui.kite.secrets import Secret
-from tickertui.kite.stream import KiteStream
-from tickertui.kite.stream_types import StreamTiming
 from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Interval
 from tickertui.market.clock import Clock
@@ -57,6 +54,9 @@ from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.valuation import Valuation
 from tickertui.store.open import open_store
 from tickertui.store.protocol import Store
+
+if TYPE_CHECKING:
+    from tickertui.kite.client import KiteClient
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _MODES: Final = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
@@ -294,6 +294,9 @@ class Engine:
         )
 
     def _client(self, account: AccountConfig, token: Secret | None) -> KiteClient:
+        # The broker's side is imported where an account is used: a mock session starts without it.
+        from tickertui.kite.client import KiteClient
+
         broker = self._settings.broker
         return KiteClient(
             account.account_id,
@@ -306,9 +309,11 @@ class Engine:
         )
 
     def _socket_factory(self, orchestrator: SessionOrchestrator) -> SocketFactory:
-        timing = StreamTiming(silence=self._settings.feed.silence_seconds)
-
         def make(account_id: str, connection: int, sink: SocketSink) -> Socket:
+            from tickertui.kite.stream import KiteStream
+            from tickertui.kite.stream_types import StreamTiming
+
+            timing = StreamTiming(silence=self._settings.feed.silence_seconds)
             return KiteStream(
                 connection,
                 url=self._settings.broker.stream_url,

@@ -91,14 +91,22 @@ class Terminal:
 
 @contextmanager
 def in_terminal(
-    arguments: Sequence[str], environ: Mapping[str, str], *, columns: int = 120, lines: int = 40
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    columns: int = 120,
+    lines: int = 40,
+    program: str = "tickertui",
 ) -> Iterator[Terminal]:
-    """Run ``python -m tickertui ARGUMENTS`` in a terminal of this size, and end it in any case."""
+    """Run ``python -m PROGRAM ARGUMENTS`` in a terminal of this size, and end it in any case.
+
+    With an empty program the arguments are Python's own.
+    """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     size = {"COLUMNS": str(columns), "LINES": str(lines)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tickertui", *arguments],
+        [sys.executable, *(("-m", program) if program else ()), *arguments],
         stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
         env={**environ, **size, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
     )  # fmt: skip

@@ -135,14 +135,19 @@ class MockFeed:
         rows = self._board.rows(before)
         known = rows > 0
         self._board.previous_oi[rows[known]] = np.fromiter(before.values(), dtype=np.int64)[known]
+        # At once, not with the next step: whoever asked for these looks at an empty chain.
+        self._step()
+
+    def _step(self) -> None:
+        batch = self._source.step()
+        if len(batch):
+            self._board.apply(batch)
 
     async def run(self) -> None:
         """Step for ever."""
         cleaned = anyio.current_time()
         while True:
-            batch = self._source.step()
-            if len(batch):
-                self._board.apply(batch)
+            self._step()
             self._tell()
             if anyio.current_time() - cleaned >= _CLEANUP_EVERY:
                 cleaned = anyio.current_time()

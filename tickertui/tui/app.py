@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 # Textual reads this once, at import: the paint timer's period is half of the delay that a key can meet.
 os.environ.setdefault("TEXTUAL_FPS", "120")
 
-from rich.traceback import Traceback
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
@@ -99,6 +98,8 @@ class TickerApp(App[int]):
 
     def _fatal_error(self) -> None:
         """Print what went wrong without local variables: one of them may be a token."""
+        from rich.traceback import Traceback  # 40 ms that a start does without
+
         self.bell()
         self._exit_renderables.append(Traceback(show_locals=False, width=None, word_wrap=True, suppress=["textual"]))
         self._close_messages_no_wait()
