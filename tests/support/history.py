@@ -10,7 +10,7 @@ import anyio
 import numpy as np
 
 from tickertui.kite.errors import AuthExpired, KiteError, RateLimited
-from tickertui.kite.pacing import CallClass, Pacer
+from tickertui.kite.pacing import RATES, CallClass, Pacer
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar, load_calendar
@@ -139,9 +139,10 @@ class HistoryAccount:
 class HistoryAccounts:
     """The accounts of a test (`tickertui.services.backfill_types.ClientProvider`)."""
 
-    def __init__(self, broker: HistoryBroker, *names: str) -> None:
+    def __init__(self, broker: HistoryBroker, *names: str, rate: float = RATES[CallClass.HISTORICAL]) -> None:
         self.broker = broker
         self.names = list(names)
+        self.rate = rate
         self.reported: list[str] = []
         self._clients: dict[str, HistoryAccount] = {}
 
@@ -150,7 +151,8 @@ class HistoryAccounts:
 
     def client(self, account: str, /) -> HistoryAccount:
         if account not in self._clients:
-            self._clients[account] = HistoryAccount(account, self.broker, Pacer())
+            rates = dict.fromkeys(CallClass, self.rate)
+            self._clients[account] = HistoryAccount(account, self.broker, Pacer(rates, self.rate))
         return self._clients[account]
 
     def report_auth_expired(self, account: str, /) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -59,7 +60,7 @@ class SqliteStore(SqlStore):
         if str(path) == MEMORY:
             return cls(SqliteThread(open_memory(), MEMORY), None, None, clock)
         # A cancellation is let in only afterwards: else a connection could be opened for nobody.
-        files, connection, lock = await to_thread.run_sync(_open, Path(path), clock)
+        files, connection, lock = await to_thread.run_sync(_open, Path(path), clock.now())
         return cls(SqliteThread(connection, str(files.database)), files, lock, clock)
 
     async def _read(self, operation: Operation[T]) -> T:
@@ -124,9 +125,9 @@ class SqliteStore(SqlStore):
             self._in_use.release()
 
 
-def _open(path: Path, clock: Clock) -> tuple[StoreFiles, apsw.Connection, FileLock]:
+def _open(path: Path, now: datetime) -> tuple[StoreFiles, apsw.Connection, FileLock]:
     files = StoreFiles(path.expanduser().absolute())
-    return files, *open_database(files, clock.now())
+    return files, *open_database(files, now)
 
 
 def _data_version(connection: apsw.Connection) -> int:
