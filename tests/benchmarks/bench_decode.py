@@ -1,7 +1,8 @@
 """Decode a frame and write it to the board, against the official parser's decode alone.
 
-Two frames of the same tokens with other prices take turns, so that what a change costs (directions, times of change)
-is in the figure. Own rounds and the peer's alternate, and the fewest seconds of each count.
+Two frames of the same tokens take turns, so that what a change costs (directions, times of change) is in the figure:
+every price changes, every tenth open interest. Own rounds and the peer's alternate, and the fewest seconds of each
+count.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ def _frame(lengths: list[int], rng: np.random.Generator) -> bytes:
         words[0] = (40_000 + number) << 8 | (9 if length in {28, 32} else 2)
         if length == FULL:
             words[15] = EXCHANGE_TIME
+            # Open interest moves in steps; one instrument in ten between two frames is much.
+            words[12] = number if number % 10 else words[12]
         if length == INDEX_FULL:
             words[7] = EXCHANGE_TIME
         packets.append(struct.pack(">H", length) + words.astype(">u4").tobytes())

@@ -13,13 +13,15 @@ from tickertui.market.ticks import WORDS
 
 
 class Meta(IntEnum):
-    """Columns of the int64 record of a row that one batch writes alike into all its rows, in a single assignment."""
+    """Columns of the int64 record of a row that a batch writes alike into all rows of one mode, in one assignment."""
 
     RECEIVED = 0
     RECEIVED_WALL = 1
     VERSION = 2
     CONNECTION = 3
     GENERATION = 4
+    FLAGS = 5
+    """Source in the low byte, mode above it."""
 
 
 class Past(IntEnum):
