@@ -23,7 +23,7 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import anyio
-from anyio.abc import ByteReceiveStream, SocketAttribute, SocketListener, SocketStream
+from anyio.abc import SocketAttribute, SocketListener, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 MOST_HEAD_BYTES: Final = 128 << 10
@@ -209,8 +209,7 @@ async def _read_request(reader: BufferedByteReceiveStream, stream: SocketStream)
     return Request(request.method, request.path, request.query, request.headers, body, request.keep_alive)
 
 
-async def _read_body(reader: ByteReceiveStream, length: int) -> bytes:
-    assert isinstance(reader, BufferedByteReceiveStream)
+async def _read_body(reader: BufferedByteReceiveStream, length: int) -> bytes:
     try:
         with anyio.fail_after(READ_SECONDS):
             return await reader.receive_exactly(length)
