@@ -132,6 +132,17 @@ def test_the_tag_counts_what_it_names() -> None:
     assert (partly.state, partly.count, partly.total) == (DataState.LIVE, 10, 20)
 
 
+def test_a_few_legs_that_have_not_ticked_since_the_connect_do_not_hide_the_living_ones() -> None:
+    scene = build_scene()
+    rows = scene.chain.rows[10:20]
+    scene.board.packets[rows[:2]] = 1
+    tag = reader_of(scene).read().tag(np.arange(10, 20))
+    assert (tag.state, tag.count, tag.total) == (DataState.LIVE, 16, 20)
+    scene.board.packets[rows] = 1
+    tag = reader_of(scene).read().tag(np.arange(10, 20))
+    assert (tag.state, tag.count, tag.total) == (DataState.SNAP, 20, 20)
+
+
 def test_a_shut_market_shows_its_last_values_without_ages() -> None:
     scene = build_scene()
     frame = reader_of(scene, feed=FeedMode.CLOSED, market=MarketView(Phase.CLOSED)).read()

@@ -273,12 +273,15 @@ class ChainFrame:
         for state in _TAG_ORDER:
             if counts[state]:
                 return StateTag(state, int(counts[state]), total)
-        live = int(sum(counts[state] for state in LIVE_STATES))
+        live, snapped = int(sum(counts[state] for state in LIVE_STATES)), int(counts[DataState.SNAP])
+        # A few legs that have not ticked since the last connect are told by their own mark; ``LIVE 40/42`` says so.
+        if snapped > live:
+            return StateTag(DataState.SNAP, snapped, total)
         return StateTag(DataState.LIVE if live else DataState.WAITING, live, total)
 
 
 _TAG_ORDER: Final = (
-    DataState.MOCK, DataState.REPLAY, DataState.ERROR, DataState.STALE, DataState.CLOSED, DataState.SNAP,
+    DataState.MOCK, DataState.REPLAY, DataState.ERROR, DataState.STALE, DataState.CLOSED,
 )  # fmt: skip
 
 
