@@ -364,7 +364,20 @@ async def test_tokens_that_are_no_numbers_are_an_error(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[1, 2]", "null", '{"a": "buy"}', '{"a": "mode", "v": ["deep", [1]]}', '{"a": "mode", "v": [1]}']
+    "text",
+    [
+        "",
+        "{",
+        "[1, 2]",
+        "null",
+        '{"a": "buy"}',
+        '{"a": ["subscribe"], "v": [1]}',
+        '{"a": "mode", "v": ["deep", [1]]}',
+        '{"a": "mode", "v": [[], [1]]}',
+        '{"a": "mode", "v": [1]}',
+        "[" * 100_000,
+    ],
+    ids=range(10),
 )
 async def test_other_messages_are_an_error_and_do_no_harm(text: str) -> None:
     async with simulated_broker() as broker, raw_socket(broker.stream_url, broker.accounts[0]) as socket:

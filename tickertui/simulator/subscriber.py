@@ -148,7 +148,7 @@ class Subscriber:
         self.stats.messages += 1
         try:
             message = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             self.say("error", BAD_MESSAGE)
             return
         self.messages.append(message)
@@ -159,8 +159,8 @@ class Subscriber:
             self._subscribe(value, None)
         elif action == "unsubscribe":
             self._unsubscribe(value)
-        elif action == "mode" and isinstance(value, list) and len(value) == 2 and value[0] in _MODE_OF_WORD:
-            self._subscribe(value[1], _MODE_OF_WORD[value[0]])
+        elif action == "mode" and (named := _named_mode(value)) is not None:
+            self._subscribe(*named)
         else:
             self.say("error", BAD_MESSAGE)
 
@@ -353,6 +353,14 @@ def _tokens(value: object) -> list[int] | None:
     if not all(type(token) is int and 0 < token < 1 << 32 for token in value):
         return None
     return value
+
+
+def _named_mode(value: object) -> tuple[object, Mode] | None:
+    """Return tokens and mode of ``["full", [tokens]]``, None for anything else; the tokens are not looked at."""
+    if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], str):
+        return None
+    mode = _MODE_OF_WORD.get(value[0])
+    return None if mode is None else (value[1], mode)
 
 
 def _with_unknown(content: bytes, length: int) -> bytes:
