@@ -1,0 +1,220 @@
+"""The whole program against the simulated broker, as a trader runs it: log in, stream, subscribe, stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.terminals import in_terminal
+
+
+class Broker:
+    """``tickertui simulate`` in a process of its own."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        ports = ("--port", "0", "--stream-port", "0")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tickertui", "simulate", *ports, "--at", "2026-11-25 11:00"],
+            stdout=subprocess.PIPE, text=True, env=environ,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if "Ctrl-C stops" in line:
+                break
+        self.text = "".join(lines)
+        found = re.search(r"REST (http://\S+)", self.text)
+        assert found is not None, self.text
+        self.url = found[1]
+
+    def configuration(self) -> str:
+        """The configuration that it prints."""
+        start, end = self.text.index("  [broker]"), self.text.index("Log in, here")
+        return "\n".join(line.removeprefix("  ") for line in self.text[start:end].splitlines())
+
+    def request_token(self, account: int) -> str:
+        with urllib.request.urlopen(f"{self.url}/simulator/request_token?api_key=simulated{account}") as answer:
+            token: str = answer.read().decode()
+            return token
+
+    def control(self, path: str, document: dict[str, object]) -> None:
+        request = urllib.request.Request(
+            f"{self.url}/simulator/{path}", json.dumps(document).encode(), {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request).close()
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    secrets = {"TICKERTUI_Z1_API_SECRET": "secret1", "TICKERTUI_Z2_API_SECRET": "secret2"}
+    return {**kept, **secrets, "HOME": str(tmp_path), "TICKERTUI_HOME": str(tmp_path / "tickertui"), "PYTHONUTF8": "1"}
+
+
+@pytest.fixture
+def broker(environ: dict[str, str]) -> Iterator[Broker]:
+    running = Broker(environ)
+    yield running
+    running.process.send_signal(signal.SIGTERM)
+    running.process.wait(10)
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+
+
+@pytest.fixture
+def config(broker: Broker, environ: dict[str, str], tmp_path: Path) -> Path:
+    """A configuration with one rule, both accounts logged in."""
+    path = tmp_path / "simulator.toml"
+    rules = '\n[[rules]]\nunderlying = "NIFTY"\nstrikes = 5\naccount = "Z1"\n[history]\nenabled = false\n'
+    path.write_text(broker.configuration() + rules)
+    for account in (1, 2):
+        done = run(environ, "login", f"Z{account}", "--config", str(path), typed=broker.request_token(account))
+        assert done.returncode == 0, done.stderr
+        assert f"Z{account}: logged in as" in done.stdout
+    return path
+
+
+def run(environ: dict[str, str], *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tickertui", *arguments],
+        input=typed, capture_output=True, text=True, env=environ, timeout=60,
+    )  # fmt: skip
+
+
+class Headless:
+    """``tickertui headless``, its records kept as they come."""
+
+    def __init__(self, environ: dict[str, str], config: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tickertui", "headless", "--config", str(config), "--status-seconds", "0.2"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ,
+        )  # fmt: skip
+        self.records: list[dict[str, Any]] = []
+
+    def until(
+        self, predicate: Callable[[dict[str, Any]], bool], description: str, timeout: float = 40.0
+    ) -> dict[str, Any]:
+        """Read until a record is what is waited for."""
+        assert self.process.stdout is not None
+        deadline = time.monotonic() + timeout
+        for line in self.process.stdout:
+            record: dict[str, Any] = json.loads(line)
+            self.records.append(record)
+            if predicate(record):
+                return record
+            if time.monotonic() > deadline:
+                break
+        raise AssertionError(f"waited in vain for: {description}\n{self.records[-5:]}")
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        _, errors = self.process.communicate(timeout=30)
+        assert self.process.returncode == 0, errors
+        assert errors == ""
+
+
+def all_tick(record: dict[str, Any], instruments: int) -> bool:
+    if record["type"] != "status" or record["instruments"] != instruments:
+        return False
+    # Far strikes of a calm market are silent for minutes: half of them is the living part.
+    return sum(int(account["ticking"]) for account in record["accounts"]) >= instruments / 2
+
+
+def test_two_accounts_stream_and_a_rule_from_the_shell_joins_without_a_restart(
+    environ: dict[str, str], broker: Broker, config: Path
+) -> None:
+    program = Headless(environ, config)
+    # 11 strikes with two legs each, the future and the index
+    record = program.until(lambda r: all_tick(r, 24), "24 instruments tick")
+    assert record["feed"] == "live"
+    assert record["is_mock"] is False
+    added = run(environ, "subs", "add", "BANKNIFTY", "--strikes", "5", "--account", "Z2", "--config", str(config))
+    assert added.returncode == 0, added.stderr
+    record = program.until(lambda r: all_tick(r, 48), "48 instruments tick after the rule was added from the shell")
+    by_account = {account["account"]: account["desired"] for account in record["accounts"]}
+    assert by_account == {"Z1": 24, "Z2": 24}
+    reloads = [r["text"] for r in program.records if r["type"] == "event" and r["topic"] == "reload"]
+    assert any("24 unchanged" in text for text in reloads), reloads
+    broker.control("faults", {"fault": "reset", "api_key": "simulated1"})
+    program.until(lambda r: r["type"] == "event" and "is back" in r["text"], "the socket that was reset is back")
+    program.until(lambda r: all_tick(r, 48), "all tick again")
+    program.stop()
+
+
+def test_subs_list_plan_export_and_remove(environ: dict[str, str], config: Path, tmp_path: Path) -> None:
+    program = Headless(environ, config)
+    program.until(lambda r: r["type"] == "status" and r["instruments"] == 24, "the plan is there")
+    program.stop()
+    arguments = ("--config", str(config))
+    listed = run(environ, "subs", "list", *arguments)
+    assert "NIFTY next 1 ATM±5 full @Z1" in listed.stdout
+    number = listed.stdout.split()[1]
+    planned = run(environ, "subs", "plan", *arguments)
+    assert planned.returncode == 0, planned.stderr
+    assert "Z1: " in planned.stdout
+    path = tmp_path / "mine.toml"
+    assert run(environ, "subs", "export", str(path), *arguments).returncode == 0
+    dry = run(environ, "subs", "remove", number, "--dry-run", *arguments)
+    assert dry.stdout.startswith("would remove: NIFTY")
+    assert "NIFTY" in run(environ, "subs", "list", *arguments).stdout
+    assert run(environ, "subs", "remove", number, *arguments).returncode == 0
+    assert "nothing is subscribed" in run(environ, "subs", "list", *arguments).stdout
+    again = run(environ, "subs", "import", str(path), *arguments)
+    assert again.stdout == "added: NIFTY next 1 ATM±5 full @Z1\n"
+    wrong = run(environ, "subs", "remove", "99", *arguments)
+    assert wrong.returncode == 2
+    assert wrong.stderr == "99: is neither a rule's number nor a subscribed symbol; see `subs list`\n"
+
+
+def test_the_screen_shows_the_live_chain_and_asks_before_it_quits(environ: dict[str, str], config: Path) -> None:
+    with in_terminal(["--config", str(config)], environ) as terminal:
+        terminal.until_painted("LIVE")
+        terminal.until(lambda: "▶" in terminal.text, "the row at the money")
+        terminal.type("r")
+        terminal.until_painted("Reload plan")
+        terminal.type("\r")
+        terminal.until_painted("STRIKE")
+        terminal.type("q")
+        terminal.until_painted("instruments stream")
+        terminal.type("\r")
+        assert terminal.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("login", "Z9"), 2, "there is no account 'Z9': Z1, Z2"),
+        (("login", "Z1"), 4, "is neither"),
+    ],
+)
+def test_a_login_that_cannot_be_is_one_sentence(
+    environ: dict[str, str], config: Path, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    done = run(environ, *arguments, "--config", str(config), typed="https://example.com/?status=failed\n")
+    assert done.returncode == code
+    assert done.stderr.count("\n") == 1
+    if code == 2:
+        assert sentence in done.stderr
+
+
+def test_a_broker_that_is_not_there_is_code_5(environ: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "gone.toml"
+    path.write_text(
+        '[broker]\napi_url = "http://127.0.0.1:9"\nclock_url = "http://127.0.0.1:9/simulator/state"\n'
+        '[[accounts]]\nid = "Z1"\napi_key = "k"\n'
+    )
+    done = run(environ, "headless", "--config", str(path))
+    assert done.returncode == 5
+    assert "broker.clock_url: http://127.0.0.1:9/simulator/state does not answer" in done.stderr
