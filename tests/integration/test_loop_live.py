@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
@@ -11,6 +13,7 @@ import pytest
 
 from tests.support.live_loops import LiveRig, live_loop
 from tests.support.loops import running
+from tests.support.simulators import MARKET_TIME
 from tickertui.market.ticks import Mode, Source
 from tickertui.services.state import AccountState, FeedMode, LoopState, ReloadResult
 from tickertui.simulator.faults import ExpireTokens, RefuseUpgrade, Reset
@@ -154,6 +157,7 @@ async def test_a_plan_is_shown_before_it_is_applied_and_made_anew_when_overtaken
 
 async def test_stop_and_start_again_leave_nothing_behind_and_stream_the_same(live: LiveRig) -> None:
     rig = live.rig
+    before = {thread.name for thread in threading.enumerate()}
     async with running(rig):
         await contracts(live)
         await rig.subscribe(rig.option_tokens(4))
@@ -163,15 +167,15 @@ async def test_stop_and_start_again_leave_nothing_behind_and_stream_the_same(liv
             await live.loop.stop()
             assert live.loop.runtime_state().state is LoopState.STOPPED
             await live.broker.until_sockets(0)
-            alive = [task.name for task in rig.monitor.tasks() if rig.monitor.is_running(task.name)]
-            assert alive == ["reloader"], "the reloader lives as long as the engine"
+            assert rig.alive() == ["reloader"], "the reloader lives as long as the engine"
             assert await live.loop.reload_subscriptions() is not None
             assert live.broker.sockets == ()
             await live.loop.start()
             await live.until_subscribed(4)
             assert live.loop.state is LoopState.RUNNING
-    assert not any(rig.monitor.is_running(task.name) for task in rig.monitor.tasks())
+    assert rig.alive() == []
     await live.broker.until_sockets(0)
+    assert {thread.name for thread in threading.enumerate()} <= before | {"AnyIO worker thread"}
 
 
 async def test_a_reload_while_it_stops_does_not_deadlock(live: LiveRig) -> None:
@@ -348,8 +352,6 @@ async def test_modes_of_the_plan_reach_the_broker_and_a_change_is_one_frame(live
 
 
 async def test_history_is_fetched_through_any_account_and_contracts_on_demand(pair: LiveRig) -> None:
-    from datetime import timedelta
-
     rig = pair.rig
     async with running(rig):
         await contracts(pair)
@@ -360,3 +362,38 @@ async def test_history_is_fetched_through_any_account_and_contracts_on_demand(pa
         report = await pair.loop.refresh_instruments()
         assert not report.changed
         assert (await pair.loop.refresh_instruments(force=True)).rows == len(rig.registry)
+
+
+async def test_the_bell_rings_while_it_streams(tmp_path: Path) -> None:
+    async with live_loop(tmp_path, start=MARKET_TIME.replace(hour=15, minute=39, second=56)) as live:
+        rig = live.rig
+        async with running(rig):
+            await contracts(live)
+            await rig.subscribe(rig.option_tokens(2))
+            await live.loop.reload_subscriptions()
+            await live.until_account("Z1", AccountState.LIVE)
+            assert live.loop.runtime_state().feed is FeedMode.LIVE
+            await rig.until(lambda: live.loop.runtime_state().feed is FeedMode.CLOSED, "the market has closed")
+            rows = rig.board.rows(rig.option_tokens(2))
+            assert (rig.board.sources[rows] == Source.LIVE).all()
+            assert live.state("Z1") is AccountState.LIVE
+            await live.step()
+            await rig.until(lambda: (rig.board.packets[rows] == 2).all(), "what comes all the same is taken")
+
+
+async def test_an_account_that_comes_later_streams_at_once(live: LiveRig) -> None:
+    rig = live.rig
+    async with running(rig):
+        await contracts(live)
+        tokens = rig.option_tokens(2)
+        await rig.subscribe(tokens)
+        await live.loop.reload_subscriptions()
+        await live.until_subscribed(2)
+        (config,) = [rig.orchestrator.config(account) for account in rig.orchestrator.list_accounts()]
+        await rig.orchestrator.replace_accounts([])
+        await live.broker.until_sockets(0)
+        await rig.until(lambda: live.loop.runtime_state().feed is FeedMode.MOCK, "without an account: a mock")
+        await rig.orchestrator.replace_accounts([config])
+        await live.until_account("Z1", AccountState.LIVE)
+        rows = rig.board.rows(tokens)
+        await rig.until(lambda: (rig.board.sources[rows] == Source.LIVE).all(), "live from the first packet on")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from random import Random
 
@@ -35,13 +37,13 @@ class Tape:
     """Every packet that came over the wire: connection, token, last price, in order."""
 
     packets: list[tuple[int, int, int]] = field(default_factory=list)
-    frames: int = 0
+    counts: Counter[int] = field(default_factory=Counter)
 
     def take(self, connection: int, frame: bytes, received_ns: int, wall_ns: int) -> None:
         if is_heartbeat(frame):
             return
-        self.frames += 1
         batch = decode(frame)
+        self.counts.update(batch.instrument_token.tolist())
         prices = (batch.last_price * batch.divisor).round().astype(int)
         self.packets += [
             (connection, token, price)
@@ -74,8 +76,10 @@ class LiveRig:
         request_token = self.broker.simulator.request_token(config.api_key)
         await self.rig.orchestrator.login(account, Secret(request_token))
 
-    def state(self, account: str) -> AccountState:
-        return next(one for one in self.loop.runtime_state().accounts if one.account_id == account).state
+    def state(self, account: str) -> AccountState | None:
+        """State of an account, None while the loop does not know it."""
+        states = {one.account_id: one.state for one in self.loop.runtime_state().accounts}
+        return states.get(account)
 
     async def until_account(self, account: str, state: AccountState) -> None:
         await self.rig.until(lambda: self.state(account) is state, f"{account} is {state}")
@@ -84,10 +88,17 @@ class LiveRig:
         await self.broker.until_subscribed(count)
 
     async def step(self) -> None:
-        """Move the market and wait until every socket that has something to send has sent it."""
-        frames, sockets = self.tape.frames, [socket for socket in self.broker.sockets if socket.modes]
+        """Move the market and wait until it has come over the wire on every socket.
+
+        The broker conflates what a socket has not taken yet: two steps at once may arrive as one.
+        """
+        longest = [next(iter(socket.modes)) for socket in self.broker.sockets if socket.modes]
+        before = {token: self.tape.counts[token] for token in longest}
         self.broker.step()
-        await self.rig.until(lambda: self.tape.frames >= frames + len(sockets), "the step has come over the wire")
+        await self.rig.until(
+            lambda: all(self.tape.counts[token] > count for token, count in before.items()),
+            "the step has come over the wire",
+        )
 
 
 class BrokenSocket(KiteStream):
@@ -108,10 +119,11 @@ async def live_loop(
     clock: Clock | None = None,
     backfill: bool = False,
     sockets: int = 3,
+    start: datetime = MARKET_TIME,
 ) -> AsyncIterator[LiveRig]:
     """Build (not start) a loop whose accounts Z1, Z2, ... are logged in at the broker."""
     async with simulated_broker(
-        market, accounts=accounts, limits=GENEROUS, timing=BY_HAND, start=MARKET_TIME, speed=1.0
+        market, accounts=accounts, limits=GENEROUS, timing=BY_HAND, start=start, speed=1.0
     ) as broker:
         own_clock = clock or broker.clock
         users = {f"Z{number}": user for number, user in enumerate(broker.accounts, 1)}

@@ -130,6 +130,7 @@ class AccountFleet:
             expects_data, self._on_refused, on_instruments_meta, orchestrator.on_connected, frame_tap
         )
         self._accounts: dict[str, _Account] = {}
+        self._generation = 0
         self._group: TaskGroup | None = None
         self._unlisten: Callable[[], None] | None = None
 
@@ -152,14 +153,19 @@ class AccountFleet:
         for name in self._accounts:
             await self._monitor.wait(_task(name))
 
-    async def abandon(self) -> None:
-        """Cancel what is still running, give back the accounts and forget them."""
+    async def abandon(self, wait: float = 2.0) -> None:
+        """Cancel what is still running, forget the accounts and give them back.
+
+        Args:
+            wait: Seconds that cancelled tasks are waited for.
+        """
         self._stop_listening()
         tasks = [task for name in self._accounts for task in (_task(name), _inquiry(name))]
         for task in tasks:
             self._monitor.cancel(task)
-        for task in tasks:
-            await self._monitor.wait(task)
+        with anyio.move_on_after(wait):
+            for task in tasks:
+                await self._monitor.wait(task)
         self._accounts.clear()
         self._group = None
         await self._claims.release_all()
@@ -179,7 +185,7 @@ class AccountFleet:
             self._say(account, f"{account} is streamed by {entry.owner}; shown read-only here", Severity.WARNING)
 
     def _make_stream(self, account: str) -> AccountStream:
-        return AccountStream(
+        stream = AccountStream(
             account,
             self._orchestrator.index(account) * SOCKETS,
             sockets=self._orchestrator.config(account).sockets,
@@ -192,6 +198,8 @@ class AccountFleet:
             hooks=self._hooks,
             limits=self._settings.silence,
         )
+        stream.generation = self._generation
+        return stream
 
     def _run(self, account: str) -> None:
         if self._group is None or self._monitor.is_running(_task(account)):
@@ -289,6 +297,7 @@ class AccountFleet:
 
     def stamp(self, generation: int) -> None:
         """Say which generation the batches of all streams belong to."""
+        self._generation = generation
         for entry in self._accounts.values():
             entry.stream.generation = generation
 

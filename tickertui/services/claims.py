@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tickertui.store.protocol import Claim, Owner, Store
+from contextlib import suppress
+
+from tickertui.store.protocol import Claim, Owner, Store, StoreError
 
 
 class StoreClaims:
@@ -36,7 +38,8 @@ class StoreClaims:
         return None
 
     async def release_all(self) -> None:
-        """Give back everything that is ours."""
+        """Give back everything that is ours; a store that is away has lost the claims by itself."""
         held, self._held = tuple(self._held.values()), {}
         for claim in held:
-            await claim.release()
+            with suppress(StoreError):
+                await claim.release()

@@ -26,7 +26,7 @@ class SnapshotLimits:
 
     Attributes:
         first_packet: Seconds that a new subscription may take to its first packet (the broker sends one at once).
-        refresh: Seconds between two quotes of a row whose socket is down while the market is open.
+        refresh: Least seconds between two quotes of a row whose socket is down while the market is open.
         retry: Seconds before an instrument that had no quote is asked for again.
         per_call: Instruments of one call (the broker allows 500).
     """
@@ -75,8 +75,10 @@ class SnapshotPlanner:
         waited &= now_ns - subscribed > round(limits.first_packet * _NS)
         missing = empty & (waited | down)
         stale = down & ~missing if moving else np.zeros(len(rows), dtype=np.bool_)
+        # A second terminal on the same key asks as well: at most every other second of the key's one call a second.
+        refresh = max(limits.refresh, 2.0 * int(stale.sum()) / limits.per_call)
         due: list[int] = []
-        for wanted, pause in ((missing, limits.retry), (stale, limits.refresh)):
+        for wanted, pause in ((missing, limits.retry), (stale, refresh)):
             for token in board.tokens[rows[wanted]].tolist():
                 if now_ns - self._asked_ns.get(token, -(1 << 62)) > pause * _NS:
                     due.append(token)

@@ -253,8 +253,8 @@ class MultiAccountTickerLoop:
                 self.task_monitor.cancel(name)
             for name in (*self._duties, _MOCK_TASK):
                 await self.task_monitor.wait(name)
-        with anyio.move_on_after(_CANCEL_WAIT):
-            await self._fleet.abandon()
+        with anyio.move_on_after(2 * _CANCEL_WAIT):
+            await self._fleet.abandon(_CANCEL_WAIT)
         self._feed.shut()
 
     async def _as_part(self, duty: Callable[[], Awaitable[None]]) -> None:
@@ -336,7 +336,7 @@ class MultiAccountTickerLoop:
 
     def _require_running(self) -> None:
         if self._state not in (LoopState.RUNNING, LoopState.RELOADING):
-            raise LoopNotRunning(f"the ticker loop is {self._state}; start it first")
+            raise LoopNotRunning(f"the ticker loop is {self._state}")
 
     # ------------------------------------------------------------------ feed
 
