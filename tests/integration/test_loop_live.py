@@ -235,6 +235,7 @@ async def test_a_token_that_dies_in_the_session_stops_one_account_and_a_login_re
             await rig.store.set_preferred_account(token, "Z2")
         await pair.loop.reload_subscriptions()
         await pair.until_subscribed(8)
+        await rig.until(lambda: rig.orchestrator.state("Z1") is AccountState.READY, "the token was validated")
         key = rig.orchestrator.config("Z1").api_key
         await pair.broker.misbehave(ExpireTokens(api_key=key))
         await pair.step()
