@@ -84,6 +84,24 @@ async def test_tokens_of_the_day_are_taken_and_their_flush_is_known() -> None:
     assert [event.text for event in desk.events.since()] == ["Z2 needs a login: no token of today"]
 
 
+async def test_a_kept_token_that_cannot_be_read_asks_for_a_login_and_says_why() -> None:
+    desk = Desk("Z1", "Z2", logged_in=("Z2",))
+    desk.tokens.unreadable["Z1"] = "tokens/Z1.json is damaged"
+    await desk.orchestrator.open()
+    assert desk.orchestrator.usable_accounts() == ("Z2",)
+    assert desk.orchestrator.state("Z1") is AccountState.AUTH_EXPIRED
+    assert [event.text for event in desk.events.since()] == ["Z1 needs a login: tokens/Z1.json is damaged"]
+
+
+async def test_a_token_that_cannot_be_kept_still_serves_this_run() -> None:
+    desk = await opened("Z1", logged_in=())
+    desk.tokens.full = "the disk is full"
+    await desk.orchestrator.login("Z1", Secret("once-only"))
+    assert desk.orchestrator.state("Z1") is AccountState.READY
+    assert desk.orchestrator.token("Z1") is not None
+    assert desk.events.since()[-1].text == "Z1 must log in again after a restart: the disk is full"
+
+
 async def test_a_token_got_before_six_dies_the_same_morning() -> None:
     desk = Desk("Z1", logged_in=())
     desk.tokens.tokens["Z1"] = FakeStoredToken(Secret("night"), "U", datetime(2026, 11, 23, 1, 0, tzinfo=IST))
@@ -156,6 +174,10 @@ async def test_an_answer_about_the_old_token_does_not_condemn_the_new_one() -> N
 
     desk.clients["Z1"] = SlowlyRefused("Z1")
     assert await desk.orchestrator.investigate_refusal("Z1") is AccountState.READY
+    assert await desk.orchestrator.validate("Z1") is AccountState.READY
+    with pytest.raises(AuthExpired):
+        await desk.orchestrator.call(who)
+    assert desk.orchestrator.state("Z1") is AccountState.READY
 
 
 async def test_a_login_is_kept_and_reaches_the_client_and_the_listeners() -> None:

@@ -24,6 +24,7 @@ from tickertui.kite.errors import (
     PermissionDenied,
     RateLimited,
 )
+from tickertui.kite.login import LoginError
 from tickertui.kite.secrets import Secret
 from tickertui.market.clock import Clock
 from tickertui.services.broker import BrokerClient
@@ -70,11 +71,19 @@ class TokenStore(Protocol):
     """Where the day's tokens are kept (`tickertui.kite.login.TokenFile`)."""
 
     def load(self, account: str) -> KeptToken | None:
-        """Return the token of an account, None where there is none of today."""
+        """Return the token of an account, None where there is none of today.
+
+        Raises:
+            LoginError: When what is kept cannot be used; the text says why.
+        """
         ...
 
     def save(self, account: str, token: Secret, user_id: str, at: datetime) -> None:
-        """Keep a token."""
+        """Keep a token.
+
+        Raises:
+            LoginError: When it cannot be kept.
+        """
         ...
 
 
@@ -243,9 +252,13 @@ class SessionOrchestrator:
         if config.access_token is not None:
             session.token, session.saved_at = config.access_token, self._clock.now()
         else:
-            stored = await anyio.to_thread.run_sync(self._token_store.load, config.account_id)
+            reason = "no token of today"
+            try:
+                stored = await anyio.to_thread.run_sync(self._token_store.load, config.account_id)
+            except LoginError as error:
+                stored, reason = None, str(error)
             if stored is None:
-                self._expire(session, "no token of today")
+                self._expire(session, reason)
                 self._ask_for_login(session)
                 return
             session.token, session.saved_at, session.user_id = stored.token, stored.saved_at, stored.user_id
@@ -268,11 +281,18 @@ class SessionOrchestrator:
                 f"the API secret of {account} is not known: put it into secrets.toml or set secret_command"
             )
         answer = await self.client(account).exchange_request_token(request_token, secret)
-        at = self._clock.now()
-        await anyio.to_thread.run_sync(self._token_store.save, account, answer.access_token, answer.user_id, at)
         session.user_id = answer.user_id
         self.set_token(account, answer.access_token)
         self._events.add("account", f"{account} is logged in as {answer.user_id}", account=account)
+        await self._keep(account, answer.access_token, answer.user_id)
+
+    async def _keep(self, account: str, token: Secret, user_id: str) -> None:
+        """Keep the day's token; where that fails it serves this process, for a request token works only once."""
+        try:
+            await anyio.to_thread.run_sync(self._token_store.save, account, token, user_id, self._clock.now())
+        except LoginError as error:
+            text = f"{account} must log in again after a restart: {error}"
+            self._events.add("account", text, severity=Severity.WARNING, account=account)
 
     def set_token(self, account: str, token: Secret) -> None:
         """Put a new token in force; running streams take it without a restart."""
@@ -302,12 +322,14 @@ class SessionOrchestrator:
         A broker that cannot be reached says nothing about the token: the state stays as it is.
         """
         session = self._session(account)
-        if session.token is None or session.state is AccountState.AUTH_EXPIRED:
+        token = session.token
+        if token is None or session.state is AccountState.AUTH_EXPIRED:
             return session.state
         try:
             profile = await self.client(account).profile()
         except AuthExpired as error:
-            self.on_auth_expired(account, str(error))
+            if session.token is token:  # a login in the meantime makes the answer one about the old token
+                self.on_auth_expired(account, str(error))
         except KiteError:
             pass
         else:
@@ -332,7 +354,7 @@ class SessionOrchestrator:
         try:
             await self.client(account).profile()
         except AuthExpired as error:
-            if session.token is token:  # a login in the meantime makes the answer one about the old token
+            if session.token is token:
                 self.on_auth_expired(account, str(error))
         except KiteError as error:
             session.detail = f"the stream was refused and the broker cannot be asked why: {error}"
@@ -423,10 +445,12 @@ class SessionOrchestrator:
         """
         last: KiteError | None = None
         for account in self._in_turn(preferred):
+            token = self.token(account)
             try:
                 return await fn(self.client(account))
             except AuthExpired as error:
-                self.on_auth_expired(account, str(error))
+                if self.token(account) is token:
+                    self.on_auth_expired(account, str(error))
                 last = error
             except (PermissionDenied, RateLimited) as error:  # refused, so certainly not carried out
                 last = error
