@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import anyio
 import psycopg
 import pytest
+from psycopg import errors
 
 from tests.integration.store_contract import Opener, StoreContract, until, watch
 from tests.support.postgres import PostgresCluster, postgres_cluster
@@ -15,7 +16,17 @@ from tests.support.waiting import wait_until
 from tickertui.market.clock import ManualClock
 from tickertui.store.open import open_store
 from tickertui.store.postgres import PostgresStore
-from tickertui.store.protocol import Owner, Store, StoreBusy, StoreError, StoreNewer, StoreUnavailable
+from tickertui.store.postgres_server import PostgresServer
+from tickertui.store.protocol import (
+    Owner,
+    Store,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    StoreNewer,
+    StoreUnavailable,
+    StoreUnreadable,
+)
 
 __all__ = ["postgres_cluster"]
 
@@ -135,3 +146,35 @@ async def test_the_driver_is_missing(clock: ManualClock, monkeypatch: pytest.Mon
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(StoreError, match=r"pip install 'tickertui\[postgres\]'"):
         await open_store("postgresql://127.0.0.1/desk", clock)
+
+
+@pytest.mark.parametrize(
+    "error, kind, word",
+    [
+        (errors.DiskFull("no space"), StoreFull, "full"),
+        (errors.DeadlockDetected("deadlock"), StoreBusy, "busy"),
+        (errors.DataCorrupted("invalid page"), StoreUnreadable, "damaged"),
+        (errors.InsufficientPrivilege("permission denied"), StoreError, "must own"),
+        (errors.InvalidPassword("password hunter2 failed"), StoreError, "user and password"),
+        (errors.AdminShutdown("terminating\nDETAIL: more"), StoreUnavailable, "cannot be reached"),
+        (errors.CheckViolation("violates check"), StoreError, "refused a change"),
+    ],
+)
+def test_errors_are_told_in_one_sentence(error: psycopg.Error, kind: type[StoreError], word: str) -> None:
+    told = PostgresServer("postgresql://trader:hunter2@db:5432/desk").translated(error)
+    assert type(told) is kind
+    assert word in str(told)
+    assert "PostgreSQL db:5432/desk" in str(told)
+    assert "hunter2" not in str(told)
+    assert "\n" not in str(told)
+
+
+async def test_a_user_that_may_not_make_tables(location: str, clock: ManualClock) -> None:
+    with psycopg.connect(location, autocommit=True) as admin:
+        admin.execute("DROP ROLE IF EXISTS tickertui_reader")
+        admin.execute("CREATE ROLE tickertui_reader LOGIN PASSWORD 'hunter2'")
+        parts = psycopg.conninfo.conninfo_to_dict(location)
+        url = f"postgresql://tickertui_reader:hunter2@{parts['host']}:{parts['port']}/{parts['dbname']}"
+        with pytest.raises(StoreError, match="must own the schema"):
+            await open_store(url, clock)
+        admin.execute("DROP ROLE tickertui_reader")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.store_contract import EXPIRY, MINUTE, START, Opener, StoreContract, minute, minutes
 from tickertui.market.clock import ManualClock
+from tickertui.store.migrations import Migration, load_migrations
 from tickertui.store.open import open_store
 from tickertui.store.protocol import (
     Owner,
@@ -23,6 +24,7 @@ from tickertui.store.protocol import (
     StoreUnreadable,
 )
 from tickertui.store.sqlite_files import StoreFiles, recover
+from tickertui.store.sqlite_thread import translated
 
 
 @pytest.fixture
@@ -265,3 +267,89 @@ async def test_time_is_kept_to_the_microsecond(location: str, clock: ManualClock
     assert record is not None
     assert record.created_at == START + timedelta(microseconds=123_457)
     await store.close()
+
+
+# ---------------------------------------------------------------------- migrations
+
+
+def migrations_with(monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
+    """Let the program know one more schema version."""
+    steps = load_migrations("sqlite")
+    more = (*steps, Migration(len(steps) + 1, "9999_next.sql", sql))
+    monkeypatch.setattr("tickertui.store.sqlite_files.load_migrations", lambda kind: more)
+
+
+async def test_a_migration_is_preceded_by_a_backup(
+    location: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = await make_store(location, clock)
+    migrations_with(monkeypatch, "ALTER TABLE rules ADD COLUMN note TEXT NOT NULL DEFAULT ''")
+    assert await count(location, clock) == 3
+    with sqlite3.connect(location) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("SELECT COUNT(*) FROM pragma_table_info('rules') WHERE name = 'note'").fetchone()
+    connection.close()
+    (backup,) = files.list_backups()
+    with sqlite3.connect(backup) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    connection.close()
+    monkeypatch.undo()
+    with pytest.raises(StoreNewer):
+        await open_store(location, clock)
+
+
+async def test_a_migration_that_fails_changes_nothing(
+    location: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_store(location, clock)
+    migrations_with(monkeypatch, "DROP TABLE rules; SELECT nonsense FROM nowhere")
+    with pytest.raises(StoreError, match="nowhere"):
+        await open_store(location, clock)
+    monkeypatch.undo()
+    assert await count(location, clock) == 3
+
+
+async def test_content_that_is_gone_is_not_taken_for_a_new_store(location: str, clock: ManualClock) -> None:
+    store = await open_store(location, clock)
+    await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
+    await store.backup()
+    await store.close()
+    files = StoreFiles(Path(location))
+    files.database.unlink()
+    with pytest.raises(StoreUnreadable, match="lost its content"):
+        await open_store(location, clock)
+    assert recover(files.database, clock.now()).restored_from is not None
+    assert await count(location, clock) == 1
+
+
+async def test_claims_that_cannot_be_written(location: str, clock: ManualClock) -> None:
+    store = await open_store(location, clock)
+    StoreFiles(Path(location)).claims.touch()
+    with pytest.raises(StoreError, match="cannot be written"):
+        await store.claim_account("Z1")
+    await store.close()
+
+
+async def test_a_backup_that_cannot_be_written(location: str, clock: ManualClock) -> None:
+    store = await open_store(location, clock)
+    StoreFiles(Path(location)).backups.touch()
+    with pytest.raises(StoreError, match="could not be written"):
+        await store.backup()
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "error, kind",
+    [
+        (apsw.IOError("disk I/O error"), StoreError),
+        (apsw.CantOpenError("unable to open"), StoreUnreadable),
+        (apsw.CorruptError("malformed"), StoreUnreadable),
+        (apsw.LockedError("locked"), StoreBusy),
+        (apsw.ConstraintError("CHECK failed"), StoreError),
+    ],
+)
+def test_errors_are_told_in_one_sentence(error: apsw.Error, kind: type[StoreError]) -> None:
+    told = translated(error, "tickertui.db")
+    assert type(told) is kind
+    assert str(told).startswith(("tickertui.db", "the disk"))
+    assert "\n" not in str(told)

@@ -9,8 +9,7 @@ each as fast as its key allows; what one account cannot do, another one does.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import date
+from collections.abc import Sequence
 from typing import Final
 
 import anyio
@@ -34,14 +33,12 @@ from tickertui.services.backfill_types import (
     Request,
     SessionCalendar,
 )
+from tickertui.services.daily_volatility import DailyVolatility, VolatilityHook
 from tickertui.services.events import EventLog
 from tickertui.services.gap_map import build_gap_map
 from tickertui.services.history_fetcher import Fetched, fetch_into_store
 from tickertui.services.state import BootstrapProgress, BootstrapState, DayCoverage, Severity
-from tickertui.store.protocol import ContractKey, StoreError, VolatilityFact
-
-VolatilityHook = Callable[[date], Awaitable[Sequence[VolatilityFact]]]
-"""Returns the at-the-money volatilities at the end of a trading day, from the stored candles."""
+from tickertui.store.protocol import ContractKey, StoreError
 
 _PLANNED_AT_ONCE: Final = 100
 """Contracts between two looks at the event loop: a hundred take some 3 ms."""
@@ -81,7 +78,7 @@ class HistoricalBootstrapper:
         self._clients = clients
         self._events = events
         self._settings = settings if settings is not None else BackfillSettings()
-        self._daily_volatility = daily_volatility
+        self._daily_volatility = DailyVolatility(store, daily_volatility)
         self._board = BackfillBoard()
         self._failures = FailureBook(store, self._board, clock, self._settings)
         self._queue = RequestQueue()
@@ -98,7 +95,6 @@ class HistoricalBootstrapper:
         self._map_at = -math.inf
         self._store_held_until = -math.inf
         self._done_accounts: set[str] = set()
-        self._volatility_day: date | None = None
         self._announced = 0
 
     # ------------------------------------------------------------------ what the loop and the screens call
@@ -291,7 +287,8 @@ class HistoricalBootstrapper:
             return
         self._board.start_rate(None)
         await self.gap_map()
-        await self._save_volatility()
+        day = self._window.last_closed_day({target.segment for target in self._targets})
+        await self._daily_volatility.save(day, {target.underlying for target in self._targets})
         failed = len(self._board.failed())
         if not failed:
             self._done_accounts.update(self._lanes.usable())
@@ -300,20 +297,6 @@ class HistoricalBootstrapper:
             rest = f", {failed} instruments failed" if failed else ""
             self._say(f"the history is there: {self._board.candles_stored:,} candles stored so far{rest}")
         self._board.state, self._board.detail = BootstrapState.DONE, ""
-
-    async def _save_volatility(self) -> None:
-        day = self._window.last_closed_day({target.segment for target in self._targets})
-        if self._daily_volatility is None or day is None or day == self._volatility_day:
-            return
-        missing = set()
-        for underlying in {target.underlying for target in self._targets}:
-            latest = await self._store.atm_iv_history(underlying, 1)
-            if not latest or latest[0][0] < day:
-                missing.add(underlying)
-        if missing:
-            facts = [fact for fact in await self._daily_volatility(day) if fact.underlying in missing]
-            await self._store.save_daily_facts(day, volatility=facts)
-        self._volatility_day = day
 
     # ------------------------------------------------------------------ planning
 
@@ -326,7 +309,7 @@ class HistoricalBootstrapper:
             window, targets = self._make_window(), self._targets
             await self._failures.load()
             coverage = await self._store.coverage(self._settings.interval)
-            planned: list[tuple[Request, float | None]] = []
+            queue = RequestQueue()
             missing: list[BackfillTarget] = []
             for number, target in enumerate(targets):
                 if number % _PLANNED_AT_ONCE == 0:
@@ -336,11 +319,14 @@ class HistoricalBootstrapper:
                 if requests or meanwhile.is_open(target.key) or target.key in self._under_way:
                     missing.append(target)
                 if not self._failures.has_given_up(target.key):
-                    planned += [(request, self._ready_at(target)) for request in requests]
+                    for request in requests:
+                        queue.push(request, self._ready_at(target))
             self._window = window
-            self._take_plan(targets, missing, planned, meanwhile)
+            self._take_plan(targets, missing, queue, meanwhile)
         finally:
             self._meanwhile = None
+        for request in meanwhile.finished:
+            await self._close_if_complete(request.target)
 
     def _ready_at(self, target: BackfillTarget) -> float | None:
         seconds = self._failures.seconds_until_retry(target.key)
@@ -350,14 +336,17 @@ class HistoricalBootstrapper:
         self,
         targets: Sequence[BackfillTarget],
         missing: Sequence[BackfillTarget],
-        planned: Sequence[tuple[Request, float | None]],
+        queue: RequestQueue,
         meanwhile: Meanwhile,
     ) -> None:
-        wanted = {target.key for target in targets}
-        self._queue.clear()
-        for request, ready_at in [*planned, *meanwhile.returned]:
-            if request.target.key in wanted:
-                self._queue.push(request, ready_at)
+        """Put a plan into force, in one step."""
+        planned = len(queue)
+        if meanwhile.returned:
+            wanted = {target.key for target in targets}
+            for request, ready_at in meanwhile.returned:
+                if request.target.key in wanted:
+                    queue.push(request, ready_at)
+        self._queue = queue
         self._board.set_targets(targets)
         for target in missing:
             self._board.open_contract(target)

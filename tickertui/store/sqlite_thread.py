@@ -1,9 +1,9 @@
 """`SqliteThread`: one SQLite connection, used from worker threads by one call at a time.
 
 apsw's own asynchronous mode is not used, for three reasons seen with apsw 3.54.1 and anyio: the deadline of a
-surrounding ``move_on_after`` may surface as a `TimeoutError` instead of ending the block; a call that waits for
-another process's lock does not notice a cancellation; and its thread keeps a program alive whose connection was not
-closed. Here a cancelled call is interrupted, also while it waits for a lock, and rolled back.
+surrounding ``move_on_after`` often surfaces as a `TimeoutError` instead of ending the block; a cancelled call that
+waits for another process's lock keeps the connection until the busy timeout; and its thread keeps a program alive
+whose connection was not closed. Here a cancelled call is interrupted, also while it waits for a lock, and rolled back.
 """
 
 from __future__ import annotations
@@ -166,7 +166,8 @@ def _execute(connection: apsw.Connection, request: Request) -> list[Row]:
         return []
     if isinstance(request, Exclusive):
         return []
-    return connection.execute(request.sql, request.values).fetchall()
+    # Not fetchall(): row by row the event loop gets its turn at the interpreter.
+    return [row for row in connection.execute(request.sql, request.values)]  # noqa: C416
 
 
 def translated(error: apsw.Error, label: str) -> StoreError:
