@@ -468,6 +468,7 @@ class _Placer:
         """Put rows on the sockets of one account; there is room for all of them."""
         while len(rows):
             socket, count = self._next_piece(place, len(rows), home)
+            assert count > 0, "an account was given more than it has room for"
             self._where[rows[:count]] = socket
             self._loads[socket] += count
             rows = rows[count:]
