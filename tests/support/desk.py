@@ -21,13 +21,12 @@ from tickertui.market.candles import Candles
 from tickertui.market.chain import Side
 from tickertui.market.clock import IST
 from tickertui.market.hours import load_calendar
-from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
+from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import WORDS, Mode, Source, Word
 from tickertui.services.state import AccountState, FeedMode, StreamState, WatchedInstrument
 
 INDEX_TOKENS: Final = {"NIFTY": SPOT_TOKEN, "BANKNIFTY": 260_105, "SENSEX": 265, "INDIA VIX": 264_969}
 HOLIDAY_MORNING: Final = datetime(2026, 11, 24, 10, 5, tzinfo=IST)
-OI_SEEN: Final = datetime(2026, 11, 23, 11, 39, tzinfo=IST)
 AUCTION: Final = datetime(2026, 11, 23, 15, 22, 0, tzinfo=IST)
 LEVELS: Final = {"BANKNIFTY": (57_912.05, 57_974.35), "SENSEX": (79_640.15, 79_418.05), "INDIA VIX": (12.84, 12.97)}
 """Index -> price and previous close, rupees."""
@@ -113,8 +112,9 @@ def _options(
     return rows
 
 
-def _packet(token: int, price: float, close: float, at_s: int) -> NDArray[np.uint32]:
+def _packet(token: int, price: float, close: float, at_s: int, oi: int = 0) -> NDArray[np.uint32]:
     row = np.zeros(WORDS, dtype=np.uint32)
+    row[Word.OPEN_INTEREST] = oi
     row[Word.TOKEN], row[Word.LAST_PRICE], row[Word.CLOSE] = token, round(price * 100), round(close * 100)
     row[Word.EXCHANGE_TIMESTAMP] = at_s
     return row
@@ -131,24 +131,32 @@ def _tick_indices(scene: Scene) -> None:
 
 
 def _tick_neighbours(scene: Scene, table: InstrumentTable) -> None:
-    """Twice, so that the second packet is no cached one: NIFTY 8 Dec and SENSEX have prices, the others wait."""
-    at_s = scene.clock.time_ns() // 1_000_000_000
+    """NIFTY 8 Dec and SENSEX have prices, NIFTY 15 Dec waits for them."""
     for name, expiry, level in (("NIFTY", EXPIRIES[2], SPOT), ("SENSEX", date(2026, 11, 26), LEVELS["SENSEX"][0])):
         contracts = table.chain(name, expiry)
         assert contracts is not None
-        scene.board.ensure([*contracts.call_tokens.tolist(), *contracts.put_tokens.tolist()])
+        rows = scene.board.ensure([*contracts.call_tokens.tolist(), *contracts.put_tokens.tolist()])
+        # Two packets: the first one is the broker's cached one.
         for wave in (0.0, 0.05):
-            rows = []
-            for strike, call, put in zip(
-                contracts.strikes, contracts.call_tokens, contracts.put_tokens, strict=True
-            ):  # fmt: skip
-                width = level * 0.016
-                value = width * float(np.exp(-(((strike - level) / width / 2) ** 2))) * 0.4 + wave
-                inner = max(level - strike, 0.0), max(strike - level, 0.0)
-                rows += [
-                    _packet(int(t), v + value, v + value + 1, at_s) for t, v in zip((call, put), inner, strict=True)
-                ]
-            _apply(scene, rows)
+            _apply(scene, _prices_around(contracts, level, wave, scene.clock.time_ns() // 1_000_000_000))
+        scene.board.moved_ns[rows] -= 5_000_000_000
+    waiting = table.chain("NIFTY", EXPIRIES[3])
+    assert waiting is not None
+    scene.board.ensure([*waiting.call_tokens.tolist(), *waiting.put_tokens.tolist()])
+
+
+def _prices_around(contracts: ChainRows, level: float, wave: float, at_s: int) -> list[NDArray[np.uint32]]:
+    """Packets of both legs of every strike: inner value and a bell of time value."""
+    packets = []
+    width = level * 0.016
+    for strike, call, put in zip(
+        contracts.strikes.tolist(), contracts.call_tokens.tolist(), contracts.put_tokens.tolist(), strict=True
+    ):
+        bell = width * float(np.exp(-(((strike - level) / width / 2) ** 2))) * 0.4 + wave
+        for token, inner in ((call, max(level - strike, 0.0)), (put, max(strike - level, 0.0))):
+            price = inner + bell
+            packets.append(_packet(token, price, price + 1, at_s, oi=65 * int(40 * bell)))
+    return packets
 
 
 def _legs(scene: Scene) -> tuple[WatchedInstrument, ...]:
@@ -168,7 +176,7 @@ def _colour_the_day(scene: Scene) -> None:
     last = board.words[rows, Word.LAST_PRICE].astype(np.float64)
     drift = np.array([-0.06, 0.05]) + random.normal(0, 0.03, rows.shape)
     board.words[rows, Word.CLOSE] = np.maximum(np.rint(last * (1 + drift) / 5), 1).astype(np.uint32) * 5
-    board.oi_changed_ns[rows] = int(OI_SEEN.timestamp()) * 1_000_000_000
+    board.oi_changed_ns[rows] = (int(scene.clock.now().timestamp()) - 187) * 1_000_000_000
     board.derived[rows, Derived.PRICE] = last / 100
     board.touch(rows.ravel())
 
@@ -244,6 +252,7 @@ def _auction(backend: FakeBackend, scene: Scene) -> None:
     scene.clock.set(AUCTION)
     scene.clock.advance(10.0)
     scene.apply(scene.words(moves=np.zeros((len(scene.chain), 2))))
+    _colour_the_day(scene)
 
 
 def _empty(backend: FakeBackend, scene: Scene) -> None:

@@ -72,7 +72,6 @@ class Driven:
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
-        await self.pilot.pause()
 
     async def write(self, text: str) -> None:
         await self.press(*("space" if letter == " " else letter for letter in text))

@@ -204,7 +204,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     _chain("next-view", "next_view", "v", "view", "Switch the view: chain, one side, straddle, by expiry.", 46),
     _chain("next-bar", "next_bar", "o", "bars", "Switch what the bars mean: OI, change in OI, volume.", 47),
     _chain("next-units", "next_units", "z", "units", "Switch units: lakh, lots, contracts.", 48),
-    _chain("maximise", "maximise", "Z", "maximise", "Give the pane the whole screen, or give it back."),
+    _chain("maximise", "screen.maximise", "Z", "maximise", "Give the pane the whole screen, or give it back."),
     _chain("sort", "next_sort", "s", "sort", "Sort by the column under the cursor: largest, smallest, by strike.", 53),
     _chain("filter", "filter", "f", "filter", "Show only rows that match.", 54),
     _chain("find", "find", "slash", "find", "Find a strike, symbol or expiry.", 49),

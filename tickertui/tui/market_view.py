@@ -35,8 +35,10 @@ def market_view(calendar: MarketCalendar, segment: str, now: datetime) -> Market
         close = session.close if session is not None else now
         detail = f"closes {close:%H:%M}"
         if phase is Phase.CAS:
-            step = calendar.step("INDICES", now) or calendar.step(segment, now)
-            detail = f"index in its closing auction{f', {step}' if step else ''}; options trade to {close:%H:%M}"
+            index = calendar.current_session("INDICES", now)
+            until = f" to {index.close:%H:%M}" if index is not None else ""
+            step = calendar.step("INDICES", now)
+            detail = f"auction{until}{f': {step}' if step else ''}; options to {close:%H:%M}"
         return MarketView(phase, _OPEN_LABELS[phase], detail, (close - now).total_seconds(), session_day)
     try:
         following = calendar.next_open(segment, now)

@@ -53,8 +53,8 @@ def status_view(
     fields = [
         *([StatusField(said)] if said else []),
         *_display(rate, paused=paused, keys=keys),
-        *_loop(runtime),
         *_market(market),
+        *_loop(runtime),
         StatusField(f"{runtime.ticks_per_second:,.0f} t/s"),
         *_figures(backend, latency, wide=wide),
         *_trouble(backend, runtime),

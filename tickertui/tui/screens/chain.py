@@ -96,6 +96,7 @@ class ChainPane(Vertical):
         self._presets: dict[str, Preset] = {**PRESETS, **_own_presets(options)}
         self._legs = LegViews(self, backend, options.convention)
         self._term: TermReader | None = None
+        self._filtered = False
         self._chosen_expiry: date | None = None
         self._runtime: RuntimeState | None = None
         self._painted_ns = 0
@@ -225,7 +226,7 @@ class ChainPane(Vertical):
             self.view.say_loading(
                 f"{coming.key.underlying} {coming.key.expiry:%d%b} loading {coming.loaded}/{coming.legs}"
             )
-            if coming.loaded or waited > _SWITCH_PATIENCE_NS:
+            if coming.loaded or not coming.legs or waited > _SWITCH_PATIENCE_NS:
                 self._take_next()
         reader = self._reader
         if reader is not None:
@@ -436,6 +437,8 @@ class ChainPane(Vertical):
             self._term = TermReader(self._backend, self._wanted, self.expiries, leg.strike)
             self.add_class("-by-expiry")
             self._show_term()
+            if self.expiry is not None:
+                self.query_one("#by-expiry", RowList).goto(f"expiry:{self.expiry.isoformat()}")
             self.take_focus()
 
     def _close_term(self) -> None:
@@ -471,10 +474,6 @@ class ChainPane(Vertical):
         self.grid.set_units(self.grid.units.next)
         self._say(f"units: {self.grid.units}")
 
-    def action_maximise(self) -> None:
-        """Give the chain the whole screen, or give it back."""
-        self.screen.toggle_class("-maximised")
-
     def action_next_sort(self) -> None:
         """Sort by the column under the cursor, the other way round, then by strike again."""
         sort = self.grid.sort_by_cursor()
@@ -487,7 +486,13 @@ class ChainPane(Vertical):
     def action_filter(self) -> None:
         """Choose which strikes are shown."""
         choices = [Choice(name, name, note) for name, (note, _) in FILTERS.items()]
-        self._ask(PickerScreen("Show", choices), lambda name: self.grid.set_filter(FILTERS[name][1]))
+        self._ask(PickerScreen("Show", choices), self._filter)
+
+    def _filter(self, name: str) -> None:
+        keep = FILTERS[name][1]
+        self._filtered = keep is not None
+        self.grid.set_filter(keep)
+        self._say(f"strikes: {FILTERS[name][0]}")
 
     def action_pin(self) -> None:
         """Keep this strike in sight."""
@@ -500,15 +505,18 @@ class ChainPane(Vertical):
             columns = key_name("edit-columns", self._options.keymap)
             self._say(f"marked {at:%H:%M:%S}: {columns} adds the columns OI±m, LTP±m, Vol±m")
 
-    def back(self) -> None:
-        """Undo a narrowing: the view by expiry, the filter, the sort, the maximised pane."""
+    def back(self) -> bool:
+        """Undo a narrowing: the view by expiry, else filter and sort; tell whether there was any."""
         if self._term is not None:
             self._close_term()
             self.grid.set_view(View.CHAIN)
-            return
-        self.grid.set_filter(None)
-        self.grid.set_sort(None)
-        self.screen.remove_class("-maximised")
+            return True
+        narrowed = self._filtered or self.grid.sort is not None
+        if narrowed:
+            self._filtered = False
+            self.grid.set_filter(None)
+            self.grid.set_sort(None)
+        return narrowed
 
     # ------------------------------------------------------------------ one leg
 

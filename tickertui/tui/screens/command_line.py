@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from tickertui.tui.actions import ACTIONS
-from tickertui.tui.screens.modals import Choice, PanelScreen, narrowed
+from tickertui.tui.screens.modals import Choice, PanelScreen, entry, narrowed
 from tickertui.tui.widgets.row_list import RowList, Span, row
 
 
@@ -69,14 +69,14 @@ class CommandLineScreen(PanelScreen[tuple[str, str]]):
 
     def content(self) -> ComposeResult:
         """The line above what matches."""
-        yield Input(placeholder="goto 24500, underlying SENSEX, theme mono, or any action", compact=True)
+        yield entry(placeholder="goto 24500, underlying SENSEX, theme mono, or any action")
         yield RowList()
 
     def on_mount(self) -> None:
         """Take the keys."""
         rows = self.query_one(RowList)
         self.fit_list(14, others=1)
-        rows.can_focus = False
+        rows.follow_only()
         self._suggest("")
         self.query_one(Input).focus()
 

@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from tickertui.services.state import Event, Severity
 from tickertui.tui.actions import Context, bindings_of
+from tickertui.tui.screens.modals import entry
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row
 
@@ -36,7 +37,7 @@ class EventsPane(ListPane):
     def compose(self) -> ComposeResult:
         """The list above its filter."""
         yield RowList()
-        yield Input(placeholder="words that must appear: account, topic, text", id="events-filter", compact=True)
+        yield entry(placeholder="words that must appear: account, topic, text", id="events-filter")
 
     def show(self, events: tuple[Event, ...]) -> None:
         """Show these events, filtered."""

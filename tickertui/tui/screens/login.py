@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
 from tickertui.tui.backend import BackendRefused, LoginPage
-from tickertui.tui.screens.modals import PanelScreen
+from tickertui.tui.screens.modals import PanelScreen, entry
 
 
 class LoginScreen(PanelScreen[bool]):
@@ -40,7 +40,7 @@ class LoginScreen(PanelScreen[bool]):
             classes="panel-text",
             markup=False,
         )
-        yield Input(password=True, compact=True)
+        yield entry(password=True)
 
     def on_mount(self) -> None:
         """Take the keys."""

@@ -100,13 +100,7 @@ class MainScreen(Screen[None]):
         & #middle { height: 1fr; }
         & #panes { height: 1fr; width: 1fr; }
         & #panels { height: 11; display: none; }
-        &.-panels #panels { display: block; }
-        &.-rail Rail { display: block; }
         & #too-small { display: none; height: 1fr; color: $text-cell; }
-        &.-maximised #panels, &.-other-pane #panels { display: none; }
-        &.-maximised Rail, &.-other-pane Rail { display: none; }
-        &.-tiny #middle, &.-tiny #status, &.-tiny #keys { display: none; }
-        &.-tiny #too-small { display: block; }
     }
     """
 
@@ -118,6 +112,7 @@ class MainScreen(Screen[None]):
         self.latency = LatencyMeter()
         self.runtime: RuntimeState = backend.runtime()
         self.paused = False
+        self.maximised = False
         self._links = LinkWatch()
         self._frames = 0
         self._said = ""
@@ -200,11 +195,10 @@ class MainScreen(Screen[None]):
     def show_all(self) -> None:
         """Renew the pane in sight and what stands beside it."""
         self._show_pane(self.pane_name)
-        if self.pane_name == "chain" and not self.has_class("-maximised"):
-            if self.has_class("-panels"):
-                self._show_panels()
-            if self.has_class("-rail"):
-                self.query_one(Rail).show(self.chain.current_frame, self.chain.instrument)
+        if self._has_panels:
+            self._show_panels()
+        if self._has_rail:
+            self.query_one(Rail).show(self.chain.current_frame, self.chain.instrument)
 
     def _show_pane(self, name: str) -> None:
         backend, now, keys = self.backend, self.backend.clock.now(), self.keymap
@@ -236,7 +230,7 @@ class MainScreen(Screen[None]):
     def on_chain_grid_cell_highlighted(self, message: ChainGrid.CellHighlighted) -> None:
         """The depth in the rail is that of the leg under the cursor."""
         message.stop()
-        if self.has_class("-rail") and self.pane_name == "chain":
+        if self._has_rail:
             self.query_one(Rail).show(self.chain.current_frame, self.chain.instrument)
 
     def _title(self) -> None:
@@ -249,16 +243,39 @@ class MainScreen(Screen[None]):
     def on_resize(self) -> None:
         """Choose the layout for the size."""
         width, height = self.size
-        self.set_class(width >= _PANELS_WIDTH and height >= _PANELS_HEIGHT, "-panels")
-        self.set_class(width >= _RAIL_WIDTH and height >= _RAIL_HEIGHT, "-rail")
-        tiny = width < _LEAST_WIDTH or height < _LEAST_HEIGHT
-        self.set_class(tiny, "-tiny")
-        if tiny:
+        self._arrange()
+        if self._is_tiny:
             sentence = f"80x24 needed, this is {width}x{height}: make the window larger."
             self.query_one("#too-small", Static).update(sentence)
         self.chain.fit(width, height)
         self.show_all()
         self.refresh_keys()
+
+    def _arrange(self) -> None:
+        """Show what there is room for. Not by classes: each would match every widget with the style sheet again."""
+        tiny = self._is_tiny
+        shown = {
+            "#middle": not tiny, "#status": not tiny, "#keys": not tiny, "#too-small": tiny,
+            "#panels": self._has_panels, "#rail": self._has_rail,
+        }  # fmt: skip
+        for selector, display in shown.items():
+            self.query_one(selector).display = display
+
+    @property
+    def _is_tiny(self) -> bool:
+        return self.size.width < _LEAST_WIDTH or self.size.height < _LEAST_HEIGHT
+
+    @property
+    def _has_panels(self) -> bool:
+        """Whether there is room for the small panels under the chain, and the chain wants them."""
+        room = self.size.width >= _PANELS_WIDTH and self.size.height >= _PANELS_HEIGHT
+        return room and self.pane_name == "chain" and not self.maximised
+
+    @property
+    def _has_rail(self) -> bool:
+        """Likewise for the rail at the right."""
+        room = self.size.width >= _RAIL_WIDTH and self.size.height >= _RAIL_HEIGHT
+        return room and self.pane_name == "chain" and not self.maximised
 
     # ------------------------------------------------------------------ panes
 
@@ -291,7 +308,7 @@ class MainScreen(Screen[None]):
     def action_show_pane(self, name: str) -> None:
         """Show a pane and give it the keys."""
         self.query_one("#panes", ContentSwitcher).current = name
-        self.set_class(name != "chain", "-other-pane")
+        self._arrange()
         self.pane.take_focus()
         self.show_all()
         if name == "analytics":
@@ -350,8 +367,14 @@ class MainScreen(Screen[None]):
             return
         if self.pane_name != "chain":
             self.action_show_pane("chain")
-        else:
-            self.chain.back()
+        elif not self.chain.back() and self.maximised:
+            self.action_maximise()
+
+    def action_maximise(self) -> None:
+        """Give the chain the whole screen, or give it back."""
+        self.maximised = not self.maximised
+        self._arrange()
+        self.show_all()
 
     def action_show_help(self) -> None:
         """List the keys."""

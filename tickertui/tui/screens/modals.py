@@ -40,12 +40,13 @@ class PanelScreen(ModalScreen[T | None], Generic[T]):
     PanelScreen {
         align: center middle;
         background: $ground 60%;
-        & > #first-row { dock: top; height: 1; background: transparent; }
+        & > #first-row { dock: top; height: 1; display: none; }
         & > #panel {
             width: 98%;
             max-width: 110;
             height: auto;
             max-height: 100%;
+            margin-top: 1;
             background: $ground;
             border: round $quiet;
             border-title-color: $text-cell;
@@ -92,6 +93,9 @@ class PanelScreen(ModalScreen[T | None], Generic[T]):
     def show_banner(self, view: BannerView | None) -> None:
         """Show what the main screen's first row says."""
         self.query_one(Banner).show(view)
+        # Without a banner the main screen's first row shines through, and the panel still leaves it alone.
+        self.query_one("#first-row").display = view is not None
+        self.query_one("#panel").styles.margin = (0 if view is not None else 1, 0, 0, 0)
 
     def retitle(self, title: str) -> None:
         """Say something else in the border above."""
@@ -125,6 +129,13 @@ class PanelScreen(ModalScreen[T | None], Generic[T]):
     def action_close(self) -> None:
         """Close without an answer."""
         self.dismiss(None)
+
+
+def entry(*, value: str = "", placeholder: str = "", password: bool = False, id: str | None = None) -> Input:
+    """Return a line to type in; its cursor stands still, blinking would repaint twice a second for nothing."""
+    line = Input(value, placeholder=placeholder, password=password, id=id, compact=True)
+    line.cursor_blink = False
+    return line
 
 
 def glyphs_of(widget: Widget) -> GlyphSet:
@@ -290,13 +301,13 @@ class PickerScreen(PanelScreen[str]):
 
     def content(self) -> ComposeResult:
         """What was typed, above what matches."""
-        yield Input(placeholder=self._placeholder, compact=True)
+        yield entry(placeholder=self._placeholder)
         yield RowList()
 
     def on_mount(self) -> None:
         """Show everything."""
         rows = self.query_one(RowList)
-        rows.can_focus = False
+        rows.follow_only()
         # A search fills the list later: room for what it may find.
         self.fit_list(max(3, len(self._choices)) if self._search is None else 15, others=1)
         self._show(self._choices)

@@ -15,7 +15,7 @@ from tickertui.market.ticks import Mode
 from tickertui.services.state import RuleCost
 from tickertui.tui.backend import BackendRefused
 from tickertui.tui.screens.bootstrap import duration
-from tickertui.tui.screens.modals import PanelScreen
+from tickertui.tui.screens.modals import PanelScreen, entry
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 _MODES = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
@@ -53,7 +53,7 @@ class NewRuleScreen(PanelScreen[ChainRule]):
             classes="panel-text",
             markup=False,
         )
-        yield Input(value=self._suggestion, compact=True)
+        yield entry(value=self._suggestion)
         yield RowList()
 
     def on_mount(self) -> None:

@@ -49,7 +49,7 @@ _STREAM_MARK = {
 _METER = 8
 _WORDS = {AccountState.ELSEWHERE: "elsewhere"}
 """Shorter words where the state's own does not fit its column."""
-_TITLE = " account  state         used/capacity load       room ticking silent never token "
+_TITLE = " account  state         used/capacity load       room ticking  quiet never token "
 
 
 class SubscriptionsPane(ListPane):
@@ -250,7 +250,7 @@ def subscription_panel(runtime: RuntimeState) -> Iterator[Row]:
     if not runtime.accounts:
         yield row("", " no account: synthetic market")
         return
-    yield row("", Span(" acct    used   room  tick silent never", "quiet"))
+    yield row("", Span(" acct    used   room  tick quiet never", "quiet"))
     for account in runtime.accounts:
         silent = max(0, account.subscribed - account.ticking - account.never)
         role = "strong" if account.state in (AccountState.LIVE, AccountState.READY) else _ACCOUNT_ROLE[account.state]

@@ -1,20 +1,22 @@
 """`RowList`: lines of styled text with a cursor, for every pane that is a list (Line API; only what changed is drawn).
 
 Panes build immutable `Row`s from the services' pictures a few times a second; the widget compares them with what it
-shows. It knows roles ("gain", "stale", ...), never colours: those come from the theme through component classes.
+shows. It knows roles ("gain", "stale", ...), never colours: those come from the theme.
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from types import MappingProxyType
+from typing import ClassVar, Final
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.color import Color
 from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -22,10 +24,19 @@ from textual.strip import Strip
 
 from tickertui.tui.format import UNICODE, GlyphSet
 
-ROLES = (
-    "text", "title", "quiet", "strong", "gain", "loss", "warn", "error", "mock", "replay", "ok", "bar", "track",
+ROLES: Final[Mapping[str, tuple[str, bool]]] = MappingProxyType(
+    {
+        "text": ("text-cell", False), "title": ("text-cell", True), "quiet": ("quiet", False),
+        "strong": ("text-cell", True), "gain": ("gain", False), "loss": ("loss", False), "warn": ("warn", True),
+        "error": ("error", True), "mock": ("mock", False), "replay": ("replay", False), "ok": ("gain", False),
+        "bar": ("gain", False), "track": ("quiet", False),
+    }
 )  # fmt: skip
-"""Names of the component classes, ``row-list--<role>``."""
+"""Role -> the theme's meaning that colours it, and whether it is bold. Not component classes: a dozen lists with
+fourteen classes each would be matched against the style sheet at the start and at every change of a class."""
+
+
+_COLOURS: Final = frozenset({"ground", "atm", *(meaning for meaning, _ in ROLES.values())})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +88,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
     """
 
     ALLOW_SELECT: ClassVar[bool] = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"row-list--{role}" for role in ROLES} | {"row-list--cursor"}
-    DEFAULT_CSS = """
-    RowList {
-        scrollbar-size: 0 0;
-        background: $ground;
-        & > .row-list--text { color: $text-cell; }
-        & > .row-list--title { color: $text-cell; text-style: bold; }
-        & > .row-list--quiet { color: $quiet; }
-        & > .row-list--strong { color: $text-cell; text-style: bold; }
-        & > .row-list--gain { color: $gain; }
-        & > .row-list--loss { color: $loss; }
-        & > .row-list--warn { color: $warn; text-style: bold; }
-        & > .row-list--error { color: $error; text-style: bold; }
-        & > .row-list--mock { color: $mock; }
-        & > .row-list--replay { color: $replay; }
-        & > .row-list--ok { color: $gain; }
-        & > .row-list--bar { color: $gain; }
-        & > .row-list--track { color: $quiet; }
-        & > .row-list--cursor { background: $atm; }
-    }
-    """
+    DEFAULT_CSS = "RowList { scrollbar-size: 0 0; background: $ground; }"
 
     @dataclass
     class Highlighted(Message):
@@ -127,6 +118,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id, classes=classes)
         self._rows: tuple[Row, ...] = ()
         self._cursor_key = ""
+        self._follows = False
         self._styles: dict[str, Style] = {}
         self._cursor_style = Style()
         self._strips: dict[tuple[Row, bool, int], Strip] = {}
@@ -189,6 +181,11 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
         """Move the cursor to the first (-1) or last (+1) row."""
         self.move(direction * len(self._rows))
 
+    def follow_only(self) -> None:
+        """Take no keys, but show the cursor: another widget has the keys and moves it."""
+        self.can_focus = False
+        self._follows = True
+
     def goto(self, key: str) -> None:
         """Move the cursor to a row."""
         if any(item.key == key for item in self._rows):
@@ -237,12 +234,16 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _palette(self) -> dict[str, Style]:
         if not self._styles:
-            base = self.rich_style
-            self._styles = {
-                role: base + self.get_component_rich_style(f"row-list--{role}", partial=True) for role in ROLES
+            colours = {
+                name: Color.parse(value).rich_color
+                for name, value in self.app.theme_variables.items()
+                if name in _COLOURS
             }
-            cursor = self.get_component_rich_style("row-list--cursor", partial=True)
-            self._cursor_style = Style(bgcolor=cursor.bgcolor)
+            self._styles = {
+                role: Style(color=colours[meaning], bgcolor=colours["ground"], bold=bold or None)
+                for role, (meaning, bold) in ROLES.items()
+            }
+            self._cursor_style = Style(bgcolor=colours["atm"])
         return self._styles
 
     def on_resize(self) -> None:
@@ -264,7 +265,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
         if line >= len(self._rows):
             return Strip([Segment(" " * width, palette["text"])], width)
         item = self._rows[line]
-        at_cursor = bool(item.key) and item.key == self._cursor_key and self.has_focus
+        at_cursor = bool(item.key) and item.key == self._cursor_key and (self.has_focus or self._follows)
         key = (item, at_cursor, width)
         strip = self._strips.get(key)
         if strip is None:

@@ -32,7 +32,7 @@ class _Sizes(NumericAxisFormatter):
         return [f"{abs(tick):g}" for tick in ticks]
 
 
-class StrikePlot(PlotWidget):  # type: ignore[misc]  # the package has no types
+class StrikePlot(PlotWidget):
     """A plot that takes no keys and no zoom: it always shows the strikes around the money.
 
     Args:

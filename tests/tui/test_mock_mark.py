@@ -1,0 +1,99 @@
+"""No synthetic value without its mark, on no screen and in no theme: the banner first, ``~`` on every price column."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from rich.segment import Segment
+
+from tests.support.desk import Situation
+from tests.support.waiting import wait_until
+from tests.tui.driving import STILL, Driven, driven
+from tickertui.tui.screens.leg import LegScreen
+from tickertui.tui.screens.modals import PanelScreen
+from tickertui.tui.themes import SHIPPED
+from tickertui.tui.widgets.banner import Banner
+
+UNMARKED = re.compile(r"(?<![~\d,.])[\d,]*\d\.\d\d(?=[▲▼·])")
+"""A last price (the glyph of its direction stands behind it) without the mark in front."""
+
+
+def assert_banner(run: Driven) -> None:
+    """The first row of what is on screen says MOCK in words, in hatch and in reverse video."""
+    banner = run.screen.query_one(Banner)
+    assert banner.display
+    assert banner.region.y == 0
+    strip = banner.render_line(0)
+    assert strip.text.startswith("▓▒░ MOCK DATA · NOT EXCHANGE PRICES")
+    words: list[Segment] = [segment for segment in strip if "MOCK" in segment.text]
+    assert all(segment.style is not None and segment.style.reverse for segment in words)
+
+
+@pytest.mark.parametrize("theme", SHIPPED)
+async def test_every_screen_keeps_the_banner_in_every_theme(theme: str) -> None:
+    async with driven(Situation.MOCK, size=(80, 24), options=replace(STILL, theme=theme)) as run:
+        assert_banner(run)
+        assert run.app.title == "MOCK · tickertui"
+        for key in "23456":
+            await run.press(key)
+            assert_banner(run)
+        await run.press("1")
+        for key in ("i", "r", "u", "C", "question_mark", "colon"):
+            await run.press(key)
+            await wait_until(lambda: isinstance(run.screen, PanelScreen), "a panel")
+            assert_banner(run)
+            panel = run.screen.query_one("#panel")
+            assert panel.region.y >= 1, "the panel leaves the first row alone"
+            await run.press("escape")
+            await run.back_to_main()
+            assert_banner(run)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50), (79, 23), (40, 10)], ids=str)
+@pytest.mark.parametrize("keys", [(), ("c",), ("c", "c"), ("v",), ("v", "v"), ("v", "v", "v")], ids=str)
+async def test_no_price_of_a_mock_chain_stands_without_its_mark(size: tuple[int, int], keys: tuple[str, ...]) -> None:
+    async with driven(Situation.MOCK, size=size) as run:
+        await run.press(*keys)
+        run.main._frames = 0
+        run.main.frame()
+        await run.pilot.pause()
+        assert_banner(run)
+        header = next(line for line in run.text() if "STRIKE" in line or "expiry  " in line)
+        for title in ("CALL", "PUT", "Bid", "Ask", "Straddle"):
+            for found in re.finditer(rf"(.){title}\b", header):
+                assert found[1] == "~", f"{title} of {header!r}"
+        for line in run.text():
+            assert not UNMARKED.search(line), line
+
+
+async def test_the_views_of_a_leg_say_it_too() -> None:
+    async with driven(Situation.MOCK) as run:
+        for key in ("i", "d", "enter"):
+            await run.press(key)
+            await run.until(LegScreen)
+            panel = run.screen.query_one("#panel")
+            assert str(panel.border_title).startswith("~ MOCK")
+            await run.press("escape")
+            await run.back_to_main()
+
+
+async def test_analytics_and_rail_say_it_too() -> None:
+    async with driven(Situation.MOCK, size=(200, 50)) as run:
+        titles = [str(run.main.query_one(f"#rail-{name}").border_title) for name in ("smile", "straddle", "depth")]
+        assert all(title.startswith("~") for title in titles), titles
+        await run.press("5")
+        await wait_until(lambda: run.main.query("#smile"), "the plots")
+        await run.pilot.pause()
+        run.main.frame()
+        for figure in ("smile", "profile"):
+            assert str(run.main.query_one(f"#{figure}-title").render()).startswith("~ MOCK")
+
+
+async def test_nothing_carries_the_mark_while_the_feed_is_live() -> None:
+    async with driven() as run:
+        assert not run.main.query_one(Banner).display
+        assert run.app.title == "tickertui"
+        assert not any("~" in line or "MOCK" in line for line in run.text()[:27])
+        assert sum(len(UNMARKED.findall(line)) for line in run.text()) > 40, "the pattern knows a price"
