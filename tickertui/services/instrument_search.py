@@ -64,6 +64,11 @@ class SearchIndex:
         self._strikes, self._strike_ids = np.unique(np.nan_to_num(table.strikes, nan=-1.0), return_inverse=True)
         self._strike_texts = ["" if strike < 0 else f"{strike:g}" for strike in self._strikes.tolist()]
         self._symbols = [symbol.lower() for symbol in table.symbols]
+        self._name_words = [frozenset(name.split()) for name in self._names]
+        self._spaced: dict[str, list[int]] = {}
+        for row, symbol in enumerate(self._symbols):
+            if " " in symbol:
+                self._spaced.setdefault(symbol, []).append(row)
         self._tie = self._ties()
 
     def _ties(self) -> NDArray[np.int64]:
@@ -76,9 +81,11 @@ class SearchIndex:
         order = np.lexsort((self._strike_ids, table.expiries, self._name_ids))
         chains = self._name_ids[order] << 32 | table.expiries[order]
         _, starts, numbers, counts = np.unique(chains, return_index=True, return_inverse=True, return_counts=True)
-        outwards = np.empty(len(table), dtype=np.int64)
-        outwards[order] = np.abs(2 * (np.arange(len(table)) - starts[numbers]) - counts[numbers])
-        outwards[table.kinds < InstrumentKind.CALL] = -1
+        strikes = self._strikes[self._strike_ids]
+        middles = strikes[order[starts + counts // 2]]
+        outwards = np.empty(len(table), dtype=np.float64)
+        outwards[order] = np.abs(strikes[order] - middles[numbers])
+        outwards[table.kinds < InstrumentKind.CALL] = -1.0
         spot_last = table.kinds < InstrumentKind.FUTURE
         order = np.lexsort((table.kinds, self._strike_ids, outwards, self._name_ids, table.expiries, spot_last))
         ties = np.empty(len(table), dtype=np.int64)
@@ -98,6 +105,7 @@ class SearchIndex:
         marks = self._mark_all(typed, near=False)
         if not marks.any():
             marks = self._mark_all(typed, near=True)
+        marks[self._spaced.get(" ".join(typed), [])] += len(typed)
         rows = np.flatnonzero(marks)
         if len(rows) > limit:
             rows = rows[_largest(marks[rows], self._tie[rows], limit)]
@@ -132,7 +140,9 @@ class SearchIndex:
         """Mark the contracts for one word: the best of what it may mean."""
         if word[:1].isdigit():
             expiries = self._mark_expiries(lambda expiry: _mark_number(word, expiry))
-            return np.maximum(self._mark_strikes(word, near=near)[self._strike_ids], expiries)
+            names = np.array([_BEGUN if word in words else 0.0 for words in self._name_words], dtype=np.float32)
+            strikes = self._mark_strikes(word, near=near)
+            return np.maximum(np.maximum(strikes[self._strike_ids], expiries), names[self._name_ids])
         marks = self._mark_names(word)[self._name_ids]
         if len(word) >= _LEAST_MONTH:
             marks = np.maximum(marks, self._mark_expiries(lambda expiry: _mark_month(word, expiry)))
