@@ -51,7 +51,7 @@ __all__ = [
 T = TypeVar("T")
 
 _IN_THREAD_ABOVE: Final = 20_000
-"""Contracts of the day above which a plan is made in a worker thread: with cold caches it takes 100 ms and more."""
+"""With cold caches the first plan from a full dump takes 100 ms and more, which the event loop must not wait for."""
 
 _LIMITS: Final = PlacementLimits()
 _FOLLOW: Final = FollowSettings()
@@ -124,8 +124,10 @@ class SubscriptionReconciler:
         spot: Last price of an underlying in rupees, None before there is one.
         limits: How much goes where.
         follow: How rules follow the spot.
-        backfill_requests: History requests that new instruments cost, given their tokens; one each by default.
+        backfill_requests: History requests that new instruments cost, given their tokens; one each by default. May be
+            called in a worker thread.
         requests_per_second: Of history, for each key (Kite Connect v3: 3).
+        in_thread_above: Contracts of the day above which a plan is made in a worker thread.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class SubscriptionReconciler:
         follow: FollowSettings = _FOLLOW,
         backfill_requests: Callable[[Sequence[int]], int] = len,
         requests_per_second: float = 3.0,
+        in_thread_above: int = _IN_THREAD_ABOVE,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -148,6 +151,7 @@ class SubscriptionReconciler:
         self._follow = follow
         self._backfill_requests = backfill_requests
         self._requests_per_second = requests_per_second
+        self._in_thread_above = in_thread_above
         self._desired: DesiredPlan | None = None
         self._assignments = Assignments.none()
         self._slots: tuple[AccountSlots, ...] = ()
@@ -288,10 +292,9 @@ class SubscriptionReconciler:
             held=np.zeros(0, dtype=np.int64) if stored is None else stored.tokens,
         )
 
-    @staticmethod
-    async def _run(basis: _Basis, work: Callable[[], T]) -> T:
+    async def _run(self, basis: _Basis, work: Callable[[], T]) -> T:
         """Do the work here, or in a thread when it may take longer than the event loop can wait."""
-        if len(basis.contracts) > _IN_THREAD_ABOVE:
+        if len(basis.contracts) > self._in_thread_above:
             return await anyio.to_thread.run_sync(work)
         return work()
 
