@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, ClassVar
 
 # Textual reads this once, at import: the paint timer's period is half of the delay that a key can meet.
@@ -36,7 +37,7 @@ class TickerApp(App[int]):
     """
 
     TITLE = "tickertui"
-    CSS_PATH: ClassVar[str] = "app.tcss"
+    CSS_PATH: ClassVar[str] = str(Path(__file__).with_name("app.tcss"))
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(self, backend: Backend, options: ScreenOptions) -> None:

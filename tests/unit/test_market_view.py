@@ -1,0 +1,71 @@
+"""Phase of the market in words, and what the first row must say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from tests.support.fake_backend import NOW, live_accounts, live_runtime, socket
+from tickertui.market.clock import IST
+from tickertui.market.hours import load_calendar
+from tickertui.services.state import AccountState, FeedMode, StreamState
+from tickertui.tui.frames import BannerKind
+from tickertui.tui.market_view import banner, market_view
+from tickertui.tui.states import NO_LINKS, Link, LinkProblem, Links, MarketView
+
+CALENDAR = load_calendar()
+
+
+@pytest.mark.parametrize(
+    ("at", "label", "detail"),
+    [
+        ("2026-11-23 11:42", "F&O OPEN", "closes 15:40"),
+        ("2026-11-23 15:22", "F&O OPEN", "auction to 15:35: limit and market orders; options to 15:40"),
+        ("2026-11-23 15:37", "F&O CLOSING", "closes 15:40"),
+        ("2026-11-23 18:00", "F&O CLOSED", "next open Wed 25 Nov 09:15"),
+        ("2026-11-24 10:05", "HOLIDAY Prakash Gurpurb Sri Guru Nanak Dev", "next open Wed 25 Nov 09:15"),
+        ("2026-11-22 12:00", "WEEKEND", "next open Mon 23 Nov 09:15"),
+    ],
+)
+def test_the_market_in_words(at: str, label: str, detail: str) -> None:
+    view = market_view(CALENDAR, "NFO", datetime.fromisoformat(at).replace(tzinfo=IST))
+    assert (view.label, view.detail) == (label, detail)
+
+
+def silent_links() -> Links:
+    status = socket(1, "Z1/s2", 1_000, state=StreamState.SILENT, data_age=14.0, last_error="no ticks")
+    return replace(NO_LINKS, problems=(LinkProblem(status, Link.SILENT, "Z1"),) * 2)
+
+
+OPEN = MarketView()
+
+
+def test_a_mock_or_a_replay_comes_before_every_trouble() -> None:
+    expired = tuple(replace(account, state=AccountState.AUTH_EXPIRED) for account in live_accounts())
+    for feed, kind in ((FeedMode.MOCK, BannerKind.MOCK), (FeedMode.REPLAY, BannerKind.REPLAY)):
+        view = banner(replace(live_runtime(), feed=feed, accounts=expired), silent_links(), OPEN, NOW)
+        assert view is not None
+        assert view.kind is kind
+        assert kind.name in view.text
+
+
+def test_a_refused_token_names_its_account_and_the_traders_own_key() -> None:
+    first, second = live_accounts()
+    runtime = replace(live_runtime(), accounts=(replace(first, state=AccountState.AUTH_EXPIRED), second))
+    view = banner(runtime, silent_links(), OPEN, NOW, {"login": "f8"})
+    assert view is not None
+    assert view.text == "Z1 NEEDS A LOGIN · f8 logs in · retrying will not help"
+
+
+def test_a_silent_socket_is_told_in_market_hours_only() -> None:
+    view = banner(live_runtime(), silent_links(), OPEN, NOW)
+    assert view is not None
+    assert view.text == "Z1/s2 SILENT 14s and 1 more · no ticks · 2 R rebuilds it"
+    shut = market_view(CALENDAR, "NFO", datetime(2026, 11, 24, 10, 5, tzinfo=IST))
+    assert banner(live_runtime(), silent_links(), shut, NOW) is None
+
+
+def test_nothing_is_said_while_nothing_must_be_said() -> None:
+    assert banner(live_runtime(), NO_LINKS, OPEN, NOW) is None

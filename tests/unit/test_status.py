@@ -1,0 +1,67 @@
+"""The status bar's fields: fixed order, alerts in words, fewer figures where there is no room."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+
+from tests.support.fake_backend import FakeBackend, live_accounts
+from tickertui.services.state import AccountState, FeedMode, LoopState, Unplaced
+from tickertui.tui.display_rate import DisplayRate
+from tickertui.tui.latency import LatencyMeter
+from tickertui.tui.states import MarketView
+from tickertui.tui.status import status_view
+from tickertui.tui.widgets.status_bar import StatusField
+
+
+def fields(backend: FakeBackend, *, wide: bool = True, paused: bool = False) -> tuple[StatusField, ...]:
+    latency = LatencyMeter()
+    latency.add(np.array([1_000_000_000]), 1_120_000_000)
+    return status_view(
+        backend, backend.state, latency, MarketView(), DisplayRate(10.0), paused=paused, wide=wide
+    )  # fmt: skip
+
+
+def alerts(backend: FakeBackend) -> list[str]:
+    return [field.text for field in fields(backend) if field.alert]
+
+
+def test_the_order_is_fixed_and_nothing_alerts_in_good_health() -> None:
+    texts = [field.text for field in fields(FakeBackend())]
+    assert texts == [
+        "Z1 0.4s", "Z2 0.6s", "1,312 t/s", "drop 0", "tick→screen p99 120 ms", "greeks 4.1 ms", "boot 92%", "DB ●",
+        "tok→06:00",
+    ]  # fmt: skip
+    assert alerts(FakeBackend()) == []
+
+
+def test_a_narrow_bar_leaves_out_the_figures_that_matter_less() -> None:
+    texts = [field.text for field in fields(FakeBackend(), wide=False)]
+    assert not any("greeks" in text or "p99" in text for text in texts)
+
+
+def test_everything_that_is_not_in_order_says_so_in_a_word() -> None:
+    backend = FakeBackend()
+    first, second = live_accounts()
+    overdue = backend.clock.now() - timedelta(minutes=1)
+    backend.state = replace(
+        backend.state, state=LoopState.FAILED, detail="no store",
+        accounts=(replace(first, state=AccountState.AUTH_EXPIRED), replace(second, token_expires=overdue)),
+        unassigned=(Unplaced("NIFTY", "no room"),) * 3,
+    )  # fmt: skip
+    backend.figures = replace(backend.figures, database="connection refused", clock_skew_s=-3.4)
+    assert alerts(backend) == [
+        "FAILED no store", "Z1 LOGIN", "DB connection refused", "tok OVERDUE", "3 UNASSIGNED",
+        "CLOCK 3.4s behind the exchange",
+    ]  # fmt: skip
+    assert fields(FakeBackend(), paused=True)[0] == StatusField("PAUSED p resumes", alert=True)
+
+
+def test_without_an_account_the_mock_needs_no_token() -> None:
+    backend = FakeBackend()
+    backend.state = replace(backend.state, feed=FeedMode.MOCK, accounts=())
+    texts = [field.text for field in fields(backend)]
+    assert texts[0] == "no account: mock only"
+    assert not any(text.startswith("tok") for text in texts)
