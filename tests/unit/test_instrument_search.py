@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.fakes import chain_of, future_of, index_of, table_of
@@ -62,6 +62,8 @@ def found(text: str, limit: int = 50) -> list[str]:
         ("relaince fut", "RELIANCE26DECFUT"),
         ("reliance 1422.5 pe", "RELIANCE2612291422.5PE"),
         ("reliance eq", "RELIANCE"),
+        ("RELIANCE", "RELIANCE"),
+        ("nifty 50", "NIFTY 50"),
         ("state bank", "SBIN"),
         ("m&m", "M&M"),
         ("nifty index", "NIFTY 50"),
@@ -118,5 +120,7 @@ def test_every_contract_is_found_by_its_symbol_and_by_its_parts(row: int) -> Non
 
 
 @given(st.text(max_size=30), st.integers(1, 20))
+@example("²", 1)
+@example("1.5.7 ٣ nifty² & 24500.", 5)
 def test_whatever_is_typed_never_fails(text: str, limit: int) -> None:
     assert len(INDEX.find(text, limit)) <= limit

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickertui.market.ticks import Mode
+from tickertui.services.assignments import diff
 from tickertui.services.placement import (
     NO_CONNECTION,
     NO_PIN,
@@ -17,7 +18,6 @@ from tickertui.services.placement import (
     Assignments,
     PlacementLimits,
     Wanted,
-    diff,
     place,
 )
 

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.market.ticks import Mode
+from tickertui.services.assignments import Integers
 from tickertui.services.day_contracts import DayContracts
 from tickertui.services.expansion import Expansion, RuleState
-from tickertui.services.placement import NO_PIN, Integers, Wanted
+from tickertui.services.placement import NO_PIN, Wanted
 from tickertui.services.state import RuleStatus, Unplaced
 
 SINGLE: Final = "single subscription"

@@ -42,6 +42,7 @@ _KIND_WORDS: Final = {
     InstrumentKind.INDEX: ("index", "spot"),
     InstrumentKind.EQUITY: ("eq", "equity", "share", "stock"),
 }
+_DIGITS: Final = frozenset("0123456789")
 _MONTHS: Final = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",
@@ -65,10 +66,6 @@ class SearchIndex:
         self._strike_texts = ["" if strike < 0 else f"{strike:g}" for strike in self._strikes.tolist()]
         self._symbols = [symbol.lower() for symbol in table.symbols]
         self._name_words = [frozenset(name.split()) for name in self._names]
-        self._spaced: dict[str, list[int]] = {}
-        for row, symbol in enumerate(self._symbols):
-            if " " in symbol:
-                self._spaced.setdefault(symbol, []).append(row)
         self._tie = self._ties()
 
     def _ties(self) -> NDArray[np.int64]:
@@ -105,7 +102,8 @@ class SearchIndex:
         marks = self._mark_all(typed, near=False)
         if not marks.any():
             marks = self._mark_all(typed, near=True)
-        marks[self._spaced.get(" ".join(typed), [])] += len(typed)
+        whole = " ".join(typed)
+        marks[[row for row, symbol in enumerate(self._symbols) if symbol == whole]] += len(typed)
         rows = np.flatnonzero(marks)
         if len(rows) > limit:
             rows = rows[_largest(marks[rows], self._tie[rows], limit)]
@@ -138,7 +136,7 @@ class SearchIndex:
 
     def _mark(self, word: str, *, near: bool) -> Marks:
         """Mark the contracts for one word: the best of what it may mean."""
-        if word[:1].isdigit():
+        if word[:1] in _DIGITS:
             expiries = self._mark_expiries(lambda expiry: _mark_number(word, expiry))
             names = np.array([_BEGUN if word in words else 0.0 for words in self._name_words], dtype=np.float32)
             strikes = self._mark_strikes(word, near=near)

@@ -17,6 +17,7 @@ import numpy as np
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord
 from tickertui.market.ticks import Mode
+from tickertui.services.assignments import Integers
 from tickertui.services.day_contracts import DayContracts
 from tickertui.services.desired_plan import (
     SINGLE,
@@ -29,7 +30,6 @@ from tickertui.services.desired_plan import (
     spot_priority,
 )
 from tickertui.services.expansion import Expansion, FollowSettings, RuleState, expand, moved_strikes
-from tickertui.services.placement import Integers
 from tickertui.services.state import RuleStatus, Unplaced
 
 NOT_LOADED: Final = "today's contracts are not loaded yet; it stays as it is"

@@ -15,9 +15,9 @@ import numpy as np
 
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
 from tickertui.market.ticks import Mode
+from tickertui.services.assignments import NO_CONNECTION, Assignments, Integers, PlanDiff
 from tickertui.services.day_contracts import DayContracts
 from tickertui.services.desired_plan import SINGLES, DesiredPlan
-from tickertui.services.placement import NO_CONNECTION, Assignments, Integers, PlanDiff
 from tickertui.services.state import PlanLine
 
 NO_SOCKET: Final = "no account (mock only)"

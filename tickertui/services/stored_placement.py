@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.market.subscriptions import Assignment
+from tickertui.services.assignments import NO_CONNECTION, AccountSlots, Assignments, Integers
 from tickertui.services.desired_plan import DesiredPlan
-from tickertui.services.placement import NO_CONNECTION, AccountSlots, Assignments, Integers
 from tickertui.store.protocol import PlanChanges
 
 

@@ -21,21 +21,20 @@ import numpy as np
 
 from tickertui.market.clock import Clock
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord
-from tickertui.services.day_contracts import DayContracts
-from tickertui.services.desired_plan import DesiredPlan, merge
-from tickertui.services.expansion import FollowSettings, moved_strikes
-from tickertui.services.placement import (
+from tickertui.services.assignments import (
     MODES,
     NO_CONNECTION,
     AccountSlots,
     Assignments,
     Distribution,
     Integers,
-    PlacementLimits,
     PlanDiff,
     diff,
-    place,
 )
+from tickertui.services.day_contracts import DayContracts
+from tickertui.services.desired_plan import DesiredPlan, merge
+from tickertui.services.expansion import FollowSettings, moved_strikes
+from tickertui.services.placement import PlacementLimits, place
 from tickertui.services.plan_builder import ExpandedRule, PlanBuilder, PlanInputs
 from tickertui.services.plan_lines import lines_of, order_of
 from tickertui.services.state import ReloadPlan, RuleCost, RuleStatus, Unplaced, WatchedInstrument
@@ -418,8 +417,8 @@ class SubscriptionReconciler:
         source = builder.expand_rule(rule)
         asked = () if self._desired is None else self._desired.sources
         sources = [one for one in asked if one.rule_id != rule.rule_id]
-        before = place(merge(sources).wanted, self._slots, self._assignments, self._limits)
-        after = place(merge([*sources, source]).wanted, self._slots, self._assignments, self._limits)
+        before = self._assignments
+        after = place(merge([*sources, source]).wanted, self._slots, before, self._limits)
         new = np.setdiff1d(source.tokens, np.concatenate([source.tokens[:0], *(one.tokens for one in asked)]))
         requests = self._backfill_requests(new.tolist())
         keys = max(1, len(self._slots))
