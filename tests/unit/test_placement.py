@@ -22,7 +22,7 @@ from tickertui.services.placement import (
 )
 
 Z1, Z2, Z3 = AccountSlots("Z1", 0), AccountSlots("Z2", 3), AccountSlots("Z3", 6)
-TINY = PlacementLimits(per_socket=4, sockets=3, comfortable=2, slack=0)
+TINY = PlacementLimits(per_socket=4, comfortable=2, slack=0)
 
 
 def wanted(
@@ -233,7 +233,7 @@ def test_labels_and_lookups() -> None:
     assert plan.load_of("Z9") == 0
 
 
-@pytest.mark.parametrize("nonsense", [{"per_socket": 0}, {"sockets": 0}, {"slack": -1}])
+@pytest.mark.parametrize("nonsense", [{"per_socket": 0}, {"comfortable": 0}, {"slack": -1}])
 def test_impossible_limits_are_refused(nonsense: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least one"):
         PlacementLimits(**nonsense)  # type: ignore[arg-type]

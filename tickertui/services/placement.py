@@ -32,11 +32,12 @@ from tickertui.services.assignments import (
     Integers,
     PlanDiff,
     common_rows,
+    diff,
 )
 
 __all__ = [
     "NO_CONNECTION", "NO_PIN", "AccountSlots", "Assignments", "Distribution", "PlacementLimits", "PlanDiff", "Wanted",
-    "place",
+    "diff", "place",
 ]  # fmt: skip
 
 NO_PIN: Final = -1
@@ -49,21 +50,19 @@ class PlacementLimits:
 
     Attributes:
         per_socket: Instruments the broker allows on one socket (Kite Connect v3: 3,000).
-        sockets: Sockets the broker allows one key (3).
         comfortable: Instruments on a socket before the next one is opened.
         slack: Instruments by which that may be exceeded rather than split a group.
         spill_pinned: Whether an instrument that is pinned to an account that cannot be used goes elsewhere meanwhile.
     """
 
     per_socket: int = 3000
-    sockets: int = 3
     comfortable: int = 1000
     slack: int = 100
     spill_pinned: bool = False
 
     def __post_init__(self) -> None:
-        if min(self.per_socket, self.sockets, self.comfortable) < 1 or self.slack < 0:
-            raise ValueError(f"a socket takes at least one instrument and an account has at least one socket: {self}")
+        if min(self.per_socket, self.comfortable) < 1 or self.slack < 0:
+            raise ValueError(f"a socket takes at least one instrument: {self}")
 
     @property
     def soft(self) -> int:
