@@ -57,6 +57,7 @@ from tickertui.store.protocol import Store
 
 if TYPE_CHECKING:
     from tickertui.kite.client import KiteClient
+    from tickertui.kite.transport import WebSocketTransport
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _MODES: Final = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
@@ -309,10 +310,16 @@ class Engine:
         )
 
     def _socket_factory(self, orchestrator: SessionOrchestrator) -> SocketFactory:
+        transport: WebSocketTransport | None = None
+
         def make(account_id: str, connection: int, sink: SocketSink) -> Socket:
             from tickertui.kite.stream import KiteStream
             from tickertui.kite.stream_types import StreamTiming
+            from tickertui.kite.transport import WebSocketTransport
 
+            # One for all: the certificate authorities are loaded once.
+            nonlocal transport
+            transport = transport or WebSocketTransport()
             timing = StreamTiming(silence=self._settings.feed.silence_seconds)
             return KiteStream(
                 connection,
@@ -323,6 +330,7 @@ class Engine:
                 clock=self._clock,
                 random=self._random,
                 timing=timing,
+                transport=transport,
             )
 
         return make

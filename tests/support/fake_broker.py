@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tickertui.kite.login import LoginError
 from tickertui.kite.secrets import Secret
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.instruments import Instrument, InstrumentTable
@@ -32,14 +33,20 @@ class FakeStoredToken:
 
 @dataclass
 class FakeTokens:
-    """A token store in memory."""
+    """A token store in memory; some of it may not be readable, and it may be full."""
 
     tokens: dict[str, FakeStoredToken] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    full: str | None = None
 
     def load(self, account: str) -> FakeStoredToken | None:
+        if account in self.unreadable:
+            raise LoginError(self.unreadable[account])
         return self.tokens.get(account)
 
     def save(self, account: str, token: Secret, user_id: str, at: datetime) -> None:
+        if self.full is not None:
+            raise LoginError(self.full)
         self.tokens[account] = FakeStoredToken(token, user_id, at)
 
 

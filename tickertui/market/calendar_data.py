@@ -189,12 +189,12 @@ def _merge_scalars(data: CalendarData, root: _Entry) -> None:
 def _merge_hours(data: CalendarData, entry: _Entry) -> None:
     entry.allow("segments", "from", "pre_open", "open", "cas", "closing", "close", "evening", "steps")
     hours = Hours(
-        pre_open=entry.time("pre_open"),
+        pre_open=entry.time_of_day("pre_open"),
         open=entry.required_time("open"),
-        cas=entry.time("cas"),
-        closing=entry.time("closing"),
+        cas=entry.time_of_day("cas"),
+        closing=entry.time_of_day("closing"),
         close=entry.required_time("close"),
-        evening=entry.time("evening"),
+        evening=entry.time_of_day("evening"),
         steps=entry.steps(),
     )
     edges = [edge for edge in (hours.pre_open, hours.open, hours.cas, hours.closing, hours.close) if edge is not None]
@@ -225,9 +225,9 @@ def _special(entry: _Entry) -> Special:
     special = Special(
         name=entry.text("name"),
         usual=entry.flag("usual"),
-        pre_open=entry.time("pre_open"),
-        open=entry.time("open"),
-        close=entry.time("close"),
+        pre_open=entry.time_of_day("pre_open"),
+        open=entry.time_of_day("open"),
+        close=entry.time_of_day("close"),
     )
     if special.usual and (special.open or special.close or special.pre_open):
         raise entry.error("usual", "a session with usual hours has no times of its own; remove usual or the times")
@@ -286,7 +286,7 @@ class _Entry:
             raise self.error(key, f"must be a date without quotes, for instance 2026-11-08{self._got(value)}")
         return value
 
-    def time(self, key: str) -> time | None:
+    def time_of_day(self, key: str) -> time | None:
         """Return a time of day, None where the key is absent."""
         value = self.table.get(key)
         if value is not None and not isinstance(value, time):
@@ -295,7 +295,7 @@ class _Entry:
 
     def required_time(self, key: str) -> time:
         """Return a required time of day."""
-        value = self.time(key)
+        value = self.time_of_day(key)
         if value is None:
             raise self.error(key, "is missing; add a time, for instance 09:15:00")
         return value

@@ -108,9 +108,8 @@ def build_layout(
     names, name_ids = _name_ids([table.names[contract] for contract in contracts.tolist()])
     expiries, strikes = table.expiries[contracts], table.strikes[contracts]
     order = np.lexsort((table.kinds[contracts], strikes, expiries, name_ids))
-    rows, contracts, name_ids, expiries, strikes = (
-        column[order] for column in (rows, contracts, name_ids, expiries, strikes)
-    )
+    rows, contracts, name_ids = rows[order], contracts[order], name_ids[order]
+    expiries, strikes = expiries[order], strikes[order]
     is_call = table.kinds[contracts] == InstrumentKind.CALL
     starts, lengths = _runs(name_ids, expiries)
     slice_of = np.repeat(np.arange(len(starts), dtype=np.intp), lengths)
