@@ -72,6 +72,7 @@ class Driven:
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
+        await self.pilot.pause()
 
     async def write(self, text: str) -> None:
         await self.press(*("space" if letter == " " else letter for letter in text))
@@ -88,6 +89,7 @@ class Driven:
 
     async def back_to_main(self) -> None:
         await wait_until(lambda: self.screen is self.main, "the main screen on top")
+        await self.pilot.pause()
 
     def text(self) -> list[str]:
         """The lines of the screen on top."""

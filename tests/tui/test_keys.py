@@ -94,7 +94,7 @@ async def test_jump_goes_where_the_letter_points_and_escape_stays() -> None:
         await run.press(letters["08 Dec"])
         await run.back_to_main()
         run.main.frame()
-        assert run.chain.expiry == date(2026, 12, 8)
+        await wait_until(lambda: run.chain.expiry == date(2026, 12, 8), "8 December")
         await press(run, "show-subscriptions", "jump")
         assert isinstance(run.screen, JumpScreen)
         letters = {target.name: letter for letter, target in run.screen.targets.items()}
@@ -111,6 +111,7 @@ async def test_help_lists_the_keys_of_the_pane() -> None:
             text = "\n".join(item.text for item in run.rows.rows)
             assert sentence in text
             assert "Go back; never quits." in text
+            assert ("STALE behind a price" in text) is (pane == "show-chain")
             await run.press("escape")
             await run.back_to_main()
 
@@ -364,7 +365,7 @@ async def test_how_rows_look() -> None:
         await run.until(ColumnsScreen)
         await run.press("j", "space", "h", "enter")
         await run.back_to_main()
-        assert grid.preset.name == "own"
+        await wait_until(lambda: grid.preset.name == "own", "the own preset")
         assert "oi" not in grid.preset.columns
 
 
@@ -379,7 +380,8 @@ async def test_views_come_in_a_ring_and_by_expiry_follows_strike_and_cursor() ->
         await press(run, "next-view")
         assert run.text()[1].startswith(" NIFTY 24,350 by expiry")
         assert [item.key for item in run.rows.rows if item.key][:2] == ["expiry:2026-11-23", "expiry:2026-12-01"]
-        await run.press("down", "right")
+        assert run.rows.cursor_key == "expiry:2026-12-01", "the chain's own expiry"
+        await run.press("right")
         assert run.text()[1].startswith(" NIFTY 24,400 by expiry")
         assert run.chain.leg is not None
         assert run.chain.leg.strike == 24_400
@@ -406,12 +408,12 @@ async def test_which_chain_is_shown() -> None:
         await run.write("29 dec")
         await run.press("enter")
         await run.back_to_main()
-        assert run.chain.expiry == date(2026, 12, 29)
+        await wait_until(lambda: run.chain.expiry == date(2026, 12, 29), "29 December")
         await press(run, "pick-underlying")
         await run.write("sen")
         await run.press("enter")
         await run.back_to_main()
-        assert run.chain.underlying == "SENSEX"
+        await wait_until(lambda: run.chain.underlying == "SENSEX", "SENSEX")
         await press(run, "last-underlying")
         assert run.chain.underlying == "NIFTY"
         await press(run, "find")
@@ -419,8 +421,20 @@ async def test_which_chain_is_shown() -> None:
         await run.press("enter")
         await run.back_to_main()
         run.main.frame()
-        assert run.chain.expiry == date(2026, 12, 1)
+        await wait_until(lambda: run.chain.expiry == date(2026, 12, 1), "1 December")
         assert (run.grid.cursor.strike, run.grid.cursor.side) == (24_000, Side.PUT)
+
+
+async def test_an_empty_chain_keeps_its_keys() -> None:
+    """The rows are hidden behind a notice; the keys that the notice names must work all the same."""
+    async with driven(Situation.EMPTY, size=(80, 24)) as run:
+        assert any("u  other underlying" in line for line in run.text())
+        await press(run, "pick-underlying")
+        await run.until(PickerScreen)
+        await run.press("escape")
+        await run.back_to_main()
+        await press(run, "show-subscriptions", "show-chain", "pick-expiry")
+        await run.until(PickerScreen)
 
 
 @covers("why", "depth", "leg")
@@ -645,7 +659,7 @@ async def test_the_column_editor_orders_columns() -> None:
         await run.until(ColumnsScreen)
         await run.press("down", "right", "enter")
         await run.back_to_main()
-        assert run.grid.preset.columns[:3] == ("bar", "oi_change", "oi")
+        await wait_until(lambda: run.grid.preset.columns[:3] == ("bar", "oi_change", "oi"), "OI behind its change")
 
 
 async def test_a_rule_that_cannot_be_read_says_what_was_expected() -> None:

@@ -46,7 +46,7 @@ _HEADER_INDICES = {"BANKNIFTY": "BANKNIFTY", "SENSEX": "SENSEX", "INDIA VIX": "V
 """Indices that the header line shows beside the underlying, and what it calls them."""
 
 
-class ChainPane(Vertical):
+class ChainPane(Vertical, can_focus=True):
     """One chain.
 
     Args:
@@ -97,6 +97,7 @@ class ChainPane(Vertical):
         self._legs = LegViews(self, backend, options.convention)
         self._term: TermReader | None = None
         self._filtered = False
+        self._empty = False
         self._chosen_expiry: date | None = None
         self._runtime: RuntimeState | None = None
         self._painted_ns = 0
@@ -144,6 +145,9 @@ class ChainPane(Vertical):
         """Give the keys to the rows."""
         if self._term is not None:
             self.query_one("#by-expiry", RowList).focus()
+        elif self._empty:
+            # The rows are hidden behind a notice, and what is hidden has no keys; the notice names some.
+            self.focus()
         else:
             self.grid.focus()
 
@@ -234,7 +238,14 @@ class ChainPane(Vertical):
             self.view.show(reader.read())
             self._measure(reader.chain)
         self._show_term()
-        self.view.show_notice(self._notice())
+        self._show_notice(self._notice())
+
+    def _show_notice(self, text: str) -> None:
+        self.view.show_notice(text)
+        if bool(text) is not self._empty:
+            self._empty = bool(text)
+            if self.display:
+                self.take_focus()
 
     def _measure(self, chain: OptionChain) -> None:
         """Note how long ticks of the rows in sight took from their receipt to this frame."""

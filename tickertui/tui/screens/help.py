@@ -33,3 +33,26 @@ def help_rows(contexts: Iterable[Context], keys: Mapping[str, str]) -> Iterator[
             shown = " ".join(key_display(key.strip()) for key in keys.get(action.id, action.keys).split(","))
             asks = "  asks first" if action.asks else ""
             yield row(f"action:{action.id}", Span(f" {shown:<12}", "strong"), action.tooltip, Span(asks, "warn"))
+        if context is Context.CHAIN:
+            yield from _mark_rows()
+
+
+_MARKS = (
+    ("▲ ▼ ·", "the last price rose, fell, or has not changed for ten seconds"),
+    ("14s", "behind a price: its age, from two seconds on"),
+    ("~", "STALE behind a price: its socket is silent; MOCK before it: synthetic, not an exchange price"),
+    ("'", "SNAP: a REST answer, or the packet that the broker had cached"),
+    ("=", "CAS: the index stands still during its closing auction"),
+    ("!", "ERROR: the broker refuses it"),
+    ("—", "missing: nothing has come, or it cannot be computed"),
+    ("▶ ◀", "the strike at the money"),
+    ("*  !", "behind an expiry: moved by a holiday; expires today"),
+)
+
+
+def _mark_rows() -> Iterator[Row]:
+    """What stands beside the numbers of the chain."""
+    yield heading("")
+    yield heading(" Marks of the chain")
+    for mark, meaning in _MARKS:
+        yield row(f"mark:{mark}", Span(f" {mark:<12}", "strong"), meaning)
