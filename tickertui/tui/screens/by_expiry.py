@@ -16,7 +16,7 @@ from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.format import Units
 from tickertui.tui.frames import ChainFrame, ExpiryMark, Field
 from tickertui.tui.states import DataState
-from tickertui.tui.widgets.row_list import Row, Span, row
+from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 _ARROWS = {1: "▲", -1: "▼", 0: "·"}
 _ROLES = {DataState.MOCK: "mock", DataState.STALE: "quiet", DataState.SNAP: "warn", DataState.ERROR: "error"}
@@ -55,6 +55,7 @@ class TermReader:
     """
 
     def __init__(self, backend: Backend, underlying: str, marks: Sequence[ExpiryMark], strike: float) -> None:
+        self.underlying = underlying
         self.strike = strike
         self.marks = tuple(marks)
         chains = [backend.chain(underlying, mark.expiry) for mark in marks]
@@ -78,6 +79,46 @@ class TermReader:
         """Return the token of a leg, -1 where the expiry does not have the strike."""
         place = next((at for at, mark in enumerate(self.marks) if mark.expiry == expiry), None)
         return -1 if place is None else int(self._reader.chain.tokens[place, side])
+
+
+class ByExpiry(RowList):
+    """The list of expiries; closed until it is opened for a strike.
+
+    Args:
+        backend: The program behind it.
+        id: As for every widget.
+    """
+
+    def __init__(self, backend: Backend, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._backend = backend
+        self._term: TermReader | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is shown instead of the rows."""
+        return self._term is not None
+
+    def open(self, underlying: str, marks: Sequence[ExpiryMark], strike: float) -> None:
+        """Show a strike of an underlying; the same one costs nothing."""
+        term = self._term
+        if term is None or (term.underlying, term.strike, term.marks) != (underlying, strike, tuple(marks)):
+            self._term = TermReader(self._backend, underlying, marks, strike)
+
+    def close(self) -> None:
+        """Give the rows back."""
+        self._term = None
+
+    def show(self, around: ChainContext, units: Units, spot: float) -> None:
+        """Show the term as the board holds it now."""
+        if self._term is not None:
+            look = TermLook(self.size.width, units, self._term.lot_size, spot)
+            self.set_rows(list(term_rows(self._term.read(around), self._term, look)))
+
+    def token(self, side: int) -> int:
+        """Return the token of the leg under the cursor, -1 when there is none."""
+        expiry = self.cursor_key.partition(":")[2]
+        return self._term.token(date.fromisoformat(expiry), side) if self._term is not None and expiry else -1
 
 
 def _tokens_at(chain: ChainRows | None, strike: float) -> tuple[int, int]:

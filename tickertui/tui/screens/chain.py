@@ -16,9 +16,9 @@ from textual.message import Message
 
 from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import Instrument, InstrumentKind
-from tickertui.services.state import AccountState, RuntimeState
+from tickertui.services.state import RuntimeState
 from tickertui.tui import format as fmt
-from tickertui.tui.actions import Context, bindings_of, hint, key_name
+from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.chain_reader import ChainContext, ChainReader, HeaderQuote
 from tickertui.tui.columns import PRESETS, Preset, View, user_preset
@@ -27,8 +27,9 @@ from tickertui.tui.frames import ChainFrame, ExpiryMark
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.row_filters import FILTERS
-from tickertui.tui.screens.by_expiry import TermLook, TermReader, term_rows
+from tickertui.tui.screens.by_expiry import ByExpiry
 from tickertui.tui.screens.columns import ColumnsScreen
+from tickertui.tui.screens.empty_chain import empty_chain_text
 from tickertui.tui.screens.jump import JumpTarget
 from tickertui.tui.screens.leg import name_of
 from tickertui.tui.screens.leg_views import LegViews
@@ -95,7 +96,6 @@ class ChainPane(Vertical, can_focus=True):
         self._around = ChainContext(convention=options.convention, reference=options.reference)
         self._presets: dict[str, Preset] = {**PRESETS, **_own_presets(options)}
         self._legs = LegViews(self, backend, options.convention)
-        self._term: TermReader | None = None
         self._filtered = False
         self._empty = False
         self._chosen_expiry: date | None = None
@@ -107,7 +107,7 @@ class ChainPane(Vertical, can_focus=True):
         """Header, strip, grid and totals as one view."""
         preset = self._presets.get(self._options.preset, PRESETS["oi"])
         yield ChainView(preset=preset, glyphs=fmt.ASCII if self._options.ascii_glyphs else fmt.UNICODE)
-        yield RowList(id="by-expiry")
+        yield ByExpiry(self._backend, id="by-expiry")
 
     def on_mount(self) -> None:
         """Take over the options that the grid is not built with."""
@@ -124,6 +124,11 @@ class ChainPane(Vertical, can_focus=True):
     def grid(self) -> ChainGrid:
         """The rows."""
         return self.view.grid
+
+    @property
+    def term(self) -> ByExpiry:
+        """The view by expiry."""
+        return self.query_one(ByExpiry)
 
     @property
     def current_frame(self) -> ChainFrame | None:
@@ -143,8 +148,8 @@ class ChainPane(Vertical, can_focus=True):
 
     def take_focus(self) -> None:
         """Give the keys to the rows."""
-        if self._term is not None:
-            self.query_one("#by-expiry", RowList).focus()
+        if self.term.is_open:
+            self.term.focus()
         elif self._empty:
             # The rows are hidden behind a notice, and what is hidden has no keys; the notice names some.
             self.focus()
@@ -262,23 +267,7 @@ class ChainPane(Vertical, can_focus=True):
         """What to say in the middle of an empty chain; empty when there is a chain."""
         if self._reader is not None and self.current_frame is not None and self.current_frame.legs:
             return ""
-        keys = self._options.keymap
-        accounts = self._runtime.accounts if self._runtime is not None else ()
-        refused = [account.account_id for account in accounts if account.state is AccountState.AUTH_EXPIRED]
-        day = self._backend.instruments_day()
-        other = ("pick-underlying", "other underlying")
-        if day is None:
-            why = f"\n\n{' '.join(refused)} needs a login: {key_name('login', keys)}" if refused else ""
-            return f"No instruments yet: the day's list of contracts has not been loaded.{why}"
-        if not self.expiries:
-            return f"There are no options on {self._wanted} in the list of {day:%d %b %Y}.\n\n{hint(keys, other)}"
-        subscribe = f"{key_name('show-subscriptions', keys)} {key_name('new-rule', keys)}  subscribe it, its cost first"
-        if self._runtime is None or not self._runtime.instruments:
-            return f"Nothing is subscribed yet.\n\n{subscribe}    {hint(keys, other)}"
-        shown = f"{self._wanted} {self.expiry:%d %b}" if self.expiry else self._wanted
-        contracts = self._backend.chain(self._wanted, self.expiry) if self.expiry else None
-        listed = f"\nThe list of {day:%d %b %Y} has {len(contracts.strikes)} strikes of it." if contracts else ""
-        return f"Nothing in your subscriptions asks for {shown} yet.{listed}\n\n{subscribe}    {hint(keys, other)}"
+        return empty_chain_text(self._backend, self._runtime, self._wanted, self.expiry, self._options.keymap)
 
     # ------------------------------------------------------------------ which chain
 
@@ -377,27 +366,27 @@ class ChainPane(Vertical, can_focus=True):
 
     def action_cursor(self, rows: int, columns: int) -> None:
         """Move the cursor; in the view by expiry, left and right go to the neighbouring strikes."""
-        if self._term is None:
+        if not self.term.is_open:
             self.grid.move_cursor(rows=rows, columns=columns)
         elif columns:
             self.grid.move_cursor(rows=columns)
             self._show_term()
         else:
-            self.query_one("#by-expiry", RowList).move(rows)
+            self.term.move(rows)
 
     def action_page(self, pages: int) -> None:
         """Move by pages."""
-        if self._term is None:
+        if not self.term.is_open:
             self.grid.page(pages)
         else:
-            self.query_one("#by-expiry", RowList).page(pages)
+            self.term.page(pages)
 
     def action_edge(self, direction: int) -> None:
         """Go to the first or last strike, or expiry."""
-        if self._term is None:
+        if not self.term.is_open:
             self.grid.to_end(last=direction > 0)
         else:
-            self.query_one("#by-expiry", RowList).edge(direction)
+            self.term.edge(direction)
 
     def action_to_atm(self) -> None:
         """Go to the money."""
@@ -431,48 +420,43 @@ class ChainPane(Vertical, can_focus=True):
 
     def action_next_view(self) -> None:
         """Switch the view: both sides, one side, straddle, by expiry."""
-        if self._term is not None:
+        if self.term.is_open:
             self._close_term()
-            self.grid.set_view(View.CHAIN)
         elif self.grid.view is View.STRADDLE:
             self._open_term()
         else:
             self.grid.set_view(self.grid.view.next)
-        self._say(f"view: {'by expiry' if self._term is not None else self.grid.view}")
+        self._say(f"view: {'by expiry' if self.term.is_open else self.grid.view}")
 
     # ------------------------------------------------------------------ by expiry
 
     def _open_term(self) -> None:
         leg = self.grid.leg
         if leg is not None and self.expiries:
-            self._term = TermReader(self._backend, self._wanted, self.expiries, leg.strike)
+            self.term.open(self._wanted, self.expiries, leg.strike)
             self.add_class("-by-expiry")
             self._show_term()
             if self.expiry is not None:
-                self.query_one("#by-expiry", RowList).goto(f"expiry:{self.expiry.isoformat()}")
+                self.term.goto(f"expiry:{self.expiry.isoformat()}")
             self.take_focus()
 
     def _close_term(self) -> None:
-        self._term = None
+        self.term.close()
         self.remove_class("-by-expiry")
+        self.grid.set_view(View.CHAIN)
         self.take_focus()
 
     def _show_term(self) -> None:
         """Renew the view by expiry, when it is open: for the strike under the cursor."""
         frame, leg = self.current_frame, self.grid.leg
-        if self._term is None or frame is None or leg is None:
-            return
-        if self._term.strike != leg.strike or self._term.marks != self.expiries:
-            self._term = TermReader(self._backend, self._wanted, self.expiries, leg.strike)
-        width, units = self.size.width, self.grid.units
-        look = TermLook(width, units, self._term.lot_size, frame.summary.reference.price)
-        self.query_one("#by-expiry", RowList).set_rows(list(term_rows(self._term.read(self._around), self._term, look)))
+        if self.term.is_open and frame is not None and leg is not None:
+            self.term.open(self._wanted, self.expiries, leg.strike)
+            self.term.show(self._around, self.grid.units, frame.summary.reference.price)
 
     def on_row_list_chosen(self, message: RowList.Chosen) -> None:
         """Show the chain of the expiry that was chosen."""
         message.stop()
         self._close_term()
-        self.grid.set_view(View.CHAIN)
         self.select(self._wanted, date.fromisoformat(message.key.partition(":")[2]))
 
     def action_next_bar(self) -> None:
@@ -518,9 +502,8 @@ class ChainPane(Vertical, can_focus=True):
 
     def back(self) -> bool:
         """Undo a narrowing: the view by expiry, else filter and sort; tell whether there was any."""
-        if self._term is not None:
+        if self.term.is_open:
             self._close_term()
-            self.grid.set_view(View.CHAIN)
             return True
         narrowed = self._filtered or self.grid.sort is not None
         if narrowed:
@@ -535,11 +518,9 @@ class ChainPane(Vertical, can_focus=True):
     def leg(self) -> Leg | None:
         """The leg under the cursor, also in the view by expiry."""
         leg = self.grid.leg
-        if leg is None or self._term is None:
+        if leg is None or not self.term.is_open:
             return leg
-        key = self.query_one("#by-expiry", RowList).cursor_key.partition(":")[2]
-        token = self._term.token(date.fromisoformat(key), leg.side) if key else -1
-        return Leg(token, leg.strike, leg.side, "ltp", leg.row)
+        return Leg(self.term.token(leg.side), leg.strike, leg.side, "ltp", leg.row)
 
     @property
     def instrument(self) -> Instrument | None:
@@ -557,8 +538,8 @@ class ChainPane(Vertical, can_focus=True):
 
     def action_leg(self) -> None:
         """Open the leg's day; in the view by expiry, that expiry's chain."""
-        if self._term is not None:
-            self.query_one("#by-expiry", RowList).choose()
+        if self.term.is_open:
+            self.term.choose()
         else:
             self._legs.show("day")
 
