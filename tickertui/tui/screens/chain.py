@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
 from textual.geometry import Offset
-from textual.message import Message
 
 from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import Instrument, InstrumentKind
@@ -21,14 +17,13 @@ from tickertui.tui import format as fmt
 from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.chain_reader import ChainContext, ChainReader, HeaderQuote
-from tickertui.tui.columns import PRESETS, Preset, View, user_preset
+from tickertui.tui.columns import View
 from tickertui.tui.format import Units
 from tickertui.tui.frames import ChainFrame, ExpiryMark
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.options import ScreenOptions
-from tickertui.tui.row_filters import FILTERS
 from tickertui.tui.screens.by_expiry import ByExpiry
-from tickertui.tui.screens.columns import ColumnsScreen
+from tickertui.tui.screens.chain_looks import ChainLooks
 from tickertui.tui.screens.empty_chain import empty_chain_text
 from tickertui.tui.screens.jump import JumpTarget
 from tickertui.tui.screens.leg import name_of
@@ -47,7 +42,7 @@ _HEADER_INDICES = {"BANKNIFTY": "BANKNIFTY", "SENSEX": "SENSEX", "INDIA VIX": "V
 """Indices that the header line shows beside the underlying, and what it calls them."""
 
 
-class ChainPane(Vertical, can_focus=True):
+class ChainPane(ChainLooks, can_focus=True):
     """One chain.
 
     Args:
@@ -68,23 +63,10 @@ class ChainPane(Vertical, can_focus=True):
     }
     """
 
-    @dataclass
-    class Said(Message):
-        """A key has changed the look in a way that the rows alone do not tell.
-
-        Attributes:
-            text: A few words for the status bar.
-        """
-
-        text: str
-
-    def _say(self, text: str) -> None:
-        self.post_message(self.Said(text))
-
     def __init__(
         self, backend: Backend, options: ScreenOptions, latency: LatencyMeter, *, id: str | None = None
     ) -> None:
-        super().__init__(id=id)
+        super().__init__(options, id=id)
         self._backend = backend
         self._options = options
         self._latency = latency
@@ -94,9 +76,7 @@ class ChainPane(Vertical, can_focus=True):
         self._next: ChainReader | None = None
         self._switched_ns = 0
         self._around = ChainContext(convention=options.convention, reference=options.reference)
-        self._presets: dict[str, Preset] = {**PRESETS, **_own_presets(options)}
         self._legs = LegViews(self, backend, options.convention)
-        self._filtered = False
         self._empty = False
         self._chosen_expiry: date | None = None
         self._runtime: RuntimeState | None = None
@@ -105,8 +85,7 @@ class ChainPane(Vertical, can_focus=True):
 
     def compose(self) -> ComposeResult:
         """Header, strip, grid and totals as one view."""
-        preset = self._presets.get(self._options.preset, PRESETS["oi"])
-        yield ChainView(preset=preset, glyphs=fmt.ASCII if self._options.ascii_glyphs else fmt.UNICODE)
+        yield ChainView(preset=self.first_preset, glyphs=fmt.ASCII if self._options.ascii_glyphs else fmt.UNICODE)
         yield ByExpiry(self._backend, id="by-expiry")
 
     def on_mount(self) -> None:
@@ -119,11 +98,6 @@ class ChainPane(Vertical, can_focus=True):
     def view(self) -> ChainView:
         """The widgets."""
         return self.query_one(ChainView)
-
-    @property
-    def grid(self) -> ChainGrid:
-        """The rows."""
-        return self.view.grid
 
     @property
     def term(self) -> ByExpiry:
@@ -320,9 +294,6 @@ class ChainPane(Vertical, can_focus=True):
         today = "  expires today" if mark.is_today else ""
         return f"{mark.letter} {mark.expiry:%d %b %Y}  {mark.days:>3}d  {strikes}{today}"
 
-    def _ask(self, picker: PickerScreen, take: Callable[[str], None]) -> None:
-        self.app.push_screen(picker, lambda chosen: take(chosen) if chosen else None)
-
     def action_find(self) -> None:
         """Find a strike, symbol or expiry."""
 
@@ -388,36 +359,6 @@ class ChainPane(Vertical, can_focus=True):
         else:
             self.term.edge(direction)
 
-    def action_to_atm(self) -> None:
-        """Go to the money."""
-        self.grid.to_atm()
-
-    def action_auto_centre(self) -> None:
-        """Follow the money, or not."""
-        self.grid.set_auto_centre(not self.grid.auto_centre)
-        self._say(f"auto-centre {'on' if self.grid.auto_centre else 'off'}")
-
-    def action_strike_range(self, steps: int) -> None:
-        """Show more or fewer strikes."""
-        self.grid.widen_range(steps)
-
-    def action_next_columns(self) -> None:
-        """Switch the column preset."""
-        names = list(self._presets)
-        place = names.index(self.grid.preset.name) if self.grid.preset.name in names else -1
-        self.grid.set_preset(self._presets[names[(place + 1) % len(names)]])
-        self._say(f"columns: {self.grid.preset.name}")
-
-    def action_edit_columns(self) -> None:
-        """Choose the columns of an own preset."""
-
-        def take(names: tuple[str, ...] | None) -> None:
-            if names:
-                self._presets["own"] = user_preset("own", names)
-                self.grid.set_preset(self._presets["own"])
-
-        self.app.push_screen(ColumnsScreen(self.grid.preset.columns), take)
-
     def action_next_view(self) -> None:
         """Switch the view: both sides, one side, straddle, by expiry."""
         if self.term.is_open:
@@ -459,40 +400,6 @@ class ChainPane(Vertical, can_focus=True):
         self._close_term()
         self.select(self._wanted, date.fromisoformat(message.key.partition(":")[2]))
 
-    def action_next_bar(self) -> None:
-        """Switch what the bars mean."""
-        self.grid.set_bars(self.grid.bars.next)
-        self._say(f"bars: {self.grid.bars.label}")
-
-    def action_next_units(self) -> None:
-        """Switch units."""
-        self.grid.set_units(self.grid.units.next)
-        self._say(f"units: {self.grid.units}")
-
-    def action_next_sort(self) -> None:
-        """Sort by the column under the cursor, the other way round, then by strike again."""
-        sort = self.grid.sort_by_cursor()
-        if sort is None:
-            self._say("sorted by strike")
-        else:
-            way = "largest first" if sort.descending else "smallest first"
-            self._say(f"sorted by {sort.field.name.lower()} of the {sort.side.label}, {way}")
-
-    def action_filter(self) -> None:
-        """Choose which strikes are shown."""
-        choices = [Choice(name, name, note) for name, (note, _) in FILTERS.items()]
-        self._ask(PickerScreen("Show", choices), self._filter)
-
-    def _filter(self, name: str) -> None:
-        keep = FILTERS[name][1]
-        self._filtered = keep is not None
-        self.grid.set_filter(keep)
-        self._say(f"strikes: {FILTERS[name][0]}")
-
-    def action_pin(self) -> None:
-        """Keep this strike in sight."""
-        self.grid.toggle_pin()
-
     def action_mark(self) -> None:
         """Mark now: the marked columns show what changed since."""
         if self._reader is not None:
@@ -505,12 +412,7 @@ class ChainPane(Vertical, can_focus=True):
         if self.term.is_open:
             self._close_term()
             return True
-        narrowed = self._filtered or self.grid.sort is not None
-        if narrowed:
-            self._filtered = False
-            self.grid.set_filter(None)
-            self.grid.set_sort(None)
-        return narrowed
+        return self.widen()
 
     # ------------------------------------------------------------------ one leg
 
@@ -574,8 +476,3 @@ class ChainPane(Vertical, can_focus=True):
         region = self.grid.region
         targets.append(JumpTarget(Offset(region.x + region.width // 2 - 1, region.y), "ATM", self.action_to_atm))
         return targets
-
-
-def _own_presets(options: ScreenOptions) -> dict[str, Preset]:
-    """The trader's own choices of columns from the configuration, which has checked them."""
-    return {name: user_preset(name, columns) for name, columns in options.presets.items()}

@@ -420,7 +420,7 @@ class MainScreen(Screen[None]):
         """Quit, asking while a live feed runs."""
         self.requests.quit()
 
-    def on_chain_pane_said(self, message: ChainPane.Said) -> None:
+    def on_chain_looks_said(self, message: ChainPane.Said) -> None:
         """Say it at the beginning of the status bar for a moment."""
         message.stop()
         self._said = message.text

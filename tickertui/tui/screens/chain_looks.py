@@ -1,0 +1,136 @@
+"""`ChainLooks`: the keys that change how the chain's rows look and which of them are shown; nothing else changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from textual.containers import Vertical
+from textual.message import Message
+
+from tickertui.tui.columns import PRESETS, Preset, user_preset
+from tickertui.tui.options import ScreenOptions
+from tickertui.tui.row_filters import FILTERS
+from tickertui.tui.screens.columns import ColumnsScreen
+from tickertui.tui.screens.modals import Choice, PickerScreen
+from tickertui.tui.widgets.chain_grid import ChainGrid
+from tickertui.tui.widgets.chain_view import ChainView
+
+
+class ChainLooks(Vertical):
+    """What the chain pane is built on.
+
+    Args:
+        options: How the trader wants it.
+        id: As for every widget.
+    """
+
+    @dataclass
+    class Said(Message):
+        """A key has changed the look in a way that the rows alone do not tell.
+
+        Attributes:
+            text: A few words for the status bar.
+        """
+
+        text: str
+
+    def _say(self, text: str) -> None:
+        self.post_message(self.Said(text))
+
+    def __init__(self, options: ScreenOptions, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._presets: dict[str, Preset] = {**PRESETS, **_own_presets(options)}
+        self._first_preset = options.preset
+        self._filtered = False
+
+    @property
+    def first_preset(self) -> Preset:
+        """The columns to start with."""
+        return self._presets.get(self._first_preset, PRESETS["oi"])
+
+    @property
+    def grid(self) -> ChainGrid:
+        """The rows."""
+        return self.query_one(ChainView).grid
+
+    def _ask(self, picker: PickerScreen, take: Callable[[str], None]) -> None:
+        self.app.push_screen(picker, lambda chosen: take(chosen) if chosen else None)
+
+    def widen(self) -> bool:
+        """Take filter and sort away; tell whether there was any."""
+        narrowed = self._filtered or self.grid.sort is not None
+        if narrowed:
+            self._filtered = False
+            self.grid.set_filter(None)
+            self.grid.set_sort(None)
+        return narrowed
+
+    def action_to_atm(self) -> None:
+        """Go to the money."""
+        self.grid.to_atm()
+
+    def action_auto_centre(self) -> None:
+        """Follow the money, or not."""
+        self.grid.set_auto_centre(not self.grid.auto_centre)
+        self._say(f"auto-centre {'on' if self.grid.auto_centre else 'off'}")
+
+    def action_strike_range(self, steps: int) -> None:
+        """Show more or fewer strikes."""
+        self.grid.widen_range(steps)
+
+    def action_next_columns(self) -> None:
+        """Switch the column preset."""
+        names = list(self._presets)
+        place = names.index(self.grid.preset.name) if self.grid.preset.name in names else -1
+        self.grid.set_preset(self._presets[names[(place + 1) % len(names)]])
+        self._say(f"columns: {self.grid.preset.name}")
+
+    def action_edit_columns(self) -> None:
+        """Choose the columns of an own preset."""
+
+        def take(names: tuple[str, ...] | None) -> None:
+            if names:
+                self._presets["own"] = user_preset("own", names)
+                self.grid.set_preset(self._presets["own"])
+
+        self.app.push_screen(ColumnsScreen(self.grid.preset.columns), take)
+
+    def action_next_bar(self) -> None:
+        """Switch what the bars mean."""
+        self.grid.set_bars(self.grid.bars.next)
+        self._say(f"bars: {self.grid.bars.label}")
+
+    def action_next_units(self) -> None:
+        """Switch units."""
+        self.grid.set_units(self.grid.units.next)
+        self._say(f"units: {self.grid.units}")
+
+    def action_next_sort(self) -> None:
+        """Sort by the column under the cursor, the other way round, then by strike again."""
+        sort = self.grid.sort_by_cursor()
+        if sort is None:
+            self._say("sorted by strike")
+        else:
+            way = "largest first" if sort.descending else "smallest first"
+            self._say(f"sorted by {sort.field.name.lower()} of the {sort.side.label}, {way}")
+
+    def action_filter(self) -> None:
+        """Choose which strikes are shown."""
+        choices = [Choice(name, name, note) for name, (note, _) in FILTERS.items()]
+        self._ask(PickerScreen("Show", choices), self._filter)
+
+    def _filter(self, name: str) -> None:
+        keep = FILTERS[name][1]
+        self._filtered = keep is not None
+        self.grid.set_filter(keep)
+        self._say(f"strikes: {FILTERS[name][0]}")
+
+    def action_pin(self) -> None:
+        """Keep this strike in sight."""
+        self.grid.toggle_pin()
+
+
+def _own_presets(options: ScreenOptions) -> dict[str, Preset]:
+    """The trader's own choices of columns from the configuration, which has checked them."""
+    return {name: user_preset(name, columns) for name, columns in options.presets.items()}
