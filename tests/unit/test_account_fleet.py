@@ -46,8 +46,10 @@ class FakeClaims:
         self.others: dict[str, str] = {}
         self.held: set[str] = set()
         self.failing = False
+        self.asked: list[str] = []
 
     async def claim(self, account: str) -> str | None:
+        self.asked.append(account)
         if self.failing:
             raise StoreUnavailable("the database cannot be reached")
         if account in self.others:
@@ -56,8 +58,17 @@ class FakeClaims:
         self.held.add(account)
         return None
 
+    def is_held(self, account: str) -> bool:
+        return account in self.held
+
     async def release_all(self) -> None:
         self.held.clear()
+
+    def lose(self, account: str, taken_by: str = "") -> None:
+        """The database lost this terminal, and another may have taken the account."""
+        self.held.discard(account)
+        if taken_by:
+            self.others[account] = taken_by
 
 
 class Desk:
@@ -310,6 +321,122 @@ async def test_an_account_of_another_terminal_is_read_only_here_until_that_one_e
         await fleet.check_claims()
         await wait_until(lambda: len(desk.sockets.running) == 1, "its sockets are closed")
         assert fleet.state("Z1") is AccountState.ELSEWHERE
+
+
+async def test_a_lost_claim_is_taken_again_at_once_and_the_stream_goes_on() -> None:
+    desk = Desk("Z1", "Z2")
+    async with running(desk) as fleet:
+        desk.carry({0: full(5), 3: full(5, 100)})
+        await desk.state("Z1", AccountState.LIVE)
+        desk.claims.asked.clear()
+        desk.claims.lose("Z1")
+        fleet.look_after()
+        await wait_until(lambda: desk.claims.held == {"Z1", "Z2"}, "Z1 is claimed again without the periodic look")
+        await wait_until(lambda: "Z1 is still ours: nobody took it meanwhile" in desk.texts(), "the trader is told")
+        assert any(text.startswith("Z1: the database lost this terminal") for text in desk.texts())
+        assert len(desk.sockets.made) == 2, "the sockets are the same"
+        assert desk.sockets[0].is_open
+        assert desk.sockets[0].reasons == []
+        assert fleet.state("Z1") is AccountState.LIVE
+        assert desk.reloads_due == 0
+        asked = len(desk.claims.asked)
+        await desk.look_after(60)
+        assert len(desk.claims.asked) == asked, "a claim that is held is no reason to ask"
+
+
+async def test_a_lost_claim_that_another_has_closes_the_sockets_and_comes_back_when_that_one_ends() -> None:
+    desk = Desk("Z1", "Z2")
+    async with running(desk) as fleet:
+        desk.carry({0: full(5), 3: full(5, 100)})
+        await desk.state("Z1", AccountState.LIVE)
+        await desk.state("Z2", AccountState.LIVE)
+        desk.claims.lose("Z1", taken_by="desk-2, process 4711")
+        fleet.look_after()
+        await wait_until(lambda: [one.connection for one in desk.sockets.running] == [3], "Z1's sockets are closed")
+        assert fleet.state("Z1") is AccountState.ELSEWHERE
+        assert fleet.state("Z2") is AccountState.LIVE
+        assert fleet.status({})[0].detail == "streamed by desk-2, process 4711"
+        assert "Z1 was taken over by desk-2, process 4711; read-only here" in desk.texts()
+        assert desk.reloads_due == 1
+        fleet.reconnect("Z1", "asked by the user")
+        fleet.reconnect_all("this machine was asleep")
+        await desk.look_after(10)
+        assert [one.connection for one in desk.sockets.running] == [3], "and stay closed"
+        desk.claims.others.clear()
+        await fleet.check_claims()
+        await desk.state("Z1", AccountState.LIVE)
+        assert desk.claims.held == {"Z1", "Z2"}
+        assert sorted(one.connection for one in desk.sockets.running) == [0, 3]
+        assert desk.sockets[0].subscribed == full(5)
+
+
+async def test_a_lost_claim_waits_for_the_store_and_then_obeys_its_answer() -> None:
+    desk = Desk("Z1")
+    async with running(desk) as fleet:
+        desk.carry({0: full(5)})
+        await desk.state("Z1", AccountState.LIVE)
+        desk.claims.failing = True
+        desk.claims.lose("Z1", taken_by="desk-2")
+        fleet.look_after()
+        await wait_until(lambda: desk.claims.asked == ["Z1", "Z1"], "it was asked for again")
+        await desk.look_after(60)
+        await fleet.check_claims()
+        assert fleet.state("Z1") is AccountState.LIVE, "nobody has said that another has it"
+        assert len([text for text in desk.texts() if "the database lost this terminal" in text]) == 1
+        desk.claims.failing = False
+        await fleet.check_claims()
+        await wait_until(lambda: not desk.sockets.running, "its sockets are closed")
+        assert fleet.state("Z1") is AccountState.ELSEWHERE
+
+
+async def test_after_a_sleep_the_store_is_asked_at_once_who_has_the_accounts() -> None:
+    desk = Desk("Z1")
+    async with running(desk) as fleet:
+        desk.carry({0: full(5)})
+        await desk.state("Z1", AccountState.LIVE)
+        desk.claims.others["Z1"] = "desk-2"  # and nothing has noticed: the claim still seems to be held
+        fleet.reconnect_all("this machine was asleep")
+        await wait_until(lambda: not desk.sockets.running, "its sockets are closed")
+        assert fleet.state("Z1") is AccountState.ELSEWHERE
+
+
+async def test_a_crashed_stream_whose_account_was_taken_is_not_restarted() -> None:
+    desk = Desk("Z1")
+    async with running(desk) as fleet:
+        desk.carry({0: full(5)})
+        await desk.state("Z1", AccountState.LIVE)
+        desk.sockets[0].crash(RuntimeError("broken"))
+        await wait_until(lambda: any("restarts in" in text for text in desk.texts()), "it waits for its restart")
+        desk.claims.lose("Z1", taken_by="desk-2")
+        await fleet.check_claims()
+        await wait_until(lambda: not desk.monitor.is_running("stream Z1"), "there is no restart")
+        await desk.look_after(120)
+        assert len(desk.sockets.made) == 1
+        desk.claims.others.clear()
+        await fleet.check_claims()
+        await desk.state("Z1", AccountState.LIVE)
+        assert len(desk.sockets.made) == 2
+
+
+async def test_an_account_is_not_claimed_while_our_own_sockets_of_it_are_still_closing() -> None:
+    desk = Desk("Z1")
+    async with running(desk) as fleet:
+        desk.carry({0: full(5)})
+        await desk.state("Z1", AccountState.LIVE)
+        old = desk.sockets[0]
+        old.close_takes = 1e9
+        desk.claims.lose("Z1", taken_by="desk-2")
+        await fleet.check_claims()
+        await anyio.sleep(5)
+        assert old.running
+        desk.claims.others.clear()
+        await fleet.check_claims()
+        assert desk.claims.held == set()
+        await wait_until(lambda: not old.running, "the socket that did not close is cancelled")
+        await fleet.check_claims()
+        await desk.state("Z1", AccountState.LIVE)
+        assert desk.sockets.running == [desk.sockets[0]]
+        assert desk.sockets[0] is not old
 
 
 async def test_accounts_come_and_go_while_it_runs() -> None:

@@ -8,8 +8,9 @@ the user emptied, is left out, and the next reload moves its instruments to acco
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from enum import Enum, auto
 
 import anyio
 from anyio.abc import TaskGroup
@@ -17,6 +18,7 @@ from anyio.abc import TaskGroup
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.services.account_stream import AccountStream, FeedPulse, FrameTap, SocketCounts, StreamHooks
+from tickertui.services.claims import Claims
 from tickertui.services.events import EventLog
 from tickertui.services.placement import AccountSlots, Distribution
 from tickertui.services.plan_applier import set_all
@@ -35,16 +37,19 @@ _BROKEN = frozenset(
 )
 
 
-class Claims(Protocol):
-    """Who streams which account, among the terminals on one store."""
+_CLAIM_AGAIN = "claim again"
+"""Name of the task that asks for a lost claim without waiting for the periodic look."""
 
-    async def claim(self, account: str) -> str | None:
-        """Take an account; None when it is ours, else who has it."""
-        ...
 
-    async def release_all(self) -> None:
-        """Give back everything that is ours."""
-        ...
+class _Hold(Enum):
+    """What is known of our claim on an account."""
+
+    ASKED = auto()
+    """The store has not answered yet for the first time."""
+    OURS = auto()
+    LOST = auto()
+    """It was ours, and the store does not know us any more; it is streamed until the store says who has it."""
+    ELSEWHERE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,11 @@ class _Account:
     """What is remembered of one account beside its stream."""
 
     stream: AccountStream
+    hold: _Hold = _Hold.ASKED
+    is_being_asked_for: bool = False
     crashed: str = ""
     owner: str = ""
+    """Who has it when it is `_Hold.ELSEWHERE`."""
     emptied: str = ""
     """Why its instruments were moved away, empty while they may stay."""
     emptied_ns: int = 0
@@ -79,7 +87,7 @@ class _Account:
 
     @property
     def is_ours(self) -> bool:
-        return not self.owner
+        return self.hold is not _Hold.ELSEWHERE
 
 
 class AccountFleet:
@@ -160,7 +168,7 @@ class AccountFleet:
             wait: Seconds that cancelled tasks are waited for.
         """
         self._stop_listening()
-        tasks = [task for name in self._accounts for task in (_task(name), _inquiry(name))]
+        tasks = [_CLAIM_AGAIN, *(task for name in self._accounts for task in (_task(name), _inquiry(name)))]
         for task in tasks:
             self._monitor.cancel(task)
         with anyio.move_on_after(wait):
@@ -178,11 +186,7 @@ class AccountFleet:
     async def _add(self, account: str) -> None:
         stream = self._make_stream(account)
         entry = self._accounts[account] = _Account(stream)
-        entry.owner = await self._claims.claim(account) or ""
-        if entry.is_ours:
-            self._run(account)
-        else:
-            self._say(account, f"{account} is streamed by {entry.owner}; shown read-only here", Severity.WARNING)
+        await self._claim(account, entry)
 
     def _make_stream(self, account: str) -> AccountStream:
         stream = AccountStream(
@@ -321,6 +325,7 @@ class AccountFleet:
         for entry in self._accounts.values():
             if entry.is_ours:
                 entry.stream.reconnect(reason)
+        self._claim_again()  # what broke all sockets at once, a sleep above all, may have cost us the claims too
 
     def empty(self, account: str, why: str = "emptied at your wish") -> None:
         """Leave an account out of the next plans, until a login or `reconnect`.
@@ -349,8 +354,10 @@ class AccountFleet:
     # ------------------------------------------------------------------ each second
 
     def look_after(self) -> None:
-        """Move the instruments of accounts that are broken for long, and use accounts that are well again."""
+        """Move instruments of accounts that are broken for long, use those that are well again, notice lost claims."""
         now = self._clock.monotonic_ns()
+        if [name for name, entry in self._accounts.items() if self._notice_loss(name, entry)]:
+            self._claim_again()
         for name, entry in tuple(self._accounts.items()):
             if entry.is_ours:
                 self._look_after(name, entry, now)
@@ -380,22 +387,73 @@ class AccountFleet:
             for name, entry in self._accounts.items()
         )
 
+    # ------------------------------------------------------------------ claims
+
     async def check_claims(self) -> None:
-        """Take over what another terminal has left, and let go of what another terminal has taken."""
+        """Take over what another terminal has left, take again what was lost, let go of what another has taken."""
         for name, entry in tuple(self._accounts.items()):
-            before = entry.owner
-            try:
-                entry.owner = await self._claims.claim(name) or ""
-            except StoreError:
-                continue  # the store is away: what is streamed goes on
-            if before and not entry.owner:
-                self._say(name, f"{name} is streamed here now", Severity.INFO)
-                self._run(name)
-                self._changed()
-            elif entry.owner and not before:
-                self._say(name, f"{name} was taken over by {entry.owner}; read-only here", Severity.WARNING)
-                entry.stream.stop()
-                self._changed()
+            self._notice_loss(name, entry)
+            if not entry.is_ours and self._monitor.is_running(_task(name)):
+                self._monitor.cancel(_task(name))  # its sockets should have closed since the look before
+                continue
+            with suppress(StoreError):  # the store is away: what is streamed goes on
+                await self._claim(name, entry)
+
+    def _claim_again(self) -> None:
+        if self._group is not None and not self._monitor.is_running(_CLAIM_AGAIN):
+            self._monitor.start(self._group, _CLAIM_AGAIN, self.check_claims)
+
+    def _notice_loss(self, account: str, entry: _Account) -> bool:
+        """Whether the claim turns out to be lost just now."""
+        if entry.hold is not _Hold.OURS or self._claims.is_held(account):
+            return False
+        entry.hold = _Hold.LOST
+        text = f"{account}: the database lost this terminal, so another could take the account; asking for it again"
+        self._say(account, text, Severity.WARNING)
+        return True
+
+    async def _claim(self, account: str, entry: _Account) -> None:
+        """Ask the store for an account and do what its answer demands.
+
+        Raises:
+            StoreError: When it cannot be asked.
+        """
+        if entry.is_being_asked_for:
+            return  # two at once could be told that the other, which is us, has it
+        entry.is_being_asked_for = True
+        try:
+            owner = await self._claims.claim(account) or ""
+        finally:
+            entry.is_being_asked_for = False
+        if self._unlisten is None or self._accounts.get(account) is not entry:
+            return  # meanwhile everything is being closed, or the account was removed
+        before, entry.owner = entry.hold, owner
+        entry.hold = _Hold.ELSEWHERE if owner else _Hold.OURS
+        if entry.hold is before:
+            return
+        if entry.is_ours:
+            self._take(account, before)
+        elif before is _Hold.ASKED:
+            self._say(account, f"{account} is streamed by {owner}; shown read-only here", Severity.WARNING)
+        else:
+            self._let_go(account, entry)
+
+    def _take(self, account: str, before: _Hold) -> None:
+        if before is _Hold.LOST:  # its stream was never stopped
+            self._say(account, f"{account} is still ours: nobody took it meanwhile", Severity.INFO)
+            return
+        self._run(account)
+        if before is _Hold.ELSEWHERE:
+            self._say(account, f"{account} is streamed here now", Severity.INFO)
+            self._changed()
+
+    def _let_go(self, account: str, entry: _Account) -> None:
+        self._say(account, f"{account} was taken over by {entry.owner}; read-only here", Severity.WARNING)
+        if entry.stream.is_running:
+            entry.stream.stop()
+        else:
+            self._monitor.cancel(_task(account))  # it waits for its restart
+        self._changed()
 
     # ------------------------------------------------------------------ what streams and the orchestrator tell
 
