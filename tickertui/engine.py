@@ -37,6 +37,7 @@ from tickertui.market.universe import Universe, load_universe, universe_instrume
 from tickertui.paths import Paths
 from tickertui.services.backfill_types import BackfillSettings
 from tickertui.services.bundle import Services
+from tickertui.services.closing_volatility import ClosingVolatility
 from tickertui.services.events import EventLog
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import InstrumentRegistry
@@ -198,7 +199,7 @@ class Engine:
             registry.replace(universe_instruments(universe, today), today, bundled=True)
         spots = Spots(board, registry.index_token)
         reconciler = SubscriptionReconciler(store=store, registry=registry, clock=clock, spot=spots)
-        bootstrapper = self._bootstrapper(store, calendar, orchestrator, events)
+        bootstrapper = self._bootstrapper(store, calendar, registry, orchestrator, events)
         mock = MockDataGenerator(
             clock=clock,
             calendar=calendar,
@@ -252,18 +253,25 @@ class Engine:
         )
 
     def _bootstrapper(
-        self, store: Store, calendar: MarketCalendar, orchestrator: SessionOrchestrator, events: EventLog
+        self,
+        store: Store,
+        calendar: MarketCalendar,
+        registry: InstrumentRegistry,
+        orchestrator: SessionOrchestrator,
+        events: EventLog,
     ) -> HistoricalBootstrapper | None:
         if self._options.demo:
             return None
         history = self._settings.history
+        interval = Interval(history.interval)
         return HistoricalBootstrapper(
             store=store,
             calendar=calendar,
             clock=self._clock,
             clients=orchestrator,
             events=events,
-            settings=BackfillSettings(interval=Interval(history.interval), days=history.days),
+            settings=BackfillSettings(interval=interval, days=history.days),
+            daily_volatility=ClosingVolatility(store, registry, calendar, interval),
         )
 
     def _convention(self) -> Convention:
