@@ -121,58 +121,76 @@ async def live_loop(
     sockets: int = 3,
     start: datetime = MARKET_TIME,
 ) -> AsyncIterator[LiveRig]:
-    """Build (not start) a loop whose accounts Z1, Z2, ... are logged in at the broker."""
-    async with simulated_broker(
-        market, accounts=accounts, limits=GENEROUS, timing=BY_HAND, start=start, speed=1.0
-    ) as broker:
-        own_clock = clock or broker.clock
-        users = {f"Z{number}": user for number, user in enumerate(broker.accounts, 1)}
-        configs = [
-            AccountConfig(name, user.api_key, Secret(user.api_secret), sockets=sockets) for name, user in users.items()
-        ]
-        random, tape = Random(7), Tape()
+    """Build (not start) a loop whose accounts Z1, Z2, ... are logged in at a broker of its own."""
+    async with (
+        simulated_broker(market, accounts=accounts, limits=GENEROUS, timing=BY_HAND, start=start, speed=1.0) as broker,
+        live_terminal(
+            broker, directory, settings=settings, limits=limits, clock=clock, backfill=backfill, sockets=sockets
+        ) as live,
+    ):
+        yield live
 
-        def make_client(config: AccountConfig, token: Secret | None) -> KiteClient:
-            return KiteClient(
-                config.account_id,
-                config.api_key,
-                token,
-                root=broker.rest_url,
-                pacer=Pacer(dict.fromkeys(CallClass, 1000.0), 1000.0),
-                clock=own_clock,
-            )
 
-        def make_socket(account_id: str, connection: int, sink: SocketSink) -> Socket:
-            kind = BrokenSocket if account_id in live.broken else KiteStream
-            return kind(
-                connection,
-                url=broker.stream_url,
-                api_key=users[account_id].api_key,
-                token=lambda: rig.orchestrator.token(account_id),
-                sink=sink,
-                clock=own_clock,
-                random=random,
-                timing=TIMING,
-            )
+@asynccontextmanager
+async def live_terminal(
+    broker: SimulatedBroker,
+    directory: Path,
+    *,
+    settings: LoopSettings = QUICK,
+    limits: PlacementLimits | None = None,
+    clock: Clock | None = None,
+    backfill: bool = False,
+    sockets: int = 3,
+) -> AsyncIterator[LiveRig]:
+    """Build (not start) a loop for a broker that runs; several in one directory are terminals that share a store."""
+    own_clock = clock or broker.clock
+    users = {f"Z{number}": user for number, user in enumerate(broker.accounts, 1)}
+    configs = [
+        AccountConfig(name, user.api_key, Secret(user.api_secret), sockets=sockets) for name, user in users.items()
+    ]
+    random, tape = Random(7), Tape()
 
-        store = await open_store(directory, own_clock)
-        rig = build_loop(
-            store,
-            own_clock,
-            accounts=configs,
-            client_factory=make_client,
-            stream_factory=make_socket,
-            settings=settings,
-            limits=limits,
-            backfill=backfill,
-            frame_tap=tape.take,
+    def make_client(config: AccountConfig, token: Secret | None) -> KiteClient:
+        return KiteClient(
+            config.account_id,
+            config.api_key,
+            token,
+            root=broker.rest_url,
+            pacer=Pacer(dict.fromkeys(CallClass, 1000.0), 1000.0),
+            clock=own_clock,
         )
-        for name, user in users.items():
-            if user.access_token:
-                rig.tokens.tokens[name] = FakeStoredToken(Secret(user.access_token), user.user_id, own_clock.now())
-        live = LiveRig(rig, broker, tape)
-        try:
-            yield live
-        finally:
-            await rig.orchestrator.aclose()
-            await store.close()
+
+    def make_socket(account_id: str, connection: int, sink: SocketSink) -> Socket:
+        kind = BrokenSocket if account_id in live.broken else KiteStream
+        return kind(
+            connection,
+            url=broker.stream_url,
+            api_key=users[account_id].api_key,
+            token=lambda: rig.orchestrator.token(account_id),
+            sink=sink,
+            clock=own_clock,
+            random=random,
+            timing=TIMING,
+        )
+
+    store = await open_store(directory, own_clock)
+    rig = build_loop(
+        store,
+        own_clock,
+        accounts=configs,
+        client_factory=make_client,
+        stream_factory=make_socket,
+        settings=settings,
+        limits=limits,
+        backfill=backfill,
+        frame_tap=tape.take,
+    )
+    for name, user in users.items():
+        if user.access_token:
+            rig.tokens.tokens[name] = FakeStoredToken(Secret(user.access_token), user.user_id, own_clock.now())
+    live = LiveRig(rig, broker, tape)
+    try:
+        yield live
+    finally:
+        await rig.orchestrator.aclose()
+        await store.close()
