@@ -15,10 +15,13 @@ from tests.support.backfill_process import EVENING, UNPACED
 from tests.support.history import HistoryAccounts, HistoryBroker
 from tests.support.virtual_time import LoopClock
 from tests.support.waiting import wait_until
+from tickertui.config import Settings
+from tickertui.engine import Engine, EngineOptions
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.greeks import GreeksCalculator
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
+from tickertui.paths import Paths
 from tickertui.services.backfill_types import BackfillSettings, BackfillTarget
 from tickertui.services.closing_volatility import NEAREST_STRIKES, ClosingVolatility
 from tickertui.services.daily_volatility import DailyVolatility
@@ -28,6 +31,7 @@ from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.state import BootstrapState
 from tickertui.store.protocol import Span, Store, VolatilityFact
 from tickertui.store.sqlite import SqliteStore
+from tickertui.tui.services_backend import ServicesBackend
 
 DAY = EVENING.date()
 FRONT, LATER = date(2026, 12, 1), date(2026, 12, 29)
@@ -209,6 +213,20 @@ async def test_of_a_wide_chain_the_strikes_at_the_money_are_read(store: Store, w
     facts = await ClosingVolatility(Counting(), registry_of(instruments), CALENDAR)(DAY)
     assert as_dict(facts) == pytest.approx({"NIFTY": VOLATILITIES[FRONT]}, abs=1e-4)
     assert len(asked) == 2 * (NEAREST_STRIKES if with_index else 121)
+
+
+async def test_the_screens_read_what_is_kept(tmp_path: Path) -> None:
+    paths = Paths(tmp_path / "config", tmp_path / "data", tmp_path / "state")
+    engine = Engine(EngineOptions(Settings(), paths, environ={}, clock=LoopClock(EVENING), seed=1))
+    async with engine.services() as services:
+        instruments = listed(FRONT)
+        services.registry.replace(InstrumentTable.from_instruments(instruments), DAY)
+        await fill(services.store, instruments)
+        hook = ClosingVolatility(services.store, services.registry, services.calendar)
+        await DailyVolatility(services.store, hook).save(DAY, set(SPOTS))
+        ((day, volatility),) = await ServicesBackend(services).atm_iv_history("NIFTY", 10)
+    assert day == DAY
+    assert volatility == pytest.approx(VOLATILITIES[FRONT], abs=1e-4)
 
 
 @pytest.mark.parametrize("interval", [Interval.MINUTE_5, Interval.MINUTE_60])

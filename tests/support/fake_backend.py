@@ -151,6 +151,13 @@ def some_plan() -> ReloadPlan:
     )  # fmt: skip
 
 
+def some_volatilities() -> dict[str, tuple[tuple[date, float], ...]]:
+    """Three months of NIFTY that swing between 10 % and 16 %, and a week of SENSEX."""
+    last = NOW.date() - timedelta(days=3)
+    nifty = tuple((last - timedelta(days=90 - place), 0.10 + 0.001 * (place * 7 % 61)) for place in range(91))
+    return {"NIFTY": nifty, "SENSEX": nifty[-5:]}
+
+
 @dataclass
 class FakeBackend:
     """See the module. Assign a field to change what the screens are told."""
@@ -169,6 +176,7 @@ class FakeBackend:
     stored_candles: Candles = field(default_factory=Candles.empty)
     candles_of: dict[int, Candles] = field(default_factory=dict)
     figures: HealthFigures = field(default_factory=lambda: HealthFigures(14.0, 212.0, 1.2, 0.04, "ok", 0, 4.1, 4_192))
+    volatilities: dict[str, tuple[tuple[date, float], ...]] = field(default_factory=some_volatilities)
     notes: dict[date, str] = field(default_factory=dict)
     refusal: str = ""
     calls: list[tuple[object, ...]] = field(default_factory=list)
@@ -277,6 +285,10 @@ class FakeBackend:
     async def candles(self, token: int, start: datetime, end: datetime) -> Candles:
         self._note("candles", token)
         return self.candles_of.get(token, self.stored_candles)
+
+    async def atm_iv_history(self, underlying: str, days: int) -> Sequence[tuple[date, float]]:
+        self._note("atm_iv_history", underlying)
+        return self.volatilities.get(underlying, ())[-days:]
 
 
 def a_leg(token: int, label: str) -> WatchedInstrument:

@@ -207,3 +207,7 @@ class Backend(Protocol):
     async def candles(self, token: int, start: datetime, end: datetime) -> Candles:
         """Stored one-minute candles of a leg."""
         ...
+
+    async def atm_iv_history(self, underlying: str, days: int) -> Sequence[tuple[date, float]]:
+        """Kept at-the-money volatilities of the last days, ascending by day."""
+        ...

@@ -284,6 +284,10 @@ class ServicesBackend:
         expiry = instrument.expiry if instrument is not None else None
         return await _asked(self._services.store.candles(token, expiry, Interval.MINUTE, start, end))
 
+    async def atm_iv_history(self, underlying: str, days: int) -> Sequence[tuple[date, float]]:
+        """Kept at-the-money volatilities of the last days, ascending by day."""
+        return await _asked(self._services.store.atm_iv_history(underlying, days))
+
 
 async def _asked(call: Awaitable[T]) -> T:
     """Await a service and turn what it refuses with into a sentence for the trader."""

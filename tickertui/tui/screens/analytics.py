@@ -1,4 +1,4 @@
-"""The analytics pane: the smile and the open interest profile of the shown chain."""
+"""The analytics pane: smile and open interest profile of the shown chain, and where its volatility stands."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from tickertui.market.chain import Side
+from tickertui.market.volatility_standing import (
+    FEWEST_DAYS,
+    HISTORY_DAYS,
+    VolatilityStanding,
+    volatility_standing,
+)
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import Context
+from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.screens.modals import glyphs_of
 
@@ -23,10 +30,16 @@ if TYPE_CHECKING:
 _FEWEST_POINTS = 3
 _NEAR = 40
 """Strikes each side of the money that are worth drawing."""
+_READ_AGAIN_NS = 600_000_000_000
+"""Ten minutes: the kept volatilities change once a day, soon after the close."""
 
 
 class AnalyticsPane(Vertical):
-    """Two plots over strikes, drawn again when their numbers changed."""
+    """Two plots over strikes, drawn again when their numbers changed.
+
+    Args:
+        backend: The program behind it.
+    """
 
     CONTEXTS: ClassVar[tuple[Context, ...]] = ()
     BINDINGS: ClassVar[list[BindingType]] = []
@@ -36,8 +49,11 @@ class AnalyticsPane(Vertical):
     }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, backend: Backend, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._backend = backend
+        self._standing: tuple[str, VolatilityStanding | None] = ("", None)
+        self._asked_ns = 0
         self._drawn: tuple[object, int, str] = (None, -1, "")
         self._frame: ChainFrame | None = None
         self._ready = False
@@ -45,6 +61,7 @@ class AnalyticsPane(Vertical):
     def compose(self) -> ComposeResult:
         """A title for each figure; the plots follow when the pane is opened."""
         yield Static("", id="smile-title", classes="plot-title", markup=False)
+        yield Static("", id="standing-title", classes="plot-title", markup=False)
         yield Static("", id="profile-title", classes="plot-title", markup=False)
 
     def take_focus(self) -> None:
@@ -53,7 +70,7 @@ class AnalyticsPane(Vertical):
         if not self.query("#smile"):
             from tickertui.tui.widgets.strike_plot import StrikePlot
 
-            self.mount(StrikePlot(id="smile"), after="#smile-title")
+            self.mount(StrikePlot(id="smile"), after="#standing-title")
             self.mount(StrikePlot(id="profile"), after="#profile-title")
             self.call_after_refresh(self._open)
 
@@ -68,6 +85,8 @@ class AnalyticsPane(Vertical):
             self._title("smile", "Implied volatility: no chain yet")
             self._title("profile", "Open interest: no chain yet")
             return
+        if self._ready:
+            self._follow_standing(frame.key.underlying)
         drawn = (frame.key, int(frame.row_versions.max(initial=0)), self.app.theme)
         if drawn == self._drawn or not self._ready:
             return
@@ -76,6 +95,28 @@ class AnalyticsPane(Vertical):
         name = f"{mock}{frame.key.underlying} {frame.key.expiry:%d %b}"
         self._draw_smile(frame, name)
         self._draw_profile(frame, name)
+
+    def _follow_standing(self, underlying: str) -> None:
+        """Ask for the kept volatilities where another underlying is shown, and again after a while."""
+        now = self._backend.clock.monotonic_ns()
+        known = underlying == self._standing[0]
+        if known and now - self._asked_ns < _READ_AGAIN_NS:
+            return
+        self._asked_ns = now
+        self._stand(underlying, self._standing[1] if known else None)
+        self.run_worker(self._read_standing(underlying), group="standing", exclusive=True)
+
+    async def _read_standing(self, underlying: str) -> None:
+        try:
+            history = await self._backend.atm_iv_history(underlying, HISTORY_DAYS)
+        except BackendRefused:
+            # The line shows dashes or what it showed; the health pane says that the database cannot be reached.
+            return
+        self._stand(underlying, volatility_standing(history))
+
+    def _stand(self, underlying: str, standing: VolatilityStanding | None) -> None:
+        self._standing = (underlying, standing)
+        self._title("standing", standing_line(underlying, standing))
 
     def _title(self, figure: str, text: str) -> None:
         self.query_one(f"#{figure}-title", Static).update(glyphs_of(self).text(text))
@@ -127,6 +168,19 @@ class AnalyticsPane(Vertical):
     def _mark_spot(self, plot: StrikePlot, frame: ChainFrame) -> None:
         if not np.isnan(frame.summary.reference.price):
             plot.add_v_line(frame.summary.reference.price, line_style=self.app.theme_variables["stale"])
+
+
+def standing_line(underlying: str, standing: VolatilityStanding | None) -> str:
+    """Return rank and percentile of the last kept close with what they rest on; dashes where they are not known."""
+    rank, percentile = (fmt.MISSING, fmt.MISSING)
+    rest = ""
+    if standing is not None and standing.day is not None and standing.days >= FEWEST_DAYS:
+        rank, percentile = fmt.number(standing.rank, 0), fmt.number(standing.percentile, 0)
+        close = f"close of {standing.day:%d %b} {fmt.volatility(standing.volatility)}"
+        rest = f" · {close} · {standing.days} days"
+    elif standing is not None:
+        rest = f" · {standing.days} days kept, {FEWEST_DAYS} needed"
+    return f"{underlying} · IV rank {rank} · percentile {percentile}{rest}"
 
 
 def _near(frame: ChainFrame) -> slice:

@@ -128,7 +128,7 @@ class MainScreen(Screen[None]):
                 yield SubscriptionsPane(id="subscriptions")
                 yield BootstrapPane(id="bootstrap")
                 yield HealthPane(id="health")
-                yield AnalyticsPane(id="analytics")
+                yield AnalyticsPane(self.backend, id="analytics")
                 yield EventsPane(id="events")
             yield Rail(self.backend, id="rail")
         with Horizontal(id="panels"):
