@@ -37,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_simulate_command(commands)
     _add_headless_command(commands)
     _add_subs_command(commands)
+    _add_store_command(commands)
     return parser
 
 
@@ -111,6 +112,15 @@ def _add_subs_command(commands: argparse._SubParsersAction[_Parser]) -> None:
         _add_config(action)
 
 
+def _add_store_command(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser("store", help="back the database up, or go back to a backup of a damaged one")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    backup = actions.add_parser("backup", help="copy the database, also while it is in use")
+    _add_config(backup)
+    recover = actions.add_parser("recover", help="put a damaged database aside and the latest whole backup in place")
+    _add_config(recover)
+
+
 _COMMANDS = {
     None: ("tickertui.commands.run", "run_command"),
     "config": ("tickertui.commands.config", "run_command"),
@@ -118,6 +128,7 @@ _COMMANDS = {
     "simulate": ("tickertui.simulator.command", "run_simulate"),
     "headless": ("tickertui.commands.headless", "run_command"),
     "subs": ("tickertui.commands.subs", "run_command"),
+    "store": ("tickertui.commands.store", "run_command"),
 }
 
 

@@ -169,6 +169,8 @@ class HistorySettings(_Section):
     """How many days back."""
     interval: Literal["minute", "3minute", "5minute", "10minute", "15minute", "30minute", "60minute", "day"] = "minute"
     """Length of a candle."""
+    keep_days: int = Field(default=30, ge=1, le=3650)
+    """Calendar days that candles are kept; never fewer than `days` asks for."""
 
 
 class GreeksSettings(_Section):

@@ -14,6 +14,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -49,8 +50,9 @@ from tickertui.services.session_orchestrator import AccountConfig, SessionOrches
 from tickertui.services.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.spots import Spots
 from tickertui.services.state import FeedMode, Severity
+from tickertui.services.store_keeper import StoreKeeper
 from tickertui.services.subscription_reconciler import SubscriptionReconciler
-from tickertui.services.task_monitor import TaskMonitor
+from tickertui.services.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.valuation import Valuation
 from tickertui.store.open import open_store
@@ -148,9 +150,16 @@ class Engine:
     def _start(self, services: Services, tasks: TaskGroup) -> None:
         monitor = services.task_monitor
         monitor.start(tasks, "ticker loop", services.loop.run)
+        always = RestartPolicy(attempts=None)
         monitor.start(tasks, "process watch", services.process.run)
         if services.valuation is not None:
-            monitor.start(tasks, "valuation", services.valuation.run, lambda: monitor.touch("valuation"))
+            touch = partial(monitor.touch, "valuation")
+            monitor.start(tasks, "valuation", services.valuation.run, touch, restart=always)
+        if not self._options.demo:
+            history = self._settings.history
+            # `days` are trading days: weekends and holidays come on top.
+            keeper = StoreKeeper(services.store, self._clock, max(history.keep_days, 2 * history.days + 14))
+            monitor.start(tasks, "store keeper", keeper.run, restart=always)
         if services.bootstrapper is not None and not self._settings.history.enabled:
             services.bootstrapper.pause()
 
@@ -246,7 +255,11 @@ class Engine:
 
     def _loop_settings(self) -> LoopSettings:
         settings = self._settings
+        reload = settings.reload
         return LoopSettings(
+            debounce=reload.debounce_seconds,
+            max_wait=reload.max_wait_seconds,
+            min_interval=reload.min_interval_seconds,
             first_feed=FeedMode.MOCK if settings.feed.source == "mock" else None,
             mock_interval=settings.mock.interval_seconds,
             snapshot_quotes=settings.feed.snapshot_quotes,

@@ -17,7 +17,7 @@ from anyio import to_thread
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.store_process import next_line, store_process
+from tests.support.store_process import next_line, remaining_lines, store_process
 from tests.support.waiting import wait_until
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import IST, ManualClock
@@ -552,10 +552,8 @@ class StoreContract:
                 assert line, "the writer ended by itself"
                 acknowledged = int(line)
             process.kill()
-            rest = await to_thread.run_sync(process.communicate)
-        acknowledged = max(
-            [acknowledged, *(int(line) for line in rest[0].splitlines(keepends=True) if line[-1] == "\n")]
-        )
+            rest = await to_thread.run_sync(remaining_lines, process)
+        acknowledged = max([acknowledged, *map(int, rest)])
         store = await opener()
         tokens = {record.token for record in await store.list_all()}
         assert tokens >= set(range(1, acknowledged + 1))

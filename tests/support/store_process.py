@@ -42,6 +42,15 @@ def next_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+def remaining_lines(process: subprocess.Popen[str]) -> list[str]:
+    """Return the whole lines that a process wrote and nobody has read; one that was cut short is left out.
+
+    Not `communicate`: it passes over what the text layer has already taken from the pipe.
+    """
+    assert process.stdout is not None
+    return [line.strip() for line in process.stdout if line.endswith("\n")]
+
+
 async def _write(store: Store) -> None:
     token = 0
     while True:

@@ -177,13 +177,15 @@ class ContractKeeper:
         return self._registry.is_stale() and not (is_being_written and len(self._registry))
 
     async def _attempt(self) -> None:
+        # Taken down first: what the broker announces while this runs is due again afterwards.
+        force, self._overtaken = self._overtaken, False
         try:
-            report = await self.refresh(force=self._overtaken)
+            report = await self.refresh(force=force)
             problem = report.refused
         except (KiteError, NoAccounts, StoreError) as error:
             problem = str(error)
+            self._overtaken = self._overtaken or force
             self._events.add("instruments", f"today's contracts: {problem}", severity=Severity.WARNING)
-        self._overtaken = False
         if problem:
             self._retry_at = anyio.current_time() + self._retry
             self._retry = min(_LONGEST_RETRY, self._retry * 2)
