@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -80,6 +81,12 @@ class BrokerSettings(_Section):
     """Address that tells the market time of a simulator; empty for this machine's clock."""
     timeout_seconds: float = Field(default=7.0, ge=1.0, le=60.0)
     """How long a REST call may take."""
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether quotes or ticks come from anywhere but the broker's own hosts: then they are marked as such."""
+        hosts = (urlsplit(self.api_url).hostname, urlsplit(self.stream_url).hostname)
+        return not all(host is not None and host.endswith(".kite.trade") for host in hosts)
 
 
 class AccountSettings(_Section):

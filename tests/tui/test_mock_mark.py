@@ -97,3 +97,18 @@ async def test_nothing_carries_the_mark_while_the_feed_is_live() -> None:
         assert run.app.title == "tickertui"
         assert not any("~" in line or "MOCK" in line for line in run.text()[:27])
         assert sum(len(UNMARKED.findall(line)) for line in run.text()) > 40, "the pattern knows a price"
+
+
+@pytest.mark.parametrize(
+    ("situation", "begins"),
+    [
+        (Situation.LIVE, "▓▒░ SIMULATED BROKER · NOT EXCHANGE PRICES"),
+        (Situation.LOGIN, "SIMULATED · "),
+        (Situation.MOCK, "▓▒░ MOCK DATA · NOT EXCHANGE PRICES"),
+    ],
+)
+async def test_a_simulated_broker_is_marked_whatever_else_there_is_to_say(situation: Situation, begins: str) -> None:
+    async with driven(situation, size=(80, 24), options=replace(STILL, simulated=True)) as run:
+        strip = run.screen.query_one(Banner).render_line(0)
+        assert begins in strip.text[: len(begins) + 8]
+        assert run.app.title != "tickertui"

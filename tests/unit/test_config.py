@@ -184,3 +184,16 @@ def test_the_example_is_valid_with_every_comment_taken_off(tmp_path: Path) -> No
 def test_line_of(path: tuple[str | int, ...], line: int) -> None:
     text = "[a]\nx = 1\n[a.b]\ny = 2\n[[l]]\nz = 1\n[[l]]\nz = 2\n"
     assert line_of(text, path) == line
+
+
+@pytest.mark.parametrize(
+    ("addresses", "simulated"),
+    [
+        ({}, False),
+        ({"api_url": "http://127.0.0.1:8765"}, True),
+        ({"stream_url": "ws://localhost:8765"}, True),
+        ({"stream_url": "wss://ws.kite.trade.example"}, True),
+    ],
+)
+def test_prices_from_elsewhere_than_the_broker_are_known_as_such(addresses: dict[str, str], simulated: bool) -> None:
+    assert Settings.model_validate({"broker": addresses}).broker.is_simulated is simulated

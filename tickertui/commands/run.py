@@ -100,6 +100,7 @@ def screen_options(configuration: Configuration, environ: Mapping[str, str]) -> 
         keymap=keymap,
         themes_dir=configuration.paths.themes_dir,
         pictures_dir=None,
+        simulated=settings.broker.is_simulated,
         convention=CONVENTIONS[settings.greeks.convention].label,
     )
 

@@ -60,11 +60,18 @@ def _closed_label(calendar: MarketCalendar, segment: str, now: datetime) -> str:
 
 
 def banner(
-    runtime: RuntimeState, links: Links, market: MarketView, now: datetime, keys: Mapping[str, str] = NO_KEYS
+    runtime: RuntimeState,
+    links: Links,
+    market: MarketView,
+    now: datetime,
+    keys: Mapping[str, str] = NO_KEYS,
+    *,
+    simulated: bool = False,
 ) -> BannerView | None:
     """Return what the first row must say, the most important first; None while nothing must be said.
 
-    A mock or a replay comes before everything: no other word may hide that the numbers are not the exchange's.
+    A mock or a replay comes before everything: no other word may hide that the numbers are not the exchange's. With
+    a simulated broker the row always says so, before whatever else there is to say: its faults are there to practise.
 
     Args:
         runtime: State of the loop.
@@ -72,7 +79,19 @@ def banner(
         market: What the calendar says.
         now: Aware datetime.
         keys: The user's own keys by action id.
+        simulated: Whether the broker is a simulator.
     """
+    view = _urgent(runtime, links, market, now, keys)
+    if not simulated or runtime.feed is FeedMode.MOCK:
+        return view
+    if view is None:
+        return BannerView(BannerKind.MOCK, "SIMULATED BROKER · NOT EXCHANGE PRICES")
+    return BannerView(view.kind, f"SIMULATED · {view.text}")
+
+
+def _urgent(
+    runtime: RuntimeState, links: Links, market: MarketView, now: datetime, keys: Mapping[str, str]
+) -> BannerView | None:
     if runtime.feed is FeedMode.MOCK:
         return BannerView(BannerKind.MOCK, "MOCK DATA · NOT EXCHANGE PRICES")
     if runtime.feed is FeedMode.REPLAY:

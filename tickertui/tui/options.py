@@ -26,6 +26,7 @@ class ScreenOptions:
         themes_dir: The user's own themes, None for none.
         pictures_dir: Where screenshots go.
         convention: How implied volatility and Greeks are computed, in words.
+        simulated: Whether the broker is a simulator, so that no price is the exchange's.
         live_frames: False in tests that draw frame by frame.
     """
 
@@ -41,4 +42,5 @@ class ScreenOptions:
     themes_dir: Path | None = None
     pictures_dir: Path | None = None
     convention: str = "Black-76"
+    simulated: bool = False
     live_frames: bool = True

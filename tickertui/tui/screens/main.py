@@ -178,7 +178,7 @@ class MainScreen(Screen[None]):
         market = market_view(backend.calendar, DERIVATIVES, now)
         links = self._links.update(self.runtime.accounts, market_open=market.is_open)
         self.chain.surround(self.runtime, market, links)
-        view = banner(self.runtime, links, market, now, self.keymap)
+        view = banner(self.runtime, links, market, now, self.keymap, simulated=self.options.simulated)
         self.query_one(Banner).show(view)
         for screen in self.app.screen_stack[1:]:
             if isinstance(screen, PanelScreen):
@@ -234,9 +234,12 @@ class MainScreen(Screen[None]):
             self.query_one(Rail).show(self.chain.current_frame, self.chain.instrument)
 
     def _title(self) -> None:
-        """The window's title says MOCK and REPLAY too."""
+        """The window's title says MOCK, REPLAY and SIMULATED too."""
         feed = self.runtime.feed
-        title = f"{feed.upper()} · tickertui" if feed.value in ("mock", "replay") else "tickertui"
+        if feed.value in ("mock", "replay"):
+            title = f"{feed.upper()} · tickertui"
+        else:
+            title = "SIMULATED · tickertui" if self.options.simulated else "tickertui"
         if self.app.title != title:
             self.app.title = title
 
