@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pytest
 from textual.widgets import Input
 
@@ -127,6 +128,23 @@ async def test_pause_holds_the_display_and_says_so() -> None:
         await press(run, "pause")
         assert run.grid.frame is not before
         assert not any("PAUSED" in line for line in run.text())
+
+
+async def test_ticks_of_a_pause_did_not_wait_for_the_screen() -> None:
+    async with driven() as run:
+        run.main.frame()
+        await press(run, "pause")
+        run.main.frame()
+        board, clock = run.backend.board, run.backend.clock
+        board.received_ns[:] = np.where(board.received_ns > 0, clock.monotonic_ns() + 1, 0)
+        clock.advance(20.0)
+        await press(run, "pause")
+        run.main.frame()
+        assert run.main.latency.percentile_ms(100) is None
+        board.received_ns[:] = np.where(board.received_ns > 0, clock.monotonic_ns() + 1, 0)
+        clock.advance(0.05)
+        run.main.frame()
+        assert run.main.latency.percentile_ms(100) == pytest.approx(50, abs=1)
 
 
 @covers("theme")

@@ -226,6 +226,10 @@ class ChainPane(ChainLooks, can_focus=True):
             if self.display:
                 self.take_focus()
 
+    def rest(self) -> None:
+        """Note that nothing is drawn for now: ticks that come meanwhile did not wait for the screen."""
+        self._painted_ns = 0
+
     def _measure(self, chain: OptionChain) -> None:
         """Note how long ticks of the rows in sight took from their receipt to this frame."""
         board, rows = self._backend.board, chain.rows[self.grid.visible_rows].ravel()

@@ -161,6 +161,8 @@ class MainScreen(Screen[None]):
         if self._frames % slow_every == 0:
             self._slow_frame()
         self._frames += 1
+        if self.paused or self.pane_name not in ("chain", "analytics"):
+            self.chain.rest()
         if self.paused:
             return
         if self.pane_name in ("chain", "analytics"):
@@ -361,7 +363,9 @@ class MainScreen(Screen[None]):
         """Hold the display; the feed goes on."""
         self.paused = not self.paused
         self._slow_frame()
-        if not self.paused:
+        if self.paused:
+            self.chain.rest()
+        else:
             self.chain.frame()
 
     def action_back(self) -> None:
