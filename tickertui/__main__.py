@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
 def main() -> int:
     """Run the command line and return the process exit code."""
+    # What the modules make lives as long as the process: looking it through for garbage costs some 7 % of the start
+    # and, unfrozen, lengthens every full collection while the market moves.
+    gc.disable()
     from tickertui.cli import run
 
-    return run(sys.argv[1:])
+    return run(sys.argv[1:], loaded=_collect_from_here)
+
+
+def _collect_from_here() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 if __name__ == "__main__":

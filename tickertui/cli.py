@@ -132,12 +132,18 @@ _COMMANDS = {
 }
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Parse the arguments, run one command and return its exit code."""
+def run(arguments: Sequence[str], loaded: Callable[[], None] = lambda: None) -> int:
+    """Parse the arguments, run one command and return its exit code.
+
+    Args:
+        arguments: Without the program's name.
+        loaded: Called when the command's modules are loaded, before it runs.
+    """
     try:
         parsed = build_parser().parse_args(arguments)
     except SystemExit as exit_:
         return int(exit_.code or 0)
     module, function = _COMMANDS[parsed.command]
     command: Callable[[argparse.Namespace], int] = getattr(import_module(module), function)
+    loaded()
     return command(parsed)
