@@ -29,12 +29,13 @@ from textual.screen import Screen
 from textual.widgets import DataTable
 
 from tests.support.boards import EXPIRIES, START, build_scene
+from tests.support.strips import expiry_marks
 from tickertui.market.ticks import WORDS, Source, TickBatch
 from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import PRESETS, fit
 from tickertui.tui.format import UNICODE, Units
-from tickertui.tui.frames import BarMeaning, ChainFrame, expiry_marks
+from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.palette import build_palette
 from tickertui.tui.states import MarketView
 from tickertui.tui.themes import load_themes, variable_defaults

@@ -9,13 +9,14 @@ from textual.app import App, ComposeResult
 from textual.message import Message
 
 from tests.support.boards import EXPIRIES, START, Scene, build_scene
+from tests.support.strips import expiry_marks
 from tickertui.market.hours import Phase
 from tickertui.market.ticks import Source
 from tickertui.services.state import FeedMode
 from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.columns import PRESETS, Preset
 from tickertui.tui.format import UNICODE, GlyphSet
-from tickertui.tui.frames import BannerKind, BannerView, ChainFrame, expiry_marks
+from tickertui.tui.frames import BannerKind, BannerView, ChainFrame
 from tickertui.tui.states import Link, Links, MarketView
 from tickertui.tui.themes import load_themes, variable_defaults
 from tickertui.tui.widgets.banner import Banner

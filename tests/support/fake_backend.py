@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
+from tests.support.strips import expiry_marks
 from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.clock import IST, ManualClock
@@ -43,7 +44,7 @@ from tickertui.services.state import (
     WatchedInstrument,
 )
 from tickertui.tui.backend import BackendRefused, HealthFigures, LoginPage
-from tickertui.tui.frames import ExpiryMark, expiry_marks
+from tickertui.tui.frames import ExpiryMark
 
 NOW = datetime(2026, 11, 23, 11, 42, 7, tzinfo=IST)
 """Monday, expiry day of the November monthly, as in the mock-ups."""

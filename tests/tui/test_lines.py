@@ -6,14 +6,15 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.boards import START
 from tests.support.chain_host import FIELDS, MARKS, READERS
+from tests.support.strips import expiry_marks
 from tickertui.market.chain import ReferenceKind
 from tickertui.tui.format import Units
-from tickertui.tui.frames import BannerKind, BannerView, ExpiryMark, expiry_marks
+from tickertui.tui.frames import BannerKind, BannerView, ExpiryMark
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.banner import banner_text
 from tickertui.tui.widgets.chain_summary import ChainSummaryLine, summary_view
@@ -150,6 +151,7 @@ def test_the_totals_of_the_reference_size() -> None:
 
 @pytest.mark.parametrize("kind", list(BannerKind))
 @given(words=st.text("abc ·", min_size=1, max_size=120), width=st.integers(1, 200))
+@example(words="aaa", width=8)
 def test_a_banner_fills_its_row_and_keeps_its_hatch(kind: BannerKind, words: str, width: int) -> None:
     line = banner_text(BannerView(kind, words), width)
     assert len(line) == width

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-from datetime import date, timedelta
-
 import numpy as np
 import pytest
 
-from tests.support.boards import EXPIRIES, FORWARD, SPOT, SPOT_CLOSE, START, Scene, build_scene
+from tests.support.boards import FORWARD, SPOT, SPOT_CLOSE, START, Scene, build_scene
 from tickertui.market.chain import ReferenceKind
 from tickertui.market.hours import Phase
 from tickertui.market.ticks import Source
 from tickertui.services.state import FeedMode
 from tickertui.tui.chain_reader import ChainContext, ChainReader, HeaderQuote
-from tickertui.tui.frames import BarMeaning, ChainFrame, Field, expiry_marks
+from tickertui.tui.frames import BarMeaning, ChainFrame, Field
 from tickertui.tui.states import DataState, Link, Links, MarketView
 
 
@@ -308,16 +306,3 @@ def test_the_oi_clock_is_the_last_change_seen() -> None:
     summary = reader.read().summary
     assert summary.oi_at == START
     assert summary.oi_age_s == pytest.approx(187, abs=1)
-
-
-def test_marks_of_expiries() -> None:
-    marks = expiry_marks(EXPIRIES, START.date(), {EXPIRIES[0]: "moved from Tue 24"})
-    assert [mark.letter for mark in marks] == ["M", "W", "W", "W", "W", "M", "M"]
-    assert [mark.days for mark in marks][:3] == [0, 8, 15]
-    assert marks[0].is_today
-    assert marks[0].note == "moved from Tue 24"
-    far = expiry_marks((date(2027, 3, 30), date(2027, 6, 29)), START.date())
-    assert [mark.letter for mark in far] == ["Q", "H"]
-    november = expiry_marks((date(2026, 11, 24), date(2026, 12, 1)), date(2026, 11, 20))
-    assert november[0].letter == "M"
-    assert november[0].days == timedelta(days=4).days

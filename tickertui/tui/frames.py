@@ -300,35 +300,7 @@ class StateTag:
     total: int
 
 
-def expiry_marks(
-    expiries: tuple[date, ...], today: date, notes: dict[date, str] | None = None
-) -> tuple[ExpiryMark, ...]:
-    """Return the marks of an underlying's listed expiries.
-
-    The last listed expiry of a month is its monthly one; those more than three months out are the quarterly series
-    (March, September) and the half-yearly one (June, December).
-
-    Args:
-        expiries: Ascending.
-        today: Date in market time.
-        notes: Why an expiry is not on its usual day.
-    """
-    marks = []
-    for place, expiry in enumerate(expiries):
-        following = expiries[place + 1] if place + 1 < len(expiries) else None
-        monthly = following is None or (following.year, following.month) != (expiry.year, expiry.month)
-        letter = "W"
-        if monthly:
-            months_out = (expiry.year - today.year) * 12 + expiry.month - today.month
-            letter = "M" if months_out <= _SERIAL_MONTHS else "H" if expiry.month in (6, 12) else "Q"
-        marks.append(ExpiryMark(expiry, letter, (expiry - today).days, (notes or {}).get(expiry, "")))
-    return tuple(marks)
-
-
-_SERIAL_MONTHS: Final = 3
-"""Monthly series are listed for the three nearest months; what lies beyond is quarterly or half-yearly."""
-
 __all__ = [
     "BannerKind", "BannerView", "BarMeaning", "ChainFrame", "ChainKey", "ChainSummary", "ExpiryMark", "Field",
-    "QuoteView", "ReferenceKind", "StateTag", "expiry_marks",
+    "QuoteView", "ReferenceKind", "StateTag",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from tickertui.kite.login import LoginError, parse_redirect
 from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import Clock
-from tickertui.market.hours import CalendarError, MarketCalendar
+from tickertui.market.hours import MarketCalendar
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Source, Word
@@ -36,7 +36,7 @@ from tickertui.services.state import (
 from tickertui.services.ticker_loop import LoopNotRunning
 from tickertui.store.protocol import StoreError
 from tickertui.tui.backend import BackendRefused, HealthFigures, LoginPage
-from tickertui.tui.frames import ExpiryMark, expiry_marks
+from tickertui.tui.frames import ExpiryMark
 
 T = TypeVar("T")
 
@@ -151,11 +151,11 @@ class ServicesBackend:
         cached = self._expiries.get(underlying)
         if cached is not None and cached[0] == key:
             return cached[1]
-        listed = tuple(
-            expiry for expiry in registry.table.expiries_of(underlying) if self._is_alive(underlying, expiry)
+        marks = tuple(
+            ExpiryMark(name.expiry, name.cycle, (name.expiry - now.date()).days, name.note)
+            for name in registry.contracts.names_of(underlying)
+            if self._is_alive(underlying, name.expiry)
         )
-        notes = {expiry: note for expiry in listed if (note := self._shift_note(underlying, expiry))}
-        marks = expiry_marks(listed, now.date(), notes)
         self._expiries[underlying] = (key, marks)
         return marks
 
@@ -165,15 +165,6 @@ class ServicesBackend:
             return expiry > now.date()
         chain = self.chain(underlying, expiry)
         return chain is not None and now < self.calendar.expiry_instant(chain.segment, expiry)
-
-    def _shift_note(self, underlying: str, expiry: date) -> str:
-        chain = self.chain(underlying, expiry)
-        if chain is None:
-            return ""
-        try:
-            return self.calendar.shifted_expiry_note(chain.segment, expiry) or ""
-        except CalendarError:
-            return ""
 
     def chain(self, underlying: str, expiry: date) -> ChainRows | None:
         """Strikes and tokens of one chain."""

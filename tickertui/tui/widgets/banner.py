@@ -49,6 +49,6 @@ def banner_text(view: BannerView, width: int) -> str:
         return text[: max(width - 1, 0)] + "…"[: max(width, 0)]
     if view.kind is BannerKind.MOCK:
         room = width - len(text) - 1
-        return text + " " + (back * (room // len(back) + 1))[:room] if room > 0 else text
+        return text + " " + (back * (room // len(back) + 1))[:room] if room > 0 else text.ljust(width)
     room = width - len(text) - len(back)
     return text + " " * room + back if room > 0 else text.ljust(width)
