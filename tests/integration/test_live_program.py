@@ -181,6 +181,7 @@ def test_subs_list_plan_export_and_remove(environ: dict[str, str], config: Path,
 def test_the_screen_shows_the_live_chain_and_asks_before_it_quits(environ: dict[str, str], config: Path) -> None:
     with in_terminal(["--config", str(config)], environ) as terminal:
         terminal.until_painted("LIVE")
+        terminal.until_painted("subscribed 24")
         terminal.until(lambda: "▶" in terminal.text, "the row at the money")
         terminal.type("r")
         terminal.until_painted("Reload plan")
