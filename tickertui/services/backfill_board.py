@@ -123,11 +123,6 @@ class BackfillBoard:
 
     # ------------------------------------------------------------------ what the screens read
 
-    @property
-    def open_contracts(self) -> int:
-        """Contracts of which something is missing."""
-        return len(self._open)
-
     def rate(self, now: float) -> float:
         """Return answers per second over the last while, 0 before there was one."""
         while self._answers and self._answers[0] <= now - _RATE_SECONDS:
