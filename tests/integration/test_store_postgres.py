@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
 import anyio
 import psycopg
@@ -11,7 +10,7 @@ import pytest
 from psycopg import errors
 
 from tests.integration.store_contract import Opener, StoreContract, until, watch
-from tests.support.postgres import PostgresCluster, postgres_cluster
+from tests.support.postgres import PostgresCluster, cut_all_connections, postgres_cluster, postgres_location
 from tests.support.waiting import wait_until
 from tickertui.market.clock import ManualClock
 from tickertui.store.open import open_store
@@ -28,15 +27,12 @@ from tickertui.store.protocol import (
     StoreUnreadable,
 )
 
-__all__ = ["postgres_cluster"]
+__all__ = ["postgres_cluster", "postgres_location"]
 
 
 @pytest.fixture
-def location(postgres_cluster: PostgresCluster) -> Iterator[str]:
-    with postgres_cluster.database() as conninfo:
-        parts = psycopg.conninfo.conninfo_to_dict(conninfo)
-        password = f":{parts['password']}" if parts.get("password") else ""
-        yield f"postgresql://{parts['user']}{password}@{parts['host']}:{parts['port']}/{parts['dbname']}"
+def location(postgres_location: str) -> str:
+    return postgres_location
 
 
 class TestPostgresStore(StoreContract):
@@ -105,11 +101,7 @@ class TestPostgresStore(StoreContract):
 
     async def test_a_connection_cut_while_idle_is_replaced(self, store: Store, location: str) -> None:
         await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
-        with psycopg.connect(location, autocommit=True) as admin:
-            admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+        cut_all_connections(location)
         assert len(await store.list_all()) == 1
 
 

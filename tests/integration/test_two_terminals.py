@@ -1,7 +1,8 @@
-"""Two terminals on one SQLite file and one broker: one of them streams each account, the other takes over at its end.
+"""Two terminals on one store and one broker: one of them streams each account, the other takes over at its end.
 
-Each has its own store object, event loop tasks, board and sockets. The locks that hold the accounts exclude two store
-objects of one process just as they do two processes.
+The store is an SQLite file on one machine and a PostgreSQL server for several. Each terminal has its own store object,
+event loop tasks, board and sockets. The locks that hold the accounts exclude two store objects of one process just as
+they do two processes.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import pytest
 
 from tests.support.live_loops import LiveRig, live_terminal
 from tests.support.loops import running
+from tests.support.postgres import cut_all_connections, postgres_cluster, postgres_location
 from tests.support.simulators import BY_HAND, GENEROUS, SimulatedBroker, simulated_broker
 from tickertui.market.ticks import Source
 from tickertui.services.state import AccountState, LoopState
+
+__all__ = ["postgres_cluster", "postgres_location"]
 
 TAKE_OVER_WITHIN = 20.0
 """Seconds; the terminals of these tests look five times a second."""
@@ -51,12 +55,17 @@ class Pair:
         await rig.until(lambda: (rig.board.sources[rows] == Source.LIVE).all(), "its values are live")
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    return str(request.getfixturevalue("postgres_location")) if request.param == "postgres" else tmp_path
+
+
 @pytest.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+async def pair(location: Path | str) -> AsyncIterator[Pair]:
     async with (
         simulated_broker(limits=GENEROUS, timing=BY_HAND, speed=1.0) as broker,
-        live_terminal(broker, tmp_path) as first,
-        live_terminal(broker, tmp_path) as second,
+        live_terminal(broker, location) as first,
+        live_terminal(broker, location) as second,
         running(first.rig),
     ):
         await first.rig.until(lambda: len(first.rig.registry), "the day's contracts were fetched")
@@ -120,3 +129,27 @@ async def test_what_the_first_stored_last_is_what_the_second_streams(pair: Pair)
         await pair.until_streamed_by(pair.second)
         (socket,) = pair.broker.sockets
         assert set(socket.modes) == set(pair.tokens)
+
+
+@pytest.mark.parametrize("location", ["postgres"], indirect=True)
+async def test_when_the_server_forgets_who_has_an_account_one_terminal_streams_it_again(
+    pair: Pair, location: str
+) -> None:
+    async with second_started(pair):
+        cut_all_connections(location)
+        rig, terminals = pair.first.rig, (pair.first, pair.second)
+
+        def states() -> list[AccountState]:
+            return sorted(terminal.state("Z1") for terminal in terminals)
+
+        await rig.until(
+            lambda: any("the database lost this terminal" in text for text in rig.texts("account")),
+            "the first says that its claim is lost",
+            timeout=TAKE_OVER_WITHIN,
+        )
+        await rig.until(
+            lambda: states() == sorted([AccountState.LIVE, AccountState.ELSEWHERE]),
+            "one terminal has the account, the other watches",
+            timeout=TAKE_OVER_WITHIN,
+        )
+        await pair.until_streamed_by(next(one for one in terminals if one.state("Z1") is AccountState.LIVE))

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from tests.support.fake_broker import FakeStoredToken
-from tests.support.loops import QUICK, LoopRig, build_loop, open_store
+from tests.support.loops import QUICK, LoopRig, build_loop
 from tests.support.simulators import BY_HAND, GENEROUS, MARKET_TIME, SimulatedBroker, simulated_broker
 from tickertui.kite.client import KiteClient
 from tickertui.kite.pacing import CallClass, Pacer
@@ -27,6 +27,7 @@ from tickertui.services.sockets import Socket, SocketSink
 from tickertui.services.state import AccountState
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.simulator.market import SimulatedMarket
+from tickertui.store.open import open_store
 
 TIMING = StreamTiming(backoff_first=0.05, backoff_most=0.2, limited=0.5)
 """Waits of a stream as short as a test wants them."""
@@ -134,7 +135,7 @@ async def live_loop(
 @asynccontextmanager
 async def live_terminal(
     broker: SimulatedBroker,
-    directory: Path,
+    location: Path | str,
     *,
     settings: LoopSettings = QUICK,
     limits: PlacementLimits | None = None,
@@ -142,7 +143,10 @@ async def live_terminal(
     backfill: bool = False,
     sockets: int = 3,
 ) -> AsyncIterator[LiveRig]:
-    """Build (not start) a loop for a broker that runs; several in one directory are terminals that share a store."""
+    """Build (not start) a loop for a broker that runs; several at one location are terminals that share a store.
+
+    A location is a directory for an SQLite file, or the address of a PostgreSQL database.
+    """
     own_clock = clock or broker.clock
     users = {f"Z{number}": user for number, user in enumerate(broker.accounts, 1)}
     configs = [
@@ -173,7 +177,7 @@ async def live_terminal(
             timing=TIMING,
         )
 
-    store = await open_store(directory, own_clock)
+    store = await open_store(location / "store.db" if isinstance(location, Path) else location, own_clock)
     rig = build_loop(
         store,
         own_clock,

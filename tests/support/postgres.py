@@ -149,3 +149,21 @@ def postgres_cluster() -> Iterator[PostgresCluster]:
             control.stop("immediate")
     finally:
         control.remove()
+
+
+@pytest.fixture
+def postgres_location(postgres_cluster: PostgresCluster) -> Iterator[str]:
+    """The address of an empty database, as a configuration names it."""
+    with postgres_cluster.database() as conninfo:
+        parts = psycopg.conninfo.conninfo_to_dict(conninfo)
+        password = f":{parts['password']}" if parts.get("password") else ""
+        yield f"postgresql://{parts['user']}{password}@{parts['host']}:{parts['port']}/{parts['dbname']}"
+
+
+def cut_all_connections(location: str) -> None:
+    """End every session of a database on the server's side, as a lost network does in the end."""
+    with psycopg.connect(location, autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
