@@ -47,6 +47,16 @@ def test_without_configuration_the_mock_comes_by_itself_and_says_how_to_add_an_a
     assert database.exists()
 
 
+def test_the_windows_title_says_mock_and_is_given_back(environ: dict[str, str]) -> None:
+    title = "\x1b]2;MOCK · tickertui\x07"
+    with in_terminal(["--demo"], environ, columns=80, lines=24) as terminal:
+        terminal.until(lambda: title in terminal.output, "the title of the window")
+        assert terminal.output.index("\x1b[22;2t") < terminal.output.index(title), "the one before is kept first"
+        terminal.type("q")
+        assert terminal.wait() == 0
+        assert terminal.output.rindex("\x1b[23;2t") > terminal.output.rindex("\x1b]2;"), "and taken back at the end"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_restore_the_terminal_and_end_with_their_code(environ: dict[str, str], number: signal.Signals) -> None:
     with in_terminal(["--demo"], environ) as terminal:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.support.fake_backend import NOW, live_accounts, live_runtime, socket
+from tests.support.fake_backend import live_accounts, live_runtime, socket
 from tickertui.market.clock import IST
 from tickertui.market.hours import load_calendar
 from tickertui.services.state import AccountState, FeedMode, StreamState
@@ -45,7 +45,7 @@ OPEN = MarketView()
 def test_a_mock_or_a_replay_comes_before_every_trouble() -> None:
     expired = tuple(replace(account, state=AccountState.AUTH_EXPIRED) for account in live_accounts())
     for feed, kind in ((FeedMode.MOCK, BannerKind.MOCK), (FeedMode.REPLAY, BannerKind.REPLAY)):
-        view = banner(replace(live_runtime(), feed=feed, accounts=expired), silent_links(), OPEN, NOW)
+        view = banner(replace(live_runtime(), feed=feed, accounts=expired), silent_links(), OPEN)
         assert view is not None
         assert view.kind is kind
         assert kind.name in view.text
@@ -54,18 +54,18 @@ def test_a_mock_or_a_replay_comes_before_every_trouble() -> None:
 def test_a_refused_token_names_its_account_and_the_traders_own_key() -> None:
     first, second = live_accounts()
     runtime = replace(live_runtime(), accounts=(replace(first, state=AccountState.AUTH_EXPIRED), second))
-    view = banner(runtime, silent_links(), OPEN, NOW, {"login": "f8"})
+    view = banner(runtime, silent_links(), OPEN, {"login": "f8"})
     assert view is not None
     assert view.text == "Z1 NEEDS A LOGIN · f8 logs in · retrying will not help"
 
 
 def test_a_silent_socket_is_told_in_market_hours_only() -> None:
-    view = banner(live_runtime(), silent_links(), OPEN, NOW)
+    view = banner(live_runtime(), silent_links(), OPEN)
     assert view is not None
     assert view.text == "Z1/s2 SILENT 14s and 1 more · no ticks · 2 R rebuilds it"
     shut = market_view(CALENDAR, "NFO", datetime(2026, 11, 24, 10, 5, tzinfo=IST))
-    assert banner(live_runtime(), silent_links(), shut, NOW) is None
+    assert banner(live_runtime(), silent_links(), shut) is None
 
 
 def test_nothing_is_said_while_nothing_must_be_said() -> None:
-    assert banner(live_runtime(), NO_LINKS, OPEN, NOW) is None
+    assert banner(live_runtime(), NO_LINKS, OPEN) is None

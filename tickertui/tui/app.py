@@ -24,6 +24,7 @@ from tickertui.tui.format import ASCII, UNICODE, GlyphSet
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.screens.main import MainScreen
 from tickertui.tui.themes import DEFAULT_THEME, load_themes, variable_defaults
+from tickertui.tui.window_title import WindowTitle
 
 _TERMINAL_CHECK_S = 2.0
 
@@ -60,6 +61,7 @@ class TickerApp(App[int]):
         self.set_keymap(dict(options.keymap))
         self.set_class(options.ascii_glyphs, "-ascii")
         self.theme_names: tuple[str, ...] = tuple(loaded)
+        self.window_title = WindowTitle(self)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give every semantic colour a value, also in Textual's own themes."""
@@ -70,11 +72,21 @@ class TickerApp(App[int]):
         return MainScreen(self.backend, self.options)
 
     def on_mount(self) -> None:
-        """Tell what was wrong with themes, and watch for a terminal that goes away."""
+        """Name the window, tell what was wrong with themes, and watch for a terminal that goes away."""
+        self.window_title.show(self.title)
         if self._theme_notices:
             self.notify("\n".join(self._theme_notices), title="Themes", severity="warning", timeout=15, markup=False)
         if self.options.live_frames and not self.is_headless:
             self.set_interval(_TERMINAL_CHECK_S, self._check_terminal)
+
+    def watch_title(self, title: str) -> None:
+        """Show the title where Textual does not: on the terminal's window."""
+        if self.is_running:
+            self.window_title.show(title)
+
+    def on_unmount(self) -> None:
+        """Give the window its title back."""
+        self.window_title.restore()
 
     def _check_terminal(self) -> None:
         """End when the terminal is gone without a signal; Textual would spin on it for ever."""

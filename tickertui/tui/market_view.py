@@ -9,6 +9,7 @@ from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase
 from tickertui.services.state import AccountState, FeedMode, RuntimeState
 from tickertui.tui.actions import NO_KEYS, key_name
 from tickertui.tui.frames import BannerKind, BannerView
+from tickertui.tui.provenance import LIVE_ONLY, Provenance
 from tickertui.tui.states import Link, Links, MarketView
 
 DERIVATIVES = "NFO"
@@ -63,10 +64,10 @@ def banner(
     runtime: RuntimeState,
     links: Links,
     market: MarketView,
-    now: datetime,
     keys: Mapping[str, str] = NO_KEYS,
     *,
     simulated: bool = False,
+    shown: Provenance = LIVE_ONLY,
 ) -> BannerView | None:
     """Return what the first row must say, the most important first; None while nothing must be said.
 
@@ -77,25 +78,26 @@ def banner(
         runtime: State of the loop.
         links: Health of the sockets.
         market: What the calendar says.
-        now: Aware datetime.
         keys: The user's own keys by action id.
         simulated: Whether the broker is a simulator.
+        shown: Where what the board holds comes from.
     """
-    view = _urgent(runtime, links, market, now, keys)
-    if not simulated or runtime.feed is FeedMode.MOCK:
+    if runtime.feed is FeedMode.MOCK or shown.mock:
+        return BannerView(BannerKind.MOCK, "MOCK DATA · NOT EXCHANGE PRICES")
+    if runtime.feed is FeedMode.REPLAY or shown.replay:
+        then = "nothing played yet" if shown.then is None else f"{shown.then:%a %d %b %Y %H:%M:%S} IST"
+        return BannerView(BannerKind.REPLAY, f"REPLAY  {then}  not live")
+    view = _trouble(runtime, links, market, keys)
+    if not simulated:
         return view
     if view is None:
         return BannerView(BannerKind.MOCK, "SIMULATED BROKER · NOT EXCHANGE PRICES")
     return BannerView(view.kind, f"SIMULATED · {view.text}")
 
 
-def _urgent(
-    runtime: RuntimeState, links: Links, market: MarketView, now: datetime, keys: Mapping[str, str]
+def _trouble(
+    runtime: RuntimeState, links: Links, market: MarketView, keys: Mapping[str, str]
 ) -> BannerView | None:
-    if runtime.feed is FeedMode.MOCK:
-        return BannerView(BannerKind.MOCK, "MOCK DATA · NOT EXCHANGE PRICES")
-    if runtime.feed is FeedMode.REPLAY:
-        return BannerView(BannerKind.REPLAY, f"REPLAY  {now:%a %d %b %Y %H:%M:%S} IST  not live")
     expired = [account for account in runtime.accounts if account.state is AccountState.AUTH_EXPIRED]
     if expired:
         names = " ".join(account.account_id for account in expired)

@@ -19,13 +19,14 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
-from tickertui.services.state import FeedMode, RuntimeState
+from tickertui.services.state import RuntimeState
 from tickertui.tui.actions import BY_ID, Context, bindings_of
 from tickertui.tui.backend import Backend
 from tickertui.tui.display_rate import DisplayRate, waiting_writes
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.market_view import DERIVATIVES, banner, market_view
 from tickertui.tui.options import ScreenOptions
+from tickertui.tui.provenance import LIVE_ONLY, provenance
 from tickertui.tui.screens.analytics import AnalyticsPane
 from tickertui.tui.screens.bootstrap import BootstrapPane, bootstrap_panel, duration
 from tickertui.tui.screens.chain import ChainPane
@@ -114,6 +115,7 @@ class MainScreen(Screen[None]):
         self.paused = False
         self.maximised = False
         self._links = LinkWatch()
+        self.shown = LIVE_ONLY
         self._frames = 0
         self._said = ""
         self.rate = DisplayRate(options.frames_per_second)
@@ -180,7 +182,10 @@ class MainScreen(Screen[None]):
         market = market_view(backend.calendar, DERIVATIVES, now)
         links = self._links.update(self.runtime.accounts, market_open=market.is_open)
         self.chain.surround(self.runtime, market, links)
-        view = banner(self.runtime, links, market, now, self.keymap, simulated=self.options.simulated)
+        self.shown = provenance(backend.board, self.runtime.feed)
+        view = banner(
+            self.runtime, links, market, self.keymap, simulated=self.options.simulated, shown=self.shown
+        )  # fmt: skip
         self.query_one(Banner).show(view)
         for screen in self.app.screen_stack[1:]:
             if isinstance(screen, PanelScreen):
@@ -237,11 +242,8 @@ class MainScreen(Screen[None]):
 
     def _title(self) -> None:
         """The window's title says MOCK, REPLAY and SIMULATED too."""
-        feed = self.runtime.feed
-        if feed.value in ("mock", "replay"):
-            title = f"{feed.upper()} · tickertui"
-        else:
-            title = "SIMULATED · tickertui" if self.options.simulated else "tickertui"
+        word = self.shown.word or ("SIMULATED" if self.options.simulated else "")
+        title = f"{word} · tickertui" if word else "tickertui"
         if self.app.title != title:
             self.app.title = title
 
@@ -303,12 +305,12 @@ class MainScreen(Screen[None]):
     @property
     def contexts(self) -> tuple[Context, ...]:
         """Where keys work now."""
-        replay = (Context.REPLAY,) if self.runtime.feed is FeedMode.REPLAY else ()
+        replay = (Context.REPLAY,) if self.shown.replay else ()
         return (*self.pane.CONTEXTS, Context.APP, *replay)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A replay's keys work in a replay only."""
-        return action != "leave_replay" or self.runtime.feed is FeedMode.REPLAY
+        return action != "leave_replay" or self.shown.replay
 
     def action_show_pane(self, name: str) -> None:
         """Show a pane and give it the keys."""
