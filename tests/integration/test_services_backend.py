@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+
+import pytest
 
 from tickertui.config import Settings
 from tickertui.engine import Engine, EngineOptions
+from tickertui.kite.errors import BrokerTimeout
+from tickertui.market.calendar_data import CalendarError
 from tickertui.paths import user_paths
+from tickertui.services.bundle import Services
+from tickertui.services.contract_keeper import ContractsMissing
+from tickertui.services.instrument_registry import DumpRefused
+from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts
+from tickertui.services.ticker_loop import LoopNotRunning, ReloadFailed
+from tickertui.store.protocol import StoreBusy
+from tickertui.tui.backend import BackendRefused
 from tickertui.tui.services_backend import ServicesBackend
 
 
@@ -24,3 +37,39 @@ async def test_expiries_bear_the_names_of_the_exchanges_series(tmp_path: Path) -
     assert [mark.expiry for mark in marks] == sorted(mark.expiry for mark in marks)
     today = services.clock.now().date()
     assert all(mark.days == (mark.expiry - today).days >= 0 for mark in marks)
+
+
+@asynccontextmanager
+async def demo(tmp_path: Path) -> AsyncIterator[Services]:
+    """The services of the demo."""
+    paths = user_paths({"TICKERTUI_HOME": str(tmp_path)})
+    async with Engine(EngineOptions(Settings(), paths, environ={}, demo=True, seed=1)).services() as services:
+        yield services
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MissingApiSecret("the API secret of Z1 is not known: put it into secrets.toml or set secret_command"),
+        NoAccounts("no account can be used"), ContractsMissing("the broker's contracts are not loaded yet"),
+        ReloadFailed("no room"), LoopNotRunning("the ticker loop is stopped"), DumpRefused("the dump was cut off"),
+        StoreBusy("the database is busy"), BrokerTimeout(account="Z1", endpoint="/session/token"),
+        CalendarError("no calendar for 2031"), PermissionError(13, "Permission denied", "tokens/Z1"),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+async def test_whatever_a_service_refuses_with_is_a_sentence_and_never_the_end_of_the_program(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise error
+
+    async with demo(tmp_path) as services:
+        monkeypatch.setattr(services.orchestrator, "login", refuse)
+        monkeypatch.setattr(services.loop, "plan_reload", refuse)
+        backend = ServicesBackend(services)
+        with pytest.raises(BackendRefused) as refused:
+            await backend.login("Z1", "request_token_of_today_1234")
+        assert str(refused.value).strip()
+        with pytest.raises(BackendRefused):
+            await backend.plan_reload()

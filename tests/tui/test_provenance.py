@@ -35,9 +35,7 @@ def recorded(run: Driven, source: Source, *, packets: int = 2) -> None:
         words[:, Word.EXCHANGE_TIMESTAMP] = int(THEN.timestamp())
         run.backend.clock.advance(0.5)
         now = run.backend.clock.monotonic_ns()
-        board.apply(
-            TickBatch.from_rows(words, source, received_ns=now, received_wall_ns=run.backend.clock.time_ns())
-        )
+        board.apply(TickBatch.from_rows(words, source, received_ns=now, received_wall_ns=run.backend.clock.time_ns()))
 
 
 async def slow_frame(run: Driven) -> None:

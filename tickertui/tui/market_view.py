@@ -95,9 +95,7 @@ def banner(
     return BannerView(view.kind, f"SIMULATED · {view.text}")
 
 
-def _trouble(
-    runtime: RuntimeState, links: Links, market: MarketView, keys: Mapping[str, str]
-) -> BannerView | None:
+def _trouble(runtime: RuntimeState, links: Links, market: MarketView, keys: Mapping[str, str]) -> BannerView | None:
     expired = [account for account in runtime.accounts if account.state is AccountState.AUTH_EXPIRED]
     if expired:
         names = " ".join(account.account_id for account in expired)

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from tickertui.kite.errors import KiteError
 from tickertui.kite.login import LoginError, parse_redirect
 from tickertui.market.board import MarketBoard
+from tickertui.market.calendar_data import CalendarError
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
@@ -17,8 +18,10 @@ from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Source, Word
 from tickertui.services.bundle import Services
+from tickertui.services.contract_keeper import ContractsMissing
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
-from tickertui.services.session_orchestrator import NoAccounts
+from tickertui.services.instrument_registry import DumpRefused
+from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.state import (
     BootstrapProgress,
     BootstrapState,
@@ -33,15 +36,18 @@ from tickertui.services.state import (
     TaskState,
     WatchedInstrument,
 )
-from tickertui.services.ticker_loop import LoopNotRunning
+from tickertui.services.ticker_loop import LoopNotRunning, ReloadFailed
 from tickertui.store.protocol import StoreError
 from tickertui.tui.backend import BackendRefused, HealthFigures, LoginPage
 from tickertui.tui.frames import ExpiryMark
 
 T = TypeVar("T")
 
-_REFUSALS: Final = (LoopNotRunning, NoAccounts, StoreError, KiteError, LoginError, ValueError)
-"""What the services refuse with; each text is one sentence for the trader."""
+_REFUSALS: Final = (
+    LoopNotRunning, ReloadFailed, NoAccounts, MissingApiSecret, ContractsMissing, DumpRefused, CalendarError, StoreError,
+    KiteError, LoginError, OSError, ValueError,
+)  # fmt: skip
+"""What the services refuse with; each text is one sentence for the trader. What is missing here ends the program."""
 
 
 class ServicesBackend:
