@@ -44,8 +44,8 @@ from tickertui.tui.frames import ExpiryMark
 T = TypeVar("T")
 
 _REFUSALS: Final = (
-    LoopNotRunning, ReloadFailed, NoAccounts, MissingApiSecret, ContractsMissing, DumpRefused, CalendarError, StoreError,
-    KiteError, LoginError, OSError, ValueError,
+    LoopNotRunning, ReloadFailed, NoAccounts, MissingApiSecret, ContractsMissing, DumpRefused, CalendarError,
+    StoreError, KiteError, LoginError, OSError, ValueError,
 )  # fmt: skip
 """What the services refuse with; each text is one sentence for the trader. What is missing here ends the program."""
 
