@@ -51,6 +51,7 @@ from tickertui.services.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.spots import Spots
 from tickertui.services.state import FeedMode, Severity
 from tickertui.services.store_keeper import StoreKeeper
+from tickertui.services.store_watch import StoreWatch
 from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
@@ -152,6 +153,7 @@ class Engine:
         monitor.start(tasks, "ticker loop", services.loop.run)
         always = RestartPolicy(attempts=None)
         monitor.start(tasks, "process watch", services.process.run)
+        monitor.start(tasks, "store watch", services.store_watch.run)
         if services.valuation is not None:
             touch = partial(monitor.touch, "valuation")
             monitor.start(tasks, "valuation", services.valuation.run, touch, restart=always)
@@ -248,6 +250,7 @@ class Engine:
             events=events,
             valuation=Valuation(board, registry, calendar, clock, self._convention()),
             process=ProcessWatch(),
+            store_watch=StoreWatch(store, clock, events),
             login_url=lambda account: login_url(orchestrator.config(account).api_key, settings.broker.login_url),
         )
 

@@ -137,6 +137,9 @@ class SimulatorAccounts:
     def report_auth_expired(self, account: str, /) -> None:
         self.reported.append(account)
 
+    def history_refusals(self) -> int:
+        return sum(client.history_refusals for client in self.clients.values())
+
 
 async def test_with_the_real_client_and_the_simulated_broker(database: Path) -> None:
     contracts = [one for one in plain_instruments(5) if one.expiry == EXPIRY and one.segment == "NFO-OPT"][:8]

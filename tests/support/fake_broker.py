@@ -57,6 +57,7 @@ class FakeClient:
     account: str = "Z1"
     token: Secret | None = None
     failure: Exception | None = None
+    history_refusals: int = 0
     quotes: Callable[[Sequence[Instrument]], TickBatch] | None = None
     calls: list[str] = field(default_factory=list)
     closed: bool = False

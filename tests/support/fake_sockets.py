@@ -24,6 +24,7 @@ class FakeStats:
     last_frame_ns: int = 0
     last_data_ns: int = 0
     retry_at: float | None = None
+    waiting: int = 0
 
 
 def rows_of(tokens: Iterable[int], price: int = 10_000, exchange_time: int = 0) -> np.ndarray:

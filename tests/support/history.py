@@ -159,6 +159,9 @@ class HistoryAccounts:
         if account not in self.reported:
             self.reported.append(account)
 
+    def history_refusals(self) -> int:
+        return sum(client.pacer.refusals(CallClass.HISTORICAL) for client in self._clients.values())
+
     def login(self, account: str) -> None:
         """The trader logs in again."""
         self.broker.expired.discard(account)

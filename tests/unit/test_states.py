@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -205,6 +206,26 @@ def test_a_missing_heartbeat_is_silence_whatever_the_rate() -> None:
     watch = LinkWatch()
     links = watch.update([account(socket(0, frame_age=5.5, data_age=5.5, ticks_per_second=0.0))], market_open=True)
     assert links.codes[0] == Link.SILENT
+
+
+def test_a_socket_that_is_down_is_a_problem_although_it_carries_nothing_now() -> None:
+    lost = replace(socket(0, StreamState.BACKOFF, subscribed=0), desired=3000)
+    links = LinkWatch().update([account(lost, socket(1))], market_open=True)
+    assert [(problem.link, problem.status.label) for problem in links.problems] == [(Link.DOWN, "Z1/s1")]
+    never_used = socket(2, StreamState.IDLE, subscribed=0)
+    assert not LinkWatch().update([account(never_used)], market_open=True).problems
+
+
+@pytest.mark.parametrize(
+    ("data_age", "open_for", "link"),
+    [(None, 4.0, Link.HEALTHY), (None, 6.0, Link.SILENT), (40.0, 6.0, Link.SILENT), (0.5, 6.0, Link.HEALTHY)],
+)
+def test_a_socket_that_was_accepted_and_stays_mute_is_silent(
+    data_age: float | None, open_for: float, link: Link
+) -> None:
+    mute = replace(socket(0), data_age=data_age, ticks_per_second=0.0, open_for=open_for)
+    assert LinkWatch().update([account(mute)], market_open=True).codes[0] == link
+    assert LinkWatch().update([account(mute)], market_open=False).codes[0] == Link.HEALTHY
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ class ScriptedConnection:
         self._ends = anyio.current_time() + seconds
         self._message = message
 
+    waiting = 0
+
     async def receive(self) -> bytes | str:
         if self._message is None:
             await anyio.sleep_until(self._ends)

@@ -292,6 +292,11 @@ class KiteClient:
 
     # ------------------------------------------------------------------ calls
 
+    @property
+    def history_refusals(self) -> int:
+        """Requests for candles that were refused for too many (HTTP 429), those that succeeded later included."""
+        return self.pacer.refusals(CallClass.HISTORICAL)
+
     async def aclose(self) -> None:
         """Close what is open; calls under way are not waited for, their threads clean up behind them."""
         self._closed = True

@@ -79,6 +79,7 @@ class Pacer:
     def __init__(self, rates: Mapping[CallClass, float] = RATES, all_rate: float = _ALL_RATE) -> None:
         self._lanes = {kind: _Lane(1.0 / rates[kind]) for kind in CallClass}
         self._all = _Lane(1.0 / all_rate)
+        self._refusals = dict.fromkeys(CallClass, 0)
 
     def __repr__(self) -> str:
         return f"Pacer({', '.join(f'{kind} {self.rate(kind):.2g}/s' for kind in CallClass)})"
@@ -103,12 +104,17 @@ class Pacer:
             kind: Class of the refused request.
             retry_after: Seconds the broker asked to wait, None when it did not say.
         """
+        self._refusals[kind] += 1
         lane, now = self._lanes[kind], anyio.current_time()
         pause = _SLOW_SECONDS if retry_after is None else max(_SLOW_SECONDS, retry_after)
         lane.next_at = max(lane.next_at, now + pause)
         if now - lane.slowed_at >= _SLOW_SECONDS:
             lane.slower = min(_MOST_SLOWER, lane.slower * 2.0)
             lane.slowed_at = now
+
+    def refusals(self, kind: CallClass) -> int:
+        """Return how many requests of this class were refused for too many."""
+        return self._refusals[kind]
 
     def rate(self, kind: CallClass) -> float:
         """Return the requests per second at which this class goes now."""

@@ -366,18 +366,19 @@ class KiteStream:
                 if isinstance(message, str):
                     self._on_text(message)
                 else:
-                    self._on_binary(message)
+                    self._on_binary(message, connection.waiting)
                 if not self._heard % _YIELD_EVERY:
                     await anyio.lowlevel.checkpoint()
         except ConnectionLost as error:
             self._end(_Ending.LOST, str(error))
 
-    def _on_binary(self, frame: bytes) -> None:
+    def _on_binary(self, frame: bytes, waiting: int) -> None:
         stats, sink = self.stats, self._sink
         received_ns, wall_ns = self._clock.monotonic_ns(), self._clock.time_ns()
         stats.frames += 1
         stats.bytes += len(frame)
         stats.last_frame_ns = received_ns
+        stats.waiting = waiting
         sink.on_frame(self.connection, frame, received_ns, wall_ns)
         if is_heartbeat(frame):
             stats.heartbeats += 1

@@ -89,6 +89,7 @@ class StreamStats:
         last_frame_ns: Monotonic time of the last binary frame, 0 = none.
         last_data_ns: Monotonic time of the last frame with packets, 0 = none.
         retry_at: Time of the event loop at which it tries again, None while it does not wait.
+        waiting: Frames received and not looked at yet, at the last frame.
     """
 
     state: StreamState = StreamState.IDLE
@@ -107,6 +108,7 @@ class StreamStats:
     last_frame_ns: int = 0
     last_data_ns: int = 0
     retry_at: float | None = None
+    waiting: int = 0
 
     @property
     def reconnects(self) -> int:

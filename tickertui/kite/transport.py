@@ -68,6 +68,11 @@ class Connection(Protocol):
         """
         ...
 
+    @property
+    def waiting(self) -> int:
+        """Messages received and not taken yet."""
+        ...
+
     async def send(self, text: str) -> None:
         """Send a text message.
 
@@ -108,6 +113,11 @@ class WebSocketConnection:
             return await self._socket.recv()
         except ConnectionClosed as error:
             raise ConnectionLost(_closing_words(error)) from None
+
+    @property
+    def waiting(self) -> int:
+        """See `Connection`; the library keeps them in a queue of its own, which has a length."""
+        return len(self._socket.recv_messages.frames)
 
     async def send(self, text: str) -> None:
         """See `Connection`."""

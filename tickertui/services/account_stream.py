@@ -447,7 +447,7 @@ class AccountStream:
             desired=sum(len(wanted) for wanted in self._desired.values()),
             subscribed=sum(connection.subscribed for connection in connections),
             ticking=sum(connection.ticking for connection in connections),
-            never=sum(counts.get(number, NO_COUNTS).never for number in self._lines),
+            never=sum(connection.never for connection in connections),
             capacity=self._socket_count * self._per_socket,
             connections=connections,
             detail=detail,
@@ -462,8 +462,11 @@ class AccountStream:
             label=self.label(connection),
             state=line.state,
             epoch=stats.epoch,
+            desired=len(line.wanted),
             subscribed=len(line.confirmed),
-            ticking=counts.ticking,
+            # The board remembers what ticked before a loss; what is not subscribed does not tick now.
+            ticking=min(counts.ticking, len(line.confirmed)),
+            never=min(counts.never, len(line.confirmed)),
             frames=stats.frames,
             ticks=stats.ticks,
             ticks_per_second=line.ticks_per_second(),
@@ -472,6 +475,8 @@ class AccountStream:
             reconnects=stats.reconnects,
             last_error=stats.last_error,
             retry_in=None if stats.retry_at is None else max(0.0, stats.retry_at - anyio.current_time()),
+            open_for=_age(now, line.opened_ns) if line.state is StreamState.OPEN else None,
+            waiting=stats.waiting,
         )
 
 

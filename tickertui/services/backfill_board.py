@@ -44,7 +44,6 @@ class BackfillBoard:
         self.gaps_found = 0
         self.gaps_filled = 0
         self.candles_stored = 0
-        self.rate_limited = 0
         self.coverage: dict[str, tuple[DayCoverage, ...]] = {}
         self._groups: dict[str, _Group] = {}
         self._open: set[ContractKey] = set()
@@ -131,13 +130,14 @@ class BackfillBoard:
             return 0.0
         return len(self._answers) / max(min(now - self._since, _RATE_SECONDS), _LEAST_RATE_SECONDS)
 
-    def progress(self, now: float, requests_left: int, rate_limit: float) -> BootstrapProgress:
+    def progress(self, now: float, requests_left: int, rate_limit: float, refusals: int) -> BootstrapProgress:
         """Return the picture of a moment.
 
         Args:
             now: Of the event loop's clock.
             requests_left: Queued and under way.
             rate_limit: Requests per second that the usable accounts allow.
+            refusals: Requests that the broker has refused for too many.
         """
         groups = self._groups.values()
         total = sum(group.total for group in groups)
@@ -159,7 +159,7 @@ class BackfillBoard:
             gaps_found=self.gaps_found,
             gaps_filled=self.gaps_filled,
             candles_stored=self.candles_stored,
-            rate_limited=self.rate_limited,
+            rate_limited=refusals,
             failures=tuple(failure for _, failure in reversed(self._failures.values()))[:_SHOWN_FAILURES],
             coverage=self.coverage,
             detail=self.detail,

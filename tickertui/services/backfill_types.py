@@ -148,6 +148,10 @@ class ClientProvider(Protocol):
         """Take note that the broker refused an account's session."""
         ...
 
+    def history_refusals(self) -> int:
+        """Return how many requests for candles the broker has refused for too many, over all accounts."""
+        ...
+
 
 class HistoryStore(Protocol):
     """What the bootstrapper keeps in the store; any `tickertui.store.protocol.Store` will do."""

@@ -78,6 +78,11 @@ class BrokerClient(Protocol):
         """Return the candles of one instrument."""
         ...
 
+    @property
+    def history_refusals(self) -> int:
+        """Requests for candles that were refused for too many (HTTP 429), those that succeeded later included."""
+        ...
+
     async def aclose(self) -> None:
         """Release what the client holds."""
         ...

@@ -14,6 +14,7 @@ from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.mock_generator import MockDataGenerator
 from tickertui.services.process_watch import ProcessWatch
 from tickertui.services.session_orchestrator import SessionOrchestrator
+from tickertui.services.store_watch import StoreWatch
 from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.subscription_reloader import SubscriptionReloader
 from tickertui.services.task_monitor import TaskMonitor
@@ -41,6 +42,7 @@ class Services:
         task_monitor: Every background task.
         events: What happened.
         process: What the program itself costs.
+        store_watch: Whether the store answers.
         login_url: Address of the broker's login page, by account id.
         valuation: Keeps implied volatility and Greeks current; None where nobody looks at them.
     """
@@ -59,5 +61,6 @@ class Services:
     task_monitor: TaskMonitor
     events: EventLog
     process: ProcessWatch
+    store_watch: StoreWatch
     login_url: Callable[[str], str]
     valuation: Valuation | None = None

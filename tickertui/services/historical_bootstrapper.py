@@ -130,7 +130,8 @@ class HistoricalBootstrapper:
     def progress(self) -> BootstrapProgress:
         """Return how it stands; cheap enough for every frame."""
         left = len(self._queue) + self._lanes.under_way
-        return self._board.progress(self._seconds(), left, self._lanes.rate_limit())
+        refusals = self._clients.history_refusals()
+        return self._board.progress(self._seconds(), left, self._lanes.rate_limit(), refusals)
 
     async def gap_map(self) -> dict[str, tuple[DayCoverage, ...]]:
         """Return the coverage of each group by trading day, as it is in the store now.
@@ -389,7 +390,6 @@ class HistoricalBootstrapper:
             self._leave_account(account, request, error)
             self._lanes.deny(account, str(error))
         except RateLimited as error:
-            self._board.rate_limited += 1
             self._board.count_answer(self._seconds())
             self._lanes.hold(account, self._seconds(), error.retry_after)
             self._return(request)

@@ -312,6 +312,11 @@ class SessionOrchestrator:
         self._ask_for_login(session)
         self._tell(account)
 
+    def history_refusals(self) -> int:
+        """Return how many requests for candles the broker has refused for too many, over all accounts."""
+        clients = (session.client for session in self._sessions.values())
+        return sum(client.history_refusals for client in clients if client is not None)
+
     def report_auth_expired(self, account: str) -> None:
         """Note that a history call was refused (the bootstrapper's name for `on_auth_expired`)."""
         self.on_auth_expired(account, "the broker refused the token")
@@ -402,7 +407,8 @@ class SessionOrchestrator:
 
     def _expire(self, session: _Session, reason: str) -> None:
         session.state = AccountState.AUTH_EXPIRED
-        session.detail = f"{_LOGIN_NEEDED}{reason}"
+        named = f"{session.config.account_id}: "
+        session.detail = f"{_LOGIN_NEEDED}{reason.removeprefix(named)}"
 
     # ------------------------------------------------------------------ calls
 

@@ -52,6 +52,11 @@ class SocketStats(Protocol):
         ...
 
     @property
+    def waiting(self) -> int:
+        """Frames received and not looked at yet."""
+        ...
+
+    @property
     def retry_at(self) -> float | None:
         """Time of the event loop at which it tries again, None while it does not wait."""
         ...

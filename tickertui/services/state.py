@@ -9,6 +9,7 @@ from enum import StrEnum
 from tickertui.kite.stream_state import StreamState as StreamState
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
+from tickertui.services.clock_watch import ClockGap
 
 
 class LoopState(StrEnum):
@@ -58,8 +59,10 @@ class ConnectionStatus:
         label: For the screen: ``Z1/s2``.
         state: See `StreamState`.
         epoch: How often it has connected.
+        desired: Instruments it should carry.
         subscribed: Instruments it carries.
         ticking: Of these, how many sent more than the broker's cached packet.
+        never: Of these, how many have sent nothing for more than 60 s.
         frames: Binary frames received.
         ticks: Packets received.
         ticks_per_second: Over the last few seconds.
@@ -68,14 +71,18 @@ class ConnectionStatus:
         reconnects: Since the start.
         last_error: One sentence, empty when there was none.
         retry_in: Seconds until the next attempt while in backoff.
+        open_for: Seconds since it was connected, None while it is not.
+        waiting: Frames received and not looked at yet: how far the program is behind.
     """
 
     connection: int
     label: str
     state: StreamState
     epoch: int = 0
+    desired: int = 0
     subscribed: int = 0
     ticking: int = 0
+    never: int = 0
     frames: int = 0
     ticks: int = 0
     ticks_per_second: float = 0.0
@@ -84,6 +91,13 @@ class ConnectionStatus:
     reconnects: int = 0
     last_error: str = ""
     retry_in: float | None = None
+    open_for: float | None = None
+    waiting: int = 0
+
+    @property
+    def is_mute(self) -> bool:
+        """Whether it is open and has sent no packet since it was connected: connected is not live."""
+        return self.open_for is not None and (self.data_age is None or self.data_age > self.open_for)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +298,7 @@ class RuntimeState:
         unresolved: See `ReloadPlan`.
         ticks_per_second: Over all sockets.
         detail: One sentence when something is wrong, else empty.
+        asleep: The last time that this machine slept, None when it never did.
     """
 
     state: LoopState
@@ -300,6 +315,7 @@ class RuntimeState:
     unresolved: tuple[Unplaced, ...] = ()
     ticks_per_second: float = 0.0
     detail: str = ""
+    asleep: ClockGap | None = None
 
 
 class TaskState(StrEnum):

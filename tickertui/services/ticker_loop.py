@@ -132,6 +132,7 @@ class MultiAccountTickerLoop:
         self._settings = settings
         self._state = LoopState.STOPPED
         self._detail = ""
+        self._asleep: ClockGap | None = None
         self._started_at: datetime | None = None
         self._stopped = anyio.Event()
         self._operations = Operations()
@@ -401,6 +402,7 @@ class MultiAccountTickerLoop:
         severity = Severity.WARNING if gap.fault is ClockFault.ASLEEP else Severity.INFO
         self.events.add("loop", gap.describe(), severity=severity)
         if gap.fault is ClockFault.ASLEEP:
+            self._asleep = gap
             self._fleet.reconnect_all("this machine was asleep")
             self.reloader.trigger()
 
@@ -486,4 +488,5 @@ class MultiAccountTickerLoop:
             unresolved=plan.unresolved,
             ticks_per_second=self._rate.per_second(),
             detail=self._detail,
+            asleep=self._asleep,
         )

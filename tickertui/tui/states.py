@@ -157,7 +157,8 @@ class LinkWatch:
             for status in account.connections:
                 link = self._judge(status, market_open=market_open)
                 codes[status.connection] = link
-                if link is not Link.HEALTHY and market_open and status.subscribed:
+                # A socket that is down carries nothing at the moment, so what it should carry counts.
+                if link is not Link.HEALTHY and market_open and (status.desired or status.subscribed):
                     problems.append(LinkProblem(status, link, account.account_id))
         problems.sort(key=lambda problem: (-problem.link, problem.status.connection))
         return Links(codes, tuple(problems))
@@ -180,6 +181,9 @@ class LinkWatch:
         if status.frame_age is not None and status.frame_age > SILENT_FRAME_S:
             return Link.SILENT
         if usual >= BUSY_TICKS_PER_S and data_age is not None and data_age > SILENT_DATA_S:
+            return Link.SILENT
+        # Accepted and mute, as with a token of yesterday: at least the cached packets come within a second.
+        if status.is_mute and status.subscribed and (status.open_for or 0.0) > SILENT_FRAME_S:
             return Link.SILENT
         return Link.HEALTHY
 
