@@ -205,6 +205,8 @@ class ScreenSettings(_Section):
     """Drawing characters."""
     underlying: str = "NIFTY"
     """Chain to show first."""
+    header: tuple[str, ...] = ("INDIA VIX", "BANKNIFTY", "SENSEX")
+    """Indices shown in the first line beside the chain's own; they are subscribed with whatever else is."""
     columns: Literal["oi", "price", "greeks", "full"] = "oi"
     """Column preset to start with."""
     units: Literal["lots", "contracts", "lakh"] = "lakh"

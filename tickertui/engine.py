@@ -209,7 +209,9 @@ class Engine:
         if not orchestrator.list_accounts():
             registry.replace(universe_instruments(universe, today), today, bundled=True)
         spots = Spots(board, registry.index_token)
-        reconciler = SubscriptionReconciler(store=store, registry=registry, clock=clock, spot=spots)
+        reconciler = SubscriptionReconciler(
+            store=store, registry=registry, clock=clock, spot=spots, indices=settings.screen.header
+        )
         bootstrapper = self._bootstrapper(store, calendar, registry, orchestrator, events)
         mock = MockDataGenerator(
             clock=clock,

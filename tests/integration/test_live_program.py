@@ -136,26 +136,26 @@ def test_two_accounts_stream_and_a_rule_from_the_shell_joins_without_a_restart(
     environ: dict[str, str], broker: Broker, config: Path
 ) -> None:
     program = Headless(environ, config)
-    # 11 strikes with two legs each, the future and the index
-    record = program.until(lambda r: all_tick(r, 24), "24 instruments tick")
+    # 11 strikes with two legs each, the future and the index; VIX and the two other indices of the first line
+    record = program.until(lambda r: all_tick(r, 27), "27 instruments tick")
     assert record["feed"] == "live"
     assert record["is_mock"] is False
     added = run(environ, "subs", "add", "BANKNIFTY", "--strikes", "5", "--account", "Z2", "--config", str(config))
     assert added.returncode == 0, added.stderr
-    record = program.until(lambda r: all_tick(r, 48), "48 instruments tick after the rule was added from the shell")
+    record = program.until(lambda r: all_tick(r, 50), "50 instruments tick after the rule was added from the shell")
     by_account = {account["account"]: account["desired"] for account in record["accounts"]}
-    assert by_account == {"Z1": 24, "Z2": 24}
+    assert by_account == {"Z1": 26, "Z2": 24}
     reloads = [r["text"] for r in program.records if r["type"] == "event" and r["topic"] == "reload"]
-    assert any("24 unchanged" in text for text in reloads), reloads
+    assert any("26 unchanged" in text for text in reloads), reloads
     broker.control("faults", {"fault": "reset", "api_key": "simulated1"})
     program.until(lambda r: r["type"] == "event" and "is back" in r["text"], "the socket that was reset is back")
-    program.until(lambda r: all_tick(r, 48), "all tick again")
+    program.until(lambda r: all_tick(r, 50), "all tick again")
     program.stop()
 
 
 def test_subs_list_plan_export_and_remove(environ: dict[str, str], config: Path, tmp_path: Path) -> None:
     program = Headless(environ, config)
-    program.until(lambda r: r["type"] == "status" and r["instruments"] == 24, "the plan is there")
+    program.until(lambda r: r["type"] == "status" and r["instruments"] == 27, "the plan is there")
     program.stop()
     arguments = ("--config", str(config))
     listed = run(environ, "subs", "list", *arguments)
@@ -181,7 +181,7 @@ def test_subs_list_plan_export_and_remove(environ: dict[str, str], config: Path,
 def test_the_screen_shows_the_live_chain_and_asks_before_it_quits(environ: dict[str, str], config: Path) -> None:
     with in_terminal(["--config", str(config)], environ) as terminal:
         terminal.until_painted("LIVE")
-        terminal.until_painted("subscribed 24")
+        terminal.until_painted("subscribed 27")
         terminal.until(lambda: "▶" in terminal.text, "the row at the money")
         terminal.type("r")
         terminal.until_painted("Reload plan")

@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 23, 10, 0, tzinfo=IST)
 
 M23, W01, W08, M29 = date(2026, 11, 23), date(2026, 12, 1), date(2026, 12, 8), date(2026, 12, 29)
 S26, S03 = date(2026, 11, 26), date(2026, 12, 3)
-NIFTY_INDEX, SENSEX_INDEX = 256265, 265
+NIFTY_INDEX, SENSEX_INDEX, VIX_INDEX = 256265, 265, 264969
 Z1, Z2, Z3 = AccountSlots("Z1", 0), AccountSlots("Z2", 3), AccountSlots("Z3", 6)
 
 _FIRST = {M23: 10_000, W01: 11_000, W08: 12_000, M29: 13_000, S26: 20_000, S03: 21_000}
@@ -73,6 +73,7 @@ class Desk:
         limits: PlacementLimits | None = None,
         follow: FollowSettings | None = None,
         table: InstrumentTable | None = None,
+        indices: Sequence[str] = (),
     ) -> None:
         self.clock = ManualClock(NOW)
         self.store = MemoryStore()
@@ -80,12 +81,13 @@ class Desk:
         self.registry = InstrumentRegistry(
             clock=self.clock,
             calendar=self.calendar,
-            index_tokens={"NIFTY": NIFTY_INDEX, "SENSEX": SENSEX_INDEX},
+            index_tokens={"NIFTY": NIFTY_INDEX, "SENSEX": SENSEX_INDEX, "INDIA VIX": VIX_INDEX},
         )
         self.table = table or a_day()
         self.registry.replace(self.table, NOW.date())
         self.spots: dict[str, float] = {"NIFTY": 24_350.0, "SENSEX": 79_600.0}
         self.slots: list[AccountSlots] = [Z1, Z2]
+        self._indices = indices
         self._limits, self._follow = limits or PlacementLimits(), follow or FollowSettings()
         self.reconciler = self.restarted()
 
@@ -98,6 +100,7 @@ class Desk:
             spot=self.spots.get,
             limits=self._limits,
             follow=self._follow,
+            indices=self._indices,
         )
         return self.reconciler
 

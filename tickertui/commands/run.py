@@ -93,6 +93,7 @@ def screen_options(configuration: Configuration, environ: Mapping[str, str]) -> 
         theme=screen.theme,
         ascii_glyphs=_wants_ascii(screen.glyphs, environ),
         underlying=screen.underlying.upper(),
+        header=screen.header,
         preset=screen.columns,
         units=screen.units,
         reference=ReferenceKind.FORWARD if screen.atm_reference == "forward" else ReferenceKind.SPOT,

@@ -30,6 +30,12 @@ SINGLE: Final = "single subscription"
 SINGLES: Final = 0
 """`Source.rule_id` of the single subscriptions."""
 
+BESIDE: Final = "shown beside every chain"
+"""Owner of the indices that come along with whatever is subscribed."""
+
+INDICES: Final = -2
+"""`Source.rule_id` of those."""
+
 _DISTANCE_SHIFT: Final = 32
 _PLACE_SHIFT: Final = 16
 _CLASS_SHIFT: Final = 56
@@ -41,7 +47,7 @@ class Source:
     """What one rule, or all single subscriptions together, ask for: columns of equal length n.
 
     Attributes:
-        rule_id: Of the rule, `SINGLES` for the single subscriptions.
+        rule_id: Of the rule, `SINGLES` for the single subscriptions, `INDICES` for what comes along.
         owner: For the screen.
         tokens: int64[n], no token twice.
         modes: int64[n], values of `Mode`.
@@ -109,7 +115,7 @@ class DesiredPlan:
         revision: Of the store it was made from.
         contracts: The day's contracts it was made from.
         made_at: When, aware.
-        sources: Who asks for what; single subscriptions first, then the rules in their order.
+        sources: Who asks for what; single subscriptions first, then the rules in their order, then what comes along.
         wanted: The merged columns, as placement takes them.
         expiries: int64[n], ordinals, beside the columns of ``wanted``.
         rules: Every rule as it stands.

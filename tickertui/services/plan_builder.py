@@ -20,6 +20,8 @@ from tickertui.market.ticks import Mode
 from tickertui.services.assignments import Integers
 from tickertui.services.day_contracts import DayContracts
 from tickertui.services.desired_plan import (
+    BESIDE,
+    INDICES,
     SINGLE,
     SINGLES,
     DesiredPlan,
@@ -74,6 +76,7 @@ class PlanInputs:
         due: Rules that are to be centred anew, if the spot is still away.
         last: Rule id -> how it was expanded for the plan in force.
         held: int64[k], tokens that the last plan placed, ascending; a rule without a spot is centred on these.
+        indices: Names of indices that come along with whatever is subscribed.
     """
 
     now: datetime
@@ -83,6 +86,7 @@ class PlanInputs:
     due: frozenset[int] = frozenset()
     last: Mapping[int, ExpandedRule] = field(default_factory=dict)
     held: Integers = field(default_factory=lambda: _NONE)
+    indices: tuple[str, ...] = ()
 
 
 class PlanBuilder:
@@ -113,6 +117,9 @@ class PlanBuilder:
             statuses.append(status)
             if source is not None and len(source):
                 sources.append(source)
+        first = next((source for source in sources if len(source)), None)
+        if first is not None:
+            sources.append(self._indices(first.groups[0]))
         merged = merge(sources)
         return DesiredPlan(
             revision=revision,
@@ -183,6 +190,24 @@ class PlanBuilder:
     def _named_contracts(self) -> str:
         day = self._contracts.day
         return f"the contracts of {day:%d %b}" if day else "the day's contracts"
+
+    def _indices(self, group: str) -> Source:
+        """The indices of the header line; one that the day's contracts do not know is simply not there.
+
+        They go with a group that is there anyhow: three indices are not worth a socket of their own.
+        """
+        tokens = [token for name in self._inputs.indices if (token := self._contracts.index_token(name)) is not None]
+        known = _column([token for token in dict.fromkeys(tokens) if self._contracts.get(token) is not None])
+        return Source(
+            rule_id=INDICES,
+            owner=BESIDE,
+            tokens=known,
+            modes=_full(len(known), Mode.FULL),
+            priorities=_full(len(known), spot_priority(len(self.expanded))),
+            expiries=_full(len(known), 0),
+            groups=(group,),
+            pins=(None,),
+        )
 
     # ------------------------------------------------------------------ rules
 

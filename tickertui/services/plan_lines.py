@@ -17,7 +17,7 @@ from tickertui.market.instruments import InstrumentKind, InstrumentTable
 from tickertui.market.ticks import Mode
 from tickertui.services.assignments import NO_CONNECTION, Assignments, Integers, PlanDiff
 from tickertui.services.day_contracts import DayContracts
-from tickertui.services.desired_plan import SINGLES, DesiredPlan
+from tickertui.services.desired_plan import INDICES, SINGLES, DesiredPlan
 from tickertui.services.state import PlanLine
 
 NO_SOCKET: Final = "no account (mock only)"
@@ -194,6 +194,8 @@ class _Lines:
             return "not wanted any more"
         if owners[0].rule_id == SINGLES:
             return "subscription ended"
+        if owners[0].rule_id == INDICES:
+            return "not shown any more"
         status = plan.rule_of(owners[0].rule_id)
         if status is None:
             return "rule removed"

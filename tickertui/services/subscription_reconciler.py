@@ -125,6 +125,7 @@ class SubscriptionReconciler:
         spot: Last price of an underlying in rupees, None before there is one.
         limits: How much goes where.
         follow: How rules follow the spot.
+        indices: Names of indices that come along with whatever is subscribed (INDIA VIX).
         backfill_requests: History requests that new instruments cost, given their tokens; one each by default. May be
             called in a worker thread.
         requests_per_second: Of history, for each key (Kite Connect v3: 3).
@@ -140,6 +141,7 @@ class SubscriptionReconciler:
         spot: Callable[[str], float | None],
         limits: PlacementLimits = _LIMITS,
         follow: FollowSettings = _FOLLOW,
+        indices: Sequence[str] = (),
         backfill_requests: Callable[[Sequence[int]], int] = len,
         requests_per_second: float = 3.0,
         in_thread_above: int = _IN_THREAD_ABOVE,
@@ -150,6 +152,7 @@ class SubscriptionReconciler:
         self._spot = spot
         self._limits = limits
         self._follow = follow
+        self._indices = tuple(indices)
         self._backfill_requests = backfill_requests
         self._requests_per_second = requests_per_second
         self._in_thread_above = in_thread_above
@@ -291,6 +294,7 @@ class SubscriptionReconciler:
             due=frozenset(self._due),
             last=self._expanded,
             held=np.zeros(0, dtype=np.int64) if stored is None else stored.tokens,
+            indices=self._indices,
         )
 
     async def _run(self, basis: _Basis, work: Callable[[], T]) -> T:

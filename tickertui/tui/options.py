@@ -17,6 +17,7 @@ class ScreenOptions:
         theme: Name of a theme; an unknown one falls back to the default with a notice.
         ascii_glyphs: Whether only ASCII drawing characters are used.
         underlying: Chain to show first.
+        header: Indices that the first line shows beside the chain's own, where they are subscribed.
         preset: Column preset to start with: oi, price, greeks, full or one of the trader's own.
         presets: The trader's own choices of columns by name, checked (`tickertui.tui.columns.user_preset`).
         units: Units to start with: lots, contracts or lakh.
@@ -33,6 +34,7 @@ class ScreenOptions:
     theme: str = "cvd-dark"
     ascii_glyphs: bool = False
     underlying: str = "NIFTY"
+    header: tuple[str, ...] = ("INDIA VIX", "BANKNIFTY", "SENSEX")
     preset: str = "oi"
     presets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     units: str = "lakh"

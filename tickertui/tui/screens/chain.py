@@ -38,9 +38,6 @@ from tickertui.tui.widgets.row_list import RowList
 _SWITCH_PATIENCE_NS = 3_000_000_000
 """The chain before stays, dimmed, until the new one has a price, but not longer than this."""
 
-_HEADER_INDICES = {"BANKNIFTY": "BANKNIFTY", "SENSEX": "SENSEX", "INDIA VIX": "VIX"}
-"""Indices that the header line shows beside the underlying, and what it calls them."""
-
 
 class ChainPane(ChainLooks, can_focus=True):
     """One chain.
@@ -139,10 +136,11 @@ class ChainPane(ChainLooks, can_focus=True):
     def surround(self, runtime: RuntimeState, market: MarketView, links: Links) -> None:
         """Take in what changes slowly around the chain."""
         self._refresh_expiries()
+        board = self._backend.board
         others = tuple(
-            HeaderQuote(label, token)
-            for name, label in _HEADER_INDICES.items()
-            if name != self._wanted and (token := self._backend.index_token(name))
+            HeaderQuote(name.removeprefix("INDIA "), token)
+            for name in self._options.header
+            if name != self._wanted and (token := self._backend.index_token(name)) and board.row(token)
         )
         self._runtime = runtime
         self._around = ChainContext(

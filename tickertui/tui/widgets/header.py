@@ -115,7 +115,7 @@ def _choices(view: HeaderView, width: int) -> list[list[Piece]]:
             elif view.future is not None:
                 pieces += [_GAP, *_future(view, detail=detail)]
             for quote in view.others[:count]:
-                pieces += [_GAP, *_quote(quote, detail=detail and width >= _WIDEST)]
+                pieces += [_GAP, *_quote(quote, detail=detail and width >= _WIDEST, arrow=width >= _WIDE)]
             choices.append(pieces)
     choices.append([_tag_piece(view), Piece(" "), *_quote(view.underlying, detail=False, strong=True)])
     return choices
@@ -126,13 +126,15 @@ def _number(quote: QuoteView) -> str:
     return mark + fmt.price(quote.price or float("nan"))
 
 
-def _quote(quote: QuoteView, *, detail: bool, strong: bool = False) -> list[Piece]:
+def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, arrow: bool = True) -> list[Piece]:
     pieces = [Piece(f"{quote.label} ", STRONG if strong else MUTED)]
     tint = _tint(quote)
     if quote.state is DataState.CAS:
         return [*pieces, Piece(f"{_number(quote)}=", tint), Piece(" CAS frozen", tint)]
-    arrow = _ARROWS[quote.direction] if quote.state in _MOVING else ""
-    pieces.append(Piece(_number(quote) + (arrow or quote.state.mark.cell.strip()), tint))
+    mark = quote.state.mark.cell.strip()
+    if quote.state in _MOVING:
+        mark = (_ARROWS[quote.direction] or mark) if arrow else ""
+    pieces.append(Piece(_number(quote) + mark, tint))
     if not quote.price:
         return pieces
     if quote.state is DataState.MOCK:
