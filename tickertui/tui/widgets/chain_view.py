@@ -106,7 +106,8 @@ class ChainView(Vertical):
             return (span,)
         preset = f"cols {grid.preset.name}"
         centre = f"auto-centre {'ON' if grid.auto_centre else 'off'}"
-        phase = () if width >= 180 else (phase_text(frame.market),)
+        # On a shut day the first line has the word already.
+        phase = (phase_text(frame.market),) if width < 180 and frame.market.closes_in else ()
         return (centre, str(grid.units), preset, span, *phase)
 
     def show_notice(self, text: str) -> None:

@@ -130,7 +130,7 @@ def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, arrow: bool 
     pieces = [Piece(f"{quote.label} ", STRONG if strong else MUTED)]
     tint = _tint(quote)
     if quote.state is DataState.CAS:
-        return [*pieces, Piece(f"{_number(quote)}=", tint), Piece(" CAS frozen", tint)]
+        return [*pieces, Piece(f"{_number(quote)}=", tint), Piece(" CAS frozen" if strong else "", tint)]
     mark = quote.state.mark.cell.strip()
     if quote.state in _MOVING:
         mark = (_ARROWS[quote.direction] or mark) if arrow else ""
