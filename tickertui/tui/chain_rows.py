@@ -24,8 +24,8 @@ from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.palette import INKS, Ground, Ink
 from tickertui.tui.states import DataState
 
-_CACHE_LIMIT: Final = 20_000
-"""Texts kept per column; a day's prices of a chain are fewer."""
+_CACHE_LIMIT: Final = 4_000
+"""Texts kept per column; prices come back, volumes never do. 20,000 would be 50 MB in all by the evening."""
 
 Pieces = list[tuple[str, int]]
 
