@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +27,7 @@ from pydantic import (
 
 from tickertui.config_text import ConfigProblem, line_of, nearest_key, problem_from
 from tickertui.paths import Paths
+from tickertui.presets import BUILT_IN, column_choice, column_name, preset_name
 
 ENVIRONMENT_PREFIX = "TICKERTUI_"
 
@@ -66,6 +67,8 @@ def _is_stream_address(value: str) -> str:
 WebAddress = Annotated[str, AfterValidator(_is_web_address)]
 StreamAddress = Annotated[str, AfterValidator(_is_stream_address)]
 ModeName = Literal["ltp", "quote", "full"]
+PresetName = Annotated[str, AfterValidator(preset_name)]
+Columns = Annotated[tuple[Annotated[str, AfterValidator(column_name)], ...], AfterValidator(column_choice)]
 
 
 class BrokerSettings(_Section):
@@ -207,14 +210,16 @@ class ScreenSettings(_Section):
     """Chain to show first."""
     header: tuple[str, ...] = ("INDIA VIX", "BANKNIFTY", "SENSEX")
     """Indices shown in the first line beside the chain's own; they are subscribed with whatever else is."""
-    columns: Literal["oi", "price", "greeks", "full"] = "oi"
-    """Column preset to start with."""
+    columns: str = "oi"
+    """Column preset to start with: oi, price, greeks, full, or one of your own."""
     units: Literal["lots", "contracts", "lakh"] = "lakh"
     """Units of volume and open interest."""
     atm_reference: Literal["spot", "forward"] = "spot"
     """What the at-the-money strike is nearest to."""
     refresh_per_second: float = Field(default=10.0, ge=1.0, le=30.0)
     """Screen frames per second; 2 to 4 is enough over a slow connection."""
+    presets: dict[PresetName, Columns] = {}
+    """Presets of your own: name = columns from the outside in, by their names or as their headers say."""
 
 
 class LogSettings(_Section):
@@ -292,6 +297,26 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     if problems:
         raise ConfigError(tuple(sorted(problems, key=lambda problem: problem.line)))
     return settings
+
+
+def check_starting_columns(path: Path, settings: Settings, saved: Iterable[str]) -> None:
+    """Check that ``screen.columns`` names a preset, now that those of the column editor are known too.
+
+    Args:
+        path: The file that the settings come from.
+        settings: As read.
+        saved: Names of the presets that the column editor keeps.
+
+    Raises:
+        ConfigError: When there is no such preset, with the nearest one.
+    """
+    names = [*BUILT_IN, *settings.screen.presets, *saved]
+    wanted = settings.screen.columns
+    if wanted not in names:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        line = line_of(text, ("screen", "columns"))
+        sentence = f"is no preset (it is {wanted!r}){nearest_key(wanted, names)}"
+        raise ConfigError((ConfigProblem(str(path) if line else "environment", line, "screen.columns", sentence),))
 
 
 def resolve_config_path(argument: str | None, environ: Mapping[str, str], paths: Paths) -> Path:

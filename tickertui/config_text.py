@@ -40,7 +40,7 @@ class ConfigProblem:
 
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\"']+)\s*=")
+_KEY = re.compile(r"""^\s*("[^"]*"|'[^']*'|[A-Za-z0-9_.\-"']+)\s*=""")
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int:
@@ -100,7 +100,9 @@ def problem_from(
 
 def _is_type_tag(part: str | int) -> bool:
     """Unions add the type that was tried to the path (``strikes.int``); it is no key."""
-    return isinstance(part, str) and bool(re.match(r"^(int|list\[|tuple\[|literal\[|function-|date$|str$)", part))
+    return isinstance(part, str) and bool(
+        re.match(r"^(int|list\[|tuple\[|literal\[|function-|date$|str$|\[key\]$)", part)
+    )
 
 
 def _sentence(detail: ErrorDetails, model: type[BaseModel], path: Sequence[str | int]) -> str:
@@ -153,6 +155,7 @@ _EXAMPLES: Mapping[str, str] = {
         '# [[rules]]\n# underlying = "SENSEX"\n# expiries = [2026-12-03]\n# strikes = "all"\n'
     ),
     "keys": '# chain-to-atm = "a,home"\n',
+    "presets": '# [screen.presets]\n# mine = ["bar", "oi", "dOI", "iv", "delta"]\n',
 }
 
 
@@ -179,7 +182,8 @@ def render_example(model: type[BaseModel]) -> str:
         lines.append(f"[{name}]")
         for key, info in section.model_fields.items():
             lines += _comment(documents[section.__name__, key])
-            lines.append(f"# {key} = {_toml(info.default)}")
+            # A table of its own stands behind the other keys, so that it may be written with its header.
+            lines += _EXAMPLES[key].splitlines() if key in _EXAMPLES else [f"# {key} = {_toml(info.default)}"]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 

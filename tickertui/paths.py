@@ -14,7 +14,7 @@ class Paths:
     """The directories and files of one installation. Nothing is created by asking for a path.
 
     Attributes:
-        config_dir: ``config.toml``, ``secrets.toml``, ``calendar.toml``, ``themes/``.
+        config_dir: ``config.toml``, ``secrets.toml``, ``calendar.toml``, ``presets.toml``, ``themes/``.
         data_dir: The database.
         state_dir: Tokens of the day, the log.
     """
@@ -37,6 +37,11 @@ class Paths:
     def calendar_file(self) -> Path:
         """Holidays and sessions that override the shipped calendar."""
         return self.config_dir / "calendar.toml"
+
+    @property
+    def presets_file(self) -> Path:
+        """The column editor's presets, written by the program."""
+        return self.config_dir / "presets.toml"
 
     @property
     def themes_dir(self) -> Path:

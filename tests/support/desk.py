@@ -20,6 +20,7 @@ from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.chain import Side
 from tickertui.market.clock import IST
+from tickertui.market.forward import ForwardSource
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import WORDS, Mode, Source, Word
@@ -178,6 +179,7 @@ def _colour_the_day(scene: Scene) -> None:
     board.words[rows, Word.CLOSE] = np.maximum(np.rint(last * (1 + drift) / 5), 1).astype(np.uint32) * 5
     board.oi_changed_ns[rows] = (int(scene.clock.now().timestamp()) - 187) * 1_000_000_000
     board.derived[rows, Derived.PRICE] = last / 100
+    board.derived[rows, Derived.FORWARD_SOURCE] = ForwardSource.PARITY
     board.touch(rows.ravel())
 
 

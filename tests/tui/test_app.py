@@ -25,6 +25,7 @@ from tickertui.market.chain import Side
 from tickertui.tui.actions import ACTIONS, Context
 from tickertui.tui.app import TickerApp
 from tickertui.tui.screens.help import HelpScreen
+from tickertui.tui.screens.leg import LegScreen
 
 SECRET = "s3cr3t-token-of-the-day"
 
@@ -43,7 +44,7 @@ async def test_the_palette_has_every_action_and_runs_it_wherever_its_pane_is() -
 
 
 async def test_own_keys_work_and_stand_in_bar_help_and_hints() -> None:
-    keymap = {"chain-to-atm": "f5", "pick-underlying": "f6", "show-subscriptions": "f2", "pause": "f9"}
+    keymap = {"chain-to-atm": "f5", "pick-underlying": "f6", "show-subscriptions": "f2", "pause": "f9", "why": "f7"}
     async with driven(Situation.EMPTY, options=replace(STILL, keymap=keymap)) as run:
         assert any("f5 ATM" in line and "f6 undl" in line for line in run.text())
         assert any("f2 n  subscribe it" in line and "f6  other underlying" in line for line in run.text())
@@ -58,6 +59,29 @@ async def test_own_keys_work_and_stand_in_bar_help_and_hints() -> None:
         assert run.main.pane_name == "subscriptions", "the default key is free now"
 
 
+async def test_own_keys_work_in_the_views_of_a_leg_and_in_sentences() -> None:
+    keymap = {"why": "f7", "depth": "f8", "leg": "f3", "theme": "f4", "pick-underlying": "f6", "toggle-bootstrap": "f9"}
+    async with driven(options=replace(STILL, keymap=keymap)) as run:
+        await run.press("f7")
+        await run.until(LegScreen)
+        assert "f7 why  f8 depth  f3 day  y copy" in str(run.screen.query_one("#panel").border_subtitle)
+        await run.press("f8")
+        await wait_until(lambda: any("Depth · " in line for line in run.text()), "the depth")
+        await run.press("escape")
+        await run.back_to_main()
+        run.backend.candles_of.clear()
+        await run.press("f3")
+        await wait_until(lambda: any("f9 starts the backfill" in line for line in run.text()), "the day")
+        await run.press("escape")
+        await run.back_to_main()
+        run.chain.select("NOPE")
+        run.main.requests.start(run.main.requests._run_command("theme", "nope"), "command")
+        await wait_until(lambda: len(run.app._notifications) == 2, "two sentences")
+        messages = [notice.message for notice in run.app._notifications]
+        assert any("f6 lists what there is" in message for message in messages)
+        assert any("f4 lists them" in message for message in messages)
+
+
 async def test_own_presets_take_part_in_the_ring_and_may_come_first() -> None:
     options = replace(STILL, preset="mine", presets={"mine": ("volume", "iv", "ltp")})
     async with driven(options=options) as run:
@@ -66,6 +90,14 @@ async def test_own_presets_take_part_in_the_ring_and_may_come_first() -> None:
         assert run.grid.preset.name == "oi"
         await run.press("c", "c", "c", "c")
         assert run.grid.preset.name == "mine"
+
+
+async def test_what_could_not_be_used_of_the_presets_is_one_notice() -> None:
+    problems = ("presets.toml: presets.full: built in", "presets.toml: presets.x: no column")
+    async with driven(options=replace(STILL, notices=problems)) as run:
+        (notice,) = run.app._notifications
+        assert notice.message == "\n".join(problems)
+        assert notice.title == "Presets"
 
 
 async def test_an_unknown_theme_falls_back_with_one_notice() -> None:

@@ -278,6 +278,17 @@ async def test_quit_asks_while_a_live_feed_runs_and_not_in_the_mock() -> None:
         await wait_until(lambda: run.app.return_code == 0, "the end without a question")
 
 
+async def test_the_frameworks_own_key_to_quit_asks_too() -> None:
+    async with driven() as run:
+        await run.press("ctrl+q")
+        await run.until(ConfirmScreen)
+        await run.press("escape")
+        await run.back_to_main()
+        await run.press("i", "ctrl+q")
+        await run.until(ConfirmScreen)
+        assert run.app.is_running
+
+
 @covers("toggle-bootstrap")
 async def test_backfill_is_started_and_paused() -> None:
     async with driven() as run:
@@ -396,11 +407,11 @@ async def test_views_come_in_a_ring_and_by_expiry_follows_strike_and_cursor() ->
             seen.append(run.grid.view)
         assert seen == [View.ONE_SIDE, View.STRADDLE]
         await press(run, "next-view")
-        assert run.text()[1].startswith(" NIFTY 24,350 by expiry")
+        assert run.text()[3].startswith(" NIFTY 24,350 by expiry")
         assert [item.key for item in run.rows.rows if item.key][:2] == ["expiry:2026-11-23", "expiry:2026-12-01"]
         assert run.rows.cursor_key == "expiry:2026-12-01", "the chain's own expiry"
         await run.press("right")
-        assert run.text()[1].startswith(" NIFTY 24,400 by expiry")
+        assert run.text()[3].startswith(" NIFTY 24,400 by expiry")
         assert run.chain.leg is not None
         assert run.chain.leg.strike == 24_400
         assert run.chain.instrument is not None

@@ -14,7 +14,7 @@ from tests.support.chain_host import FIELDS, MARKS, READERS
 from tests.support.strips import expiry_marks
 from tickertui.market.chain import ReferenceKind
 from tickertui.tui.format import Units
-from tickertui.tui.frames import BannerKind, BannerView, ExpiryMark
+from tickertui.tui.frames import BannerKind, BannerView, ExpiryMark, QuoteView
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.banner import banner_text
 from tickertui.tui.widgets.chain_summary import ChainSummaryLine, summary_view
@@ -45,12 +45,52 @@ def test_the_header_at_eighty_columns() -> None:
     assert header("closed", 80).startswith("[CLOSED Fri 20 Nov] NIFTY 24,352.40 +0.36%")
     assert header("replay", 80).startswith("[REPLAY] NIFTY 24,352.40")
     assert header("cas", 80) == "[LIVE 34/34] NIFTY 24,352.40= CAS frozen  F(par) 24,371.20          F&O 11:43:07"
+    frame = FRAMES["cas"]
+    since = replace(frame, market=replace(frame.market, frozen_since="15:15"))
+    view = header_view(since, since.tag(since.strikes.argsort()[20:37]))
+    assert "24,352.40= CAS frozen 15:15  F(par) 24,371.20" in text(Header().lay_out(view, 80))
 
 
 def test_the_header_has_more_to_say_with_more_room() -> None:
     assert "+86.15 +0.36%  Fut 24,371.20 (+18.80)" in header("live", 120)
     assert header("live", 120).endswith("11:42:07 IST")
     assert header("live", 200).endswith("11:42:07 IST · F&O OPEN 3h57m")
+
+
+INDICES = (
+    QuoteView("BANKNIFTY", 57_912.05, -62.30, -0.11, -1),
+    QuoteView("SENSEX", 79_640.15, 222.10, 0.28, 1),
+    QuoteView("VIX", 12.84, -0.13, -1.0, -1),
+)
+
+
+def with_indices(width: int, *, others: tuple[QuoteView, ...] = INDICES, future: DataState = DataState.LIVE) -> str:
+    frame = FRAMES["live"]
+    assert frame.future is not None
+    frame = replace(frame, others=others, future=replace(frame.future, state=future))
+    return text(Header().lay_out(header_view(frame, frame.tag(frame.strikes.argsort()[20:37])), width))
+
+
+def test_further_indices_are_dropped_one_by_one_and_the_volatility_index_last() -> None:
+    assert with_indices(80) == "[LIVE 34/34] NIFTY 24,352.40▲ +0.36%  Fut 24,371.20  VIX 12.84 F&O OPEN 11:42:07", (
+        "the reference's first line"
+    )
+    assert "  Fut 24,371.20 (+18.80)  BANKNIFTY 57,912.05▼ -0.11%  VIX 12.84 11:42:07 IST" in with_indices(120)
+    whole = "  BANKNIFTY 57,912.05▼ -62.30 -0.11%  SENSEX 79,640.15▲ +222.10 +0.28%  VIX 12.84▼ -0.13 -1.00%  "
+    assert whole in with_indices(200)
+    assert "VIX" not in with_indices(79)
+
+
+def test_an_index_that_nothing_subscribes_has_no_place() -> None:
+    nothing = (QuoteView("BANKNIFTY", float("nan"), state=DataState.WAITING), INDICES[2])
+    assert "BANKNIFTY" not in with_indices(200, others=nothing)
+    assert "VIX 12.84" in with_indices(200, others=nothing)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_a_stale_future_is_marked_at_every_width(width: int) -> None:
+    assert "Fut 24,371.20~" in with_indices(width, future=DataState.STALE)
+    assert "Fut 24,371.20'" in with_indices(width, future=DataState.SNAP)
 
 
 @given(st.sampled_from(sorted(FRAMES)), st.integers(64, 260))
@@ -113,15 +153,35 @@ def test_settings_are_dropped_from_the_front() -> None:
 
 
 def summary(name: str, width: int) -> str:
-    return text(ChainSummaryLine().lay_out(summary_view(FRAMES[name]), width))
+    return text(ChainSummaryLine().lay_out(summary_view(FRAMES[name], with_skew=width >= 180), width))
 
 
 def test_the_summary_names_its_reference() -> None:
     assert summary("live", 80) == " ATM 24,350 spot  strd 344.60 1.42%  IV 11.8  PCR 0.89  pain 24,300  OI@11:39"
     assert "OI@11:39 (3m07s)" in summary("live", 120)
-    assert "PCR dOI 0.90 vol 0.83" in summary("live", 200)
+    large = summary("live", 200)
+    assert "pain 24,300  25d RR -0.9  PCR dOI 0.90 vol 0.83  lot 65" in large
+    assert "OI @11:39:00 (3m07s)" in large
     assert "ATM 24,350 fwd  index in its closing auction" in summary("cas", 80)
     assert summary_view(FRAMES["cas"]).reference is ReferenceKind.FORWARD
+
+
+def test_the_summary_of_the_middle_size_is_the_references() -> None:
+    frame = FRAMES["live"]
+    frame = replace(frame, summary=replace(frame.summary, convention="B76 F=parity T→15:40"))
+    line = text(ChainSummaryLine().lay_out(summary_view(frame), 120))
+    assert line == (
+        " ATM 24,350 spot  straddle 344.60 1.42%  IV 11.8  PCR 0.89  pain 24,300  lot 65  B76 F=parity T→15:40  "
+        "OI@11:39 (3m07s)"
+    )
+
+
+def test_what_matters_less_is_dropped_wherever_it_stands() -> None:
+    frame = FRAMES["live"]
+    marked = replace(frame, summary=replace(frame.summary, marked_at=frame.at))
+    line = text(ChainSummaryLine().lay_out(summary_view(marked), 120))
+    assert line.endswith("OI@11:39 (3m07s)  mark 11:42")
+    assert "lot 65" in line
 
 
 def test_a_stale_leg_at_the_money_marks_the_straddle() -> None:

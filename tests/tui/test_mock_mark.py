@@ -51,6 +51,19 @@ async def test_every_screen_keeps_the_banner_in_every_theme(theme: str) -> None:
             assert_banner(run)
 
 
+@pytest.mark.parametrize("situation", [Situation.MOCK, Situation.STALE, Situation.LOGIN, Situation.REPLAY], ids=str)
+async def test_the_palette_leaves_the_banner_as_it_is(situation: Situation) -> None:
+    async with driven(situation, size=(80, 24)) as run:
+        before = [(segment.text, segment.style) for segment in run.screen._compositor.render_strips()[0]]
+        await run.press("ctrl+p")
+        await wait_until(lambda: run.screen.id == "--command-palette", "the palette")
+        await run.pilot.pause()
+        strip = run.screen._compositor.render_strips()[0]
+        assert [(segment.text, segment.style) for segment in strip] == before
+        await run.press("escape")
+        await run.back_to_main()
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50), (79, 23), (40, 10)], ids=str)
 @pytest.mark.parametrize("keys", [(), ("c",), ("c", "c"), ("v",), ("v", "v"), ("v", "v", "v")], ids=str)
 async def test_no_price_of_a_mock_chain_stands_without_its_mark(size: tuple[int, int], keys: tuple[str, ...]) -> None:

@@ -104,8 +104,8 @@ def test_the_traders_own_columns() -> None:
     assert names(fit(preset, 120), Side.CALL) == ["volume", "iv", "ltp"]
     everything = user_preset("all", list(COLUMNS))
     assert names(fit(everything, 80), Side.CALL)[-1] == "ltp"
-    with pytest.raises(ValueError, match="there is no column 'iw'"):
-        user_preset("mine", ["iw"])
+    with pytest.raises(ValueError, match="'ivv' is no column; did you mean 'iv'"):
+        user_preset("mine", ["ivv"])
     with pytest.raises(ValueError, match="twice"):
         user_preset("mine", ["iv", "iv"])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import REPOSITORY
-from tickertui.config import ConfigError, Settings, load_settings, resolve_config_path
+from tickertui.config import ConfigError, Settings, check_starting_columns, load_settings, resolve_config_path
 from tickertui.config_text import line_of, render_example
 from tickertui.paths import user_paths
 
@@ -174,7 +174,54 @@ def test_the_example_is_valid_with_every_comment_taken_off(tmp_path: Path) -> No
     settings = load_settings(write(tmp_path, "\n".join(uncommented)), {})
     assert settings.accounts[0].id == "Z1"
     assert len(settings.rules) == 2
-    assert settings.screen == Settings().screen
+    assert settings.screen.presets == {"mine": ("bar", "oi", "oi_change", "iv", "delta")}
+    assert settings.screen.model_copy(update={"presets": {}}) == Settings().screen
+
+
+PRESETS = """[screen]
+theme = "mono"
+columns = "scalp"
+[screen.presets]
+scalp = ["oi", "dOI", "ltp", "Chg%"]
+wide = ["bar", "vega"]
+"""
+
+
+def test_own_presets_take_names_and_headers_in_their_order(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, PRESETS), {})
+    assert settings.screen.presets == {"scalp": ("oi", "oi_change", "change_pct"), "wide": ("bar", "vega")}
+    assert list(settings.screen.presets) == ["scalp", "wide"]
+
+
+def test_mistakes_in_presets_have_their_line_and_the_nearest_name(tmp_path: Path) -> None:
+    text = """[screen.presets]
+scalp = ["oi", "thta"]
+full = ["oi"]
+"two words" = ["oi"]
+twice = ["oi", "OI"]
+none = []
+text = "oi"
+"""
+    path = write(tmp_path, text)
+    assert problems_of(path) == [
+        f"{path}:2: screen.presets.scalp.2: is no column; did you mean 'theta'? (it is 'thta')",
+        f"{path}:3: screen.presets.full: 'full' is built in; choose another name (it is 'full')",
+        f"{path}:4: screen.presets.two words: a name is a letter, then up to 15 letters, digits, - and _ "
+        "(it is 'two words')",
+        f"{path}:5: screen.presets.twice: names the column 'oi' twice",
+        f"{path}:6: screen.presets.none: names no column",
+        f"{path}:7: screen.presets.text: should be a valid tuple (it is 'oi')",
+    ]
+
+
+def test_the_columns_to_start_with_are_any_preset_there_is(tmp_path: Path) -> None:
+    path = write(tmp_path, PRESETS.replace('"scalp"', '"scalpp"', 1))
+    settings = load_settings(path, {})
+    with pytest.raises(ConfigError) as caught:
+        check_starting_columns(path, settings, ["mine"])
+    assert str(caught.value) == f"{path}:3: screen.columns: is no preset (it is 'scalpp'); did you mean 'scalp'?"
+    check_starting_columns(path, settings, ["scalpp"])
+    check_starting_columns(path, load_settings(write(tmp_path, PRESETS), {}), [])
 
 
 @pytest.mark.parametrize(

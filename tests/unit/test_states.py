@@ -202,6 +202,44 @@ def test_a_socket_is_silent_when_it_usually_is_not() -> None:
     assert not watch.update(silent, market_open=False).problems
 
 
+def test_a_socket_that_is_merely_open_again_is_not_healthy_yet() -> None:
+    watch = LinkWatch()
+
+    def look(**changes: object) -> Link:
+        status = replace(socket(0), **changes)  # type: ignore[arg-type]
+        return Link(int(watch.update([account(status)], market_open=True).codes[0]))
+
+    assert look(ticks=10_000) is Link.HEALTHY
+    assert look(ticks=10_000, state=StreamState.SILENT) is Link.SILENT
+    assert look(ticks=10_000, data_age=None, frame_age=None, ticks_per_second=0.0) is Link.SILENT, "no data at all"
+    assert look(ticks=10_500, data_age=0.1) is Link.SILENT, "the cached packets"
+    assert look(ticks=10_500, data_age=0.6) is Link.SILENT, "and nothing after them"
+    assert look(ticks=10_800, data_age=0.1) is Link.SILENT
+    assert look(ticks=11_100, data_age=0.1) is Link.HEALTHY, "data flow"
+    assert look(ticks=11_100, data_age=0.6) is Link.HEALTHY
+
+
+def test_a_quiet_socket_is_healthy_again_with_its_first_heartbeat() -> None:
+    watch = LinkWatch()
+
+    def look(**changes: object) -> Link:
+        status = replace(socket(0, ticks_per_second=1.0), **changes)  # type: ignore[arg-type]
+        return Link(int(watch.update([account(status)], market_open=True).codes[0]))
+
+    assert look(frames=100) is Link.HEALTHY
+    assert look(frames=100, state=StreamState.BACKOFF) is Link.DOWN
+    assert look(frames=100, frame_age=None, data_age=None) is Link.SILENT
+    assert look(frames=101, frame_age=0.1, data_age=9.0) is Link.HEALTHY
+
+
+def test_a_shut_market_ends_every_wait_for_data() -> None:
+    watch = LinkWatch()
+    silent = [account(socket(0, StreamState.SILENT))]
+    assert watch.update(silent, market_open=True).codes[0] == Link.SILENT
+    assert watch.update([account(socket(0))], market_open=False).codes[0] == Link.HEALTHY
+    assert watch.update([account(socket(0))], market_open=True).codes[0] == Link.HEALTHY
+
+
 def test_a_missing_heartbeat_is_silence_whatever_the_rate() -> None:
     watch = LinkWatch()
     links = watch.update([account(socket(0, frame_age=5.5, data_age=5.5, ticks_per_second=0.0))], market_open=True)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tickertui.clock import ClockUnavailable, program_clock
-from tickertui.config import ConfigError, Settings, environment, load_settings, resolve_config_path
+from tickertui.config import (
+    ConfigError,
+    Settings,
+    check_starting_columns,
+    environment,
+    load_settings,
+    resolve_config_path,
+)
 from tickertui.exit_codes import ExitCode
 from tickertui.market.clock import Clock
 from tickertui.paths import Paths, user_paths
+from tickertui.presets import SavedPresets, read_presets
 
 
 class CommandFailed(Exception):  # noqa: N818 - it ends a command; it is not an error of the program
@@ -27,10 +35,11 @@ class CommandFailed(Exception):  # noqa: N818 - it ends a command; it is not an 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Settings and where the files are."""
+    """Settings, where the files are, and the presets that the column editor keeps."""
 
     settings: Settings
     paths: Paths
+    saved: SavedPresets = field(default_factory=SavedPresets)
 
 
 def load_configuration(arguments: Namespace) -> Configuration:
@@ -43,7 +52,11 @@ def load_configuration(arguments: Namespace) -> Configuration:
     paths = user_paths(environ)
     try:
         path = resolve_config_path(arguments.config, environ, paths)
-        return Configuration(load_settings(path, environ), paths)
+        settings, saved = load_settings(path, environ), read_presets(paths.presets_file)
+        if not saved.problems:
+            # A file with a mistake is told on the screen, where the chain can be shown without it.
+            check_starting_columns(path, settings, saved.presets)
+        return Configuration(settings, paths, saved)
     except ConfigError as error:
         raise CommandFailed(str(error), ExitCode.USAGE) from None
 

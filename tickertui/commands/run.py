@@ -39,7 +39,7 @@ def run_command(arguments: Namespace) -> int:
 
 
 def _run(configuration: Configuration, *, demo: bool) -> int:
-    options = screen_options(configuration, environment())
+    options = screen_options(configuration, environment(), demo=demo)
     engine = Engine(
         EngineOptions(
             configuration.settings,
@@ -77,8 +77,8 @@ class _Terminal:
         return app.return_code or 0
 
 
-def screen_options(configuration: Configuration, environ: Mapping[str, str]) -> ScreenOptions:
-    """Return what the screens need of the configuration.
+def screen_options(configuration: Configuration, environ: Mapping[str, str], *, demo: bool = False) -> ScreenOptions:
+    """Return what the screens need of the configuration; the demo writes nothing.
 
     Raises:
         CommandFailed: When keys of the keymap are wrong or clash.
@@ -95,6 +95,10 @@ def screen_options(configuration: Configuration, environ: Mapping[str, str]) -> 
         underlying=screen.underlying.upper(),
         header=screen.header,
         preset=screen.columns,
+        presets=screen.presets,
+        saved_presets=configuration.saved.presets,
+        presets_file=None if demo else configuration.paths.presets_file,
+        notices=configuration.saved.problems,
         units=screen.units,
         reference=ReferenceKind.FORWARD if screen.atm_reference == "forward" else ReferenceKind.SPOT,
         frames_per_second=screen.refresh_per_second,
@@ -103,6 +107,7 @@ def screen_options(configuration: Configuration, environ: Mapping[str, str]) -> 
         pictures_dir=None,
         simulated=settings.broker.is_simulated,
         convention=CONVENTIONS[settings.greeks.convention].label,
+        model_name=CONVENTIONS[settings.greeks.convention].value.model_name,
     )
 
 

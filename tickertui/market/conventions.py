@@ -73,6 +73,7 @@ class Convention:
 
     Attributes:
         label: Its name on screen.
+        model_name: The same where there is little room; the forward's source and the expiry instant follow it.
         model: Black-76 or Black-Scholes.
         interest_rate: Continuously compounded, a decimal per year.
         dividend_yield: Continuous, a decimal per year; only Black-Scholes uses it.
@@ -88,6 +89,7 @@ class Convention:
     time_basis: TimeBasis = TimeBasis.CALENDAR_365
     side: VolatilitySide = VolatilitySide.OTM
     price_rule: PriceRule = PriceRule.MID_OR_LAST
+    model_name: str = "B76"
 
 
 class Preset(Enum):
@@ -96,7 +98,7 @@ class Preset(Enum):
     FORWARD = Convention("Black-76 fwd, 365d")
     """The default: implied forward, calendar time to the second, out-of-the-money volatility, no rate."""
 
-    KITE_SENSIBULL = Convention("Kite/Sensibull, 252d", time_basis=TimeBasis.TRADING_252)
+    KITE_SENSIBULL = Convention("Kite/Sensibull, 252d", time_basis=TimeBasis.TRADING_252, model_name="B76 252d")
     """Black-76 on the (implied) future, 252 trading days, out-of-the-money volatility for both legs.
 
     Source: sensibull.com/docs/mathsandmarkets.html; 252 days: kite.trade/forum/discussion/15581.
@@ -108,6 +110,7 @@ class Preset(Enum):
         interest_rate=0.10,
         side=VolatilitySide.OWN,
         price_rule=PriceRule.LAST,
+        model_name="BS 10%",
     )
     """The option chain page of the exchange: spot, 10 % rate, last price, each leg its own volatility.
 

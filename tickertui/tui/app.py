@@ -72,10 +72,13 @@ class TickerApp(App[int]):
         return MainScreen(self.backend, self.options)
 
     def on_mount(self) -> None:
-        """Name the window, tell what was wrong with themes, and watch for a terminal that goes away."""
+        """Name the window, tell what was wrong with the trader's own files, and watch for a terminal that goes away."""
         self.window_title.show(self.title)
         if self._theme_notices:
             self.notify("\n".join(self._theme_notices), title="Themes", severity="warning", timeout=15, markup=False)
+        if self.options.notices:
+            notice = "\n".join(self.options.notices)
+            self.notify(notice, title="Presets", severity="warning", timeout=15, markup=False)
         if self.options.live_frames and not self.is_headless:
             self.set_interval(_TERMINAL_CHECK_S, self._check_terminal)
 
@@ -88,6 +91,21 @@ class TickerApp(App[int]):
         """Give the window its title back."""
         self.window_title.restore()
 
+    def action_command_palette(self) -> None:
+        """Show the palette, unless it is open."""
+        from tickertui.tui.screens.palette import Palette  # a start does without it
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
+
+    async def action_quit(self) -> None:
+        """Quit by Textual's own key (Ctrl+Q), asking while a live feed runs as the program's key does."""
+        main = self.screen_stack[0]
+        if isinstance(main, MainScreen):
+            main.action_ask_quit()
+        else:
+            self.exit()
+
     def _check_terminal(self) -> None:
         """End when the terminal is gone without a signal; Textual would spin on it for ever."""
         import termios
@@ -98,8 +116,10 @@ class TickerApp(App[int]):
             self.exit(0)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Put every action of the registry into the palette."""
-        yield from super().get_system_commands(screen)
+        """Put every action of the registry into the palette, instead of Textual's own.
+
+        Those would quit without asking and offer a second way to a theme, a picture and the keys.
+        """
         main = self.screen_stack[0] if self.screen_stack else screen
         if isinstance(main, MainScreen):
             for action in ACTIONS:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tickertui.market.chain import Side
+from tickertui.presets import MARK_PRESET, column_choice
 from tickertui.tui import format as fmt
 from tickertui.tui.format import Units
 from tickertui.tui.frames import Field
@@ -194,18 +195,24 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
 """The presets that key ``c`` goes through."""
 
 
+MARK_COLUMNS: Final = Preset(
+    MARK_PRESET,
+    ("mark_volume", "mark_oi", "oi", "iv", "mark_ltp", "ltp"),
+    (("mark_volume",), ("iv",), ("oi",)),
+)
+"""What changed since the mark; in the ring of key ``c`` while there is one."""
+
+
 def user_preset(name: str, columns: Sequence[str]) -> Preset:
     """Return the trader's own choice of columns; without room the outermost go first.
 
     Raises:
-        ValueError: When a column is unknown or named twice: one sentence with the known names.
+        ValueError: When a column is unknown or named twice: one sentence with the nearest name.
     """
-    unknown = [column for column in columns if column not in COLUMNS]
-    if unknown:
-        raise ValueError(f"preset {name!r}: there is no column {unknown[0]!r}; there are {', '.join(COLUMNS)}")
-    if len(set(columns)) != len(columns):
-        raise ValueError(f"preset {name!r} names a column twice: {', '.join(columns)}")
-    outer = tuple(column for column in columns if column != "ltp")
+    try:
+        outer = column_choice(columns)
+    except ValueError as error:
+        raise ValueError(f"preset {name!r}: {error}") from None
     return Preset(name, (*outer, "ltp"), tuple((column,) for column in outer))
 
 

@@ -35,12 +35,15 @@ def market_view(calendar: MarketCalendar, segment: str, now: datetime) -> Market
         session = calendar.current_session(segment, now)
         close = session.close if session is not None else now
         detail = f"closes {close:%H:%M}"
+        frozen = ""
         if phase is Phase.CAS:
             index = calendar.current_session("INDICES", now)
+            auction = index.auction if index is not None else None
+            frozen = f"{auction:%H:%M}" if auction is not None else ""
             until = f" to {index.close:%H:%M}" if index is not None else ""
             step = calendar.step("INDICES", now)
             detail = f"auction{until}{f': {step}' if step else ''}; options to {close:%H:%M}"
-        return MarketView(phase, _OPEN_LABELS[phase], detail, (close - now).total_seconds(), session_day)
+        return MarketView(phase, _OPEN_LABELS[phase], detail, (close - now).total_seconds(), session_day, frozen)
     try:
         following = calendar.next_open(segment, now)
         detail = f"next open {following:%a %d %b %H:%M}"

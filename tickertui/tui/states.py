@@ -133,11 +133,29 @@ class Links:
 NO_LINKS: Final = Links(np.zeros(1, dtype=np.int8))
 
 
+@dataclass(frozen=True, slots=True)
+class _Recovery:
+    """What a socket had received when it was last in trouble, and in how many looks since there was more."""
+
+    frames: int
+    ticks: int
+    waves: int = 0
+
+
+_FLOWING_WAVES: Final = 3
+"""Cached packets after a connect come at once: they fill one look, or two when they fall between them."""
+
+
 class LinkWatch:
-    """Judges the sockets by what they usually send; fed about once a second."""
+    """Judges the sockets by what they usually send; fed about twice a second.
+
+    A socket that was silent or away is healthy again when data flows, not when it is merely open: a broker that is
+    silent still takes a new connection, and sends its cached packets on it.
+    """
 
     def __init__(self) -> None:
         self._usual: dict[int, float] = {}
+        self._recovering: dict[int, _Recovery] = {}
 
     def usual(self, connection: int) -> float:
         """Return the usual packets per second of a socket, 0 before it sent any."""
@@ -155,13 +173,33 @@ class LinkWatch:
         problems: list[LinkProblem] = []
         for account in accounts:
             for status in account.connections:
-                link = self._judge(status, market_open=market_open)
+                link = self._recovered(status, self._judge(status, market_open=market_open), market_open=market_open)
                 codes[status.connection] = link
                 # A socket that is down carries nothing at the moment, so what it should carry counts.
                 if link is not Link.HEALTHY and market_open and (status.desired or status.subscribed):
                     problems.append(LinkProblem(status, link, account.account_id))
         problems.sort(key=lambda problem: (-problem.link, problem.status.connection))
         return Links(codes, tuple(problems))
+
+    def _recovered(self, status: ConnectionStatus, link: Link, *, market_open: bool) -> Link:
+        """Hold a socket that was in trouble back until its data flow."""
+        if link in (Link.SILENT, Link.DOWN):
+            self._recovering[status.connection] = _Recovery(status.frames, status.ticks)
+            return link
+        before = self._recovering.get(status.connection)
+        if before is None or link is not Link.HEALTHY or not market_open or not status.subscribed:
+            self._recovering.pop(status.connection, None)
+            return link
+        if self.usual(status.connection) >= BUSY_TICKS_PER_S:
+            waves = before.waves + (status.ticks != before.ticks)
+            flows = waves >= _FLOWING_WAVES
+        else:
+            waves, flows = 0, status.frames != before.frames
+        if flows:
+            del self._recovering[status.connection]
+            return link
+        self._recovering[status.connection] = _Recovery(before.frames, status.ticks, waves)
+        return Link.SILENT
 
     def _judge(self, status: ConnectionStatus, *, market_open: bool) -> Link:
         if status.state is StreamState.AUTH:
@@ -230,6 +268,7 @@ class MarketView:
         detail: What comes next, e.g. ``closes 15:40`` or ``next open Wed 25 Nov 09:15``.
         closes_in: Seconds to the end of the session, None while it is shut.
         session_day: ``Fri 20 Nov``: the session whose values a shut market shows.
+        frozen_since: ``15:15``: when the closing auction stopped the index, empty outside it.
     """
 
     phase: Phase = Phase.OPEN
@@ -237,6 +276,7 @@ class MarketView:
     detail: str = ""
     closes_in: float | None = None
     session_day: str = ""
+    frozen_since: str = ""
 
     @property
     def is_open(self) -> bool:

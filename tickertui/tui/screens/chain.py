@@ -6,11 +6,15 @@ from datetime import date
 from functools import partial
 from typing import ClassVar
 
+import numpy as np
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.geometry import Offset
 
+from tickertui.market.board import Derived
 from tickertui.market.chain import OptionChain, Side
+from tickertui.market.forward import ForwardSource
+from tickertui.market.hours import CalendarError
 from tickertui.market.instruments import Instrument, InstrumentKind
 from tickertui.services.state import RuntimeState
 from tickertui.tui import format as fmt
@@ -29,6 +33,7 @@ from tickertui.tui.screens.jump import JumpTarget
 from tickertui.tui.screens.leg import name_of
 from tickertui.tui.screens.leg_views import LegViews
 from tickertui.tui.screens.modals import Choice, PickerScreen
+from tickertui.tui.screens.rail import Rail
 from tickertui.tui.states import Links, MarketView
 from tickertui.tui.widgets.chain_grid import ChainGrid, Leg
 from tickertui.tui.widgets.chain_view import ChainView
@@ -52,9 +57,8 @@ class ChainPane(ChainLooks, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.CHAIN)]
     DEFAULT_CSS = """
     ChainPane {
-        & > #by-expiry { display: none; height: 1fr; }
-        &.-by-expiry > #by-expiry { display: block; }
-        &.-by-expiry > ChainView { height: auto; }
+        & #by-expiry { display: none; height: 1fr; }
+        &.-by-expiry #by-expiry { display: block; }
         &.-by-expiry ChainGrid { display: none; }
         &.-by-expiry Totals { display: none; }
     }
@@ -72,18 +76,23 @@ class ChainPane(ChainLooks, can_focus=True):
         self._reader: ChainReader | None = None
         self._next: ChainReader | None = None
         self._switched_ns = 0
-        self._around = ChainContext(convention=options.convention, reference=options.reference)
-        self._legs = LegViews(self, backend, options.convention)
+        self._around = ChainContext(convention=options.model_name, reference=options.reference)
+        self._legs = LegViews(self, backend, options.convention, options.keymap)
         self._empty = False
         self._chosen_expiry: date | None = None
         self._runtime: RuntimeState | None = None
         self._painted_ns = 0
         self.expiries: tuple[ExpiryMark, ...] = ()
+        self.rail = Rail(backend, id="rail")
 
     def compose(self) -> ComposeResult:
         """Header, strip, grid and totals as one view."""
-        yield ChainView(preset=self.first_preset, glyphs=fmt.ASCII if self._options.ascii_glyphs else fmt.UNICODE)
-        yield ByExpiry(self._backend, id="by-expiry")
+        yield ChainView(
+            preset=self.first_preset,
+            glyphs=fmt.ASCII if self._options.ascii_glyphs else fmt.UNICODE,
+            instead=ByExpiry(self._backend, id="by-expiry"),
+            beside=self.rail,
+        )
 
     def on_mount(self) -> None:
         """Take over the options that the grid is not built with."""
@@ -150,8 +159,24 @@ class ChainPane(ChainLooks, can_focus=True):
             expiries=self.expiries,
             others=others,
             reference=self._around.reference,
-            convention=self._options.convention,
+            convention=self._model(),
         )
+
+    def _model(self) -> str:
+        """``B76 F=parity T→15:40``: the model, where its forward comes from and up to when it counts the time."""
+        reader = self._next or self._reader
+        if reader is None:
+            return self._options.model_name
+        sources = reader.chain.derived(Derived.FORWARD_SOURCE)
+        known = sources[~np.isnan(sources)]
+        # The middle one: far strikes may be valued later than the others.
+        source = ForwardSource(int(np.sort(known)[len(known) // 2])) if len(known) else ForwardSource.NONE
+        forward = "" if source is ForwardSource.NONE else f" F={source.label}"
+        try:
+            until = self._backend.calendar.expiry_instant(reader.chain.contracts.segment, reader.key.expiry)
+        except CalendarError:
+            return f"{self._options.model_name}{forward}"
+        return f"{self._options.model_name}{forward} T→{until:%H:%M}"
 
     def _refresh_expiries(self) -> None:
         """Look whether the instruments of the day have changed: new expiries, new strikes, or the first of them."""
@@ -250,7 +275,9 @@ class ChainPane(ChainLooks, can_focus=True):
     def select(self, underlying: str, expiry: date | None = None) -> None:
         """Show another underlying, the nearest expiry unless one is named; the old chain stays until there is data."""
         if underlying not in self._backend.underlyings():
-            self.notify(f"there are no options on {underlying} today; u lists what there is", severity="warning")
+            key = key_name("pick-underlying", self._options.keymap)
+            sentence = f"there are no options on {underlying} today; {key} lists what there is"
+            self.notify(sentence, severity="warning", markup=False)
             return
         if underlying != self._wanted:
             self._before, self._wanted = self._wanted, underlying

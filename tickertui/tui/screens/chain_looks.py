@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from textual.containers import Vertical
 from textual.message import Message
 
-from tickertui.tui.columns import PRESETS, Preset, user_preset
+from tickertui.tui.columns import PRESETS, Preset
 from tickertui.tui.options import ScreenOptions
+from tickertui.tui.preset_book import PresetBook
 from tickertui.tui.row_filters import FILTERS
-from tickertui.tui.screens.columns import ColumnsScreen
+from tickertui.tui.screens.columns import ColumnChoice, ColumnsScreen
 from tickertui.tui.screens.modals import Choice, PickerScreen
 from tickertui.tui.widgets.chain_grid import ChainGrid
 from tickertui.tui.widgets.chain_view import ChainView
@@ -40,14 +41,14 @@ class ChainLooks(Vertical):
 
     def __init__(self, options: ScreenOptions, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._presets: dict[str, Preset] = {**PRESETS, **_own_presets(options)}
+        self.presets = PresetBook(options)
         self._first_preset = options.preset
         self._filtered = False
 
     @property
     def first_preset(self) -> Preset:
         """The columns to start with."""
-        return self._presets.get(self._first_preset, PRESETS["oi"])
+        return self.presets.get(self._first_preset) or PRESETS["oi"]
 
     @property
     def grid(self) -> ChainGrid:
@@ -81,20 +82,34 @@ class ChainLooks(Vertical):
 
     def action_next_columns(self) -> None:
         """Switch the column preset."""
-        names = list(self._presets)
+        names = self.presets.names(marked=self.has_mark)
         place = names.index(self.grid.preset.name) if self.grid.preset.name in names else -1
-        self.grid.set_preset(self._presets[names[(place + 1) % len(names)]])
-        self._say(f"columns: {self.grid.preset.name}")
+        self.show_preset(names[(place + 1) % len(names)])
+
+    def show_preset(self, name: str) -> bool:
+        """Show a column preset; tell whether there is one of that name."""
+        preset = self.presets.get(name)
+        if preset is not None:
+            self.grid.set_preset(preset)
+            self._say(f"columns: {name}")
+        return preset is not None
+
+    @property
+    def has_mark(self) -> bool:
+        """Whether changes since a mark can be shown."""
+        return False
 
     def action_edit_columns(self) -> None:
-        """Choose the columns of an own preset."""
+        """Choose the columns of an own preset, and keep it under a name."""
 
-        def take(names: tuple[str, ...] | None) -> None:
-            if names:
-                self._presets["own"] = user_preset("own", names)
-                self.grid.set_preset(self._presets["own"])
+        def take(choice: ColumnChoice | None) -> None:
+            if choice is None:
+                return
+            if not choice.name:
+                self.grid.set_preset(self.presets.take_unsaved(choice.columns))
+            self.show_preset(choice.name or self.grid.preset.name)
 
-        self.app.push_screen(ColumnsScreen(self.grid.preset.columns), take)
+        self.app.push_screen(ColumnsScreen(self.grid.preset, self.presets), take)
 
     def action_next_bar(self) -> None:
         """Switch what the bars mean."""
@@ -129,8 +144,3 @@ class ChainLooks(Vertical):
     def action_pin(self) -> None:
         """Keep this strike in sight."""
         self.grid.toggle_pin()
-
-
-def _own_presets(options: ScreenOptions) -> dict[str, Preset]:
-    """The trader's own choices of columns from the configuration, which has checked them."""
-    return {name: user_preset(name, columns) for name, columns in options.presets.items()}

@@ -1,40 +1,76 @@
-"""The column editor: which columns a side has, and in which order."""
+"""The column editor: which columns a side has and in which order, and the names under which choices are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
-from tickertui.tui.columns import COLUMNS
-from tickertui.tui.screens.modals import PanelScreen
+from tickertui.presets import UNSAVED
+from tickertui.tui.columns import COLUMNS, Preset
+from tickertui.tui.preset_book import PresetBook, PresetRefused
+from tickertui.tui.screens.modals import ConfirmScreen, PanelScreen, entry
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
+_KEYS = "Space on/off  ← → order  c next preset  s save  D delete  Enter use  Esc back"
+_NAMING = "Enter save under this name  Esc back to the columns"
 
-class ColumnsScreen(PanelScreen[tuple[str, ...]]):
-    """Closes with the names of the chosen columns, from the outside in.
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """What the editor closes with.
+
+    Attributes:
+        columns: From the outside in.
+        name: Of the preset they are, empty for a choice without one.
+    """
+
+    columns: tuple[str, ...]
+    name: str = ""
+
+
+class ColumnsScreen(PanelScreen[ColumnChoice]):
+    """Closes with the chosen columns.
 
     Args:
-        chosen: What is shown now.
+        preset: What is shown now.
+        book: Where choices are kept.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "up", show=False),
         Binding("down,j", "move(1)", "down", show=False),
+        Binding("pageup", "move(-10)", "page up", show=False),
+        Binding("pagedown", "move(10)", "page down", show=False),
+        Binding("g,home", "move(-99)", "first", show=False),
+        Binding("G,end", "move(99)", "last", show=False),
         Binding("space", "toggle_column", "on/off", tooltip="Show this column, or not."),
         Binding("minus,left,h", "shift(-1)", "outward", tooltip="Move the column outward."),
         Binding("plus,equals_sign,right,l", "shift(1)", "inward", tooltip="Move the column inward."),
+        Binding("c", "next_preset", "next preset", tooltip="Start from the columns of the next preset."),
+        Binding("s", "name", "save", tooltip="Keep the choice under a name."),
+        Binding("D", "ask_delete", "delete", tooltip="Forget the saved preset."),
         Binding("enter", "take", "take", tooltip="Use these columns."),
     ]
+    DEFAULT_CSS = """
+    ColumnsScreen Input { display: none; }
+    ColumnsScreen.-naming Input { display: block; }
+    """
 
-    def __init__(self, chosen: Sequence[str]) -> None:
-        super().__init__("Columns of a side, from the outside in", "Space on/off  ← → order  Enter take  Esc back")
-        self._chosen = [name for name in chosen if name != "ltp"]
+    def __init__(self, preset: Preset, book: PresetBook) -> None:
+        super().__init__("", _KEYS)
+        self._book = book
+        self._preset = preset.name
+        self._chosen: list[str] = []
+        self._load(preset)
 
     def content(self) -> ComposeResult:
-        """The chosen ones in their order, then the others."""
+        """The chosen ones in their order, then the others; the name in front while one is asked for."""
+        yield entry(placeholder="name of the preset")
         yield RowList()
 
     def on_mount(self) -> None:
@@ -43,7 +79,18 @@ class ColumnsScreen(PanelScreen[tuple[str, ...]]):
         self._show()
         self.query_one(RowList).focus()
 
+    def _load(self, preset: Preset) -> None:
+        self._preset = preset.name
+        self._chosen = [name for name in preset.columns if name != "ltp"]
+
+    @property
+    def _is_changed(self) -> bool:
+        preset = self._book.get(self._preset)
+        return preset is None or [name for name in preset.columns if name != "ltp"] != self._chosen
+
     def _show(self) -> None:
+        changed = ", changed" if self._is_changed and self._preset != UNSAVED else ""
+        self.retitle(f"Columns of a side, from the outside in · {self._preset}{changed}")
         others = [name for name in COLUMNS if name not in self._chosen and name != "ltp"]
         lines = [self._row(name, on=True) for name in self._chosen] + [self._row(name, on=False) for name in others]
         self.query_one(RowList).set_rows(lines)
@@ -76,6 +123,79 @@ class ColumnsScreen(PanelScreen[tuple[str, ...]]):
         self._chosen.insert(max(0, place + steps), self._chosen.pop(place))
         self._show()
 
+    def action_next_preset(self) -> None:
+        """Start from the columns of the next preset."""
+        names = self._book.names()
+        place = names.index(self._preset) if self._preset in names else -1
+        preset = self._book.get(names[(place + 1) % len(names)])
+        if preset is not None:
+            self._load(preset)
+            self._show()
+
     def action_take(self) -> None:
-        """Close with the choice."""
-        self.dismiss(tuple(self._chosen))
+        """Close with the choice; without any column nothing changes."""
+        self.dismiss(
+            None if not self._chosen else ColumnChoice(tuple(self._chosen), "" if self._is_changed else self._preset)
+        )
+
+    # ------------------------------------------------------------------ names
+
+    def action_name(self) -> None:
+        """Ask under which name to keep the choice."""
+        line = self.query_one(Input)
+        line.value = self._preset if self._book.is_saved(self._preset) else ""
+        self._naming(on=True)
+        line.focus()
+
+    def _naming(self, *, on: bool) -> None:
+        self.set_class(on, "-naming")
+        self.rehint(_NAMING if on else _KEYS)
+        self.show_error("")
+        if not on:
+            self.query_one(RowList).focus()
+
+    def action_close(self) -> None:
+        """Close without an answer, or give the name up."""
+        if self.has_class("-naming"):
+            self._naming(on=False)
+        else:
+            super().action_close()
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Keep the choice under the name and use it."""
+        message.stop()
+        self.run_worker(self._save(message.value.strip()), group="columns", exclusive=True)
+
+    async def _save(self, name: str) -> None:
+        columns = tuple(self._chosen)
+        if await self._granted(self._book.save(name, columns)):
+            self.dismiss(ColumnChoice(columns, name))
+
+    def action_ask_delete(self) -> None:
+        """Ask, then forget the saved preset."""
+        name = self._preset
+        if not self._book.is_saved(name):
+            self.show_error(f"{name!r} is not a saved preset; c goes through all of them")
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.run_worker(self._delete(name), group="columns", exclusive=True)
+
+        question = "It goes from the list and from its file."
+        self.app.push_screen(ConfirmScreen(f"Delete the preset {name}?", question, "delete it"), answered)
+
+    async def _delete(self, name: str) -> None:
+        if await self._granted(self._book.delete(name)):
+            self.notify(f"preset {name}: deleted", timeout=3, markup=False)
+            self._show()
+
+    async def _granted(self, request: Awaitable[object]) -> bool:
+        """Whether the book did it; when it refused, the reason is in sight."""
+        try:
+            await request
+        except PresetRefused as refused:
+            self.show_error(str(refused))
+            return False
+        self.show_error("")
+        return True

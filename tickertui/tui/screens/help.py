@@ -32,7 +32,10 @@ def help_rows(contexts: Iterable[Context], keys: Mapping[str, str]) -> Iterator[
         for action in actions_of((context,)):
             shown = " ".join(key_display(key.strip()) for key in keys.get(action.id, action.keys).split(","))
             asks = "  asks first" if action.asks else ""
-            yield row(f"action:{action.id}", Span(f" {shown:<12}", "strong"), action.tooltip, Span(asks, "warn"))
+            yield row(
+                f"action:{action.id}", Span(f" {shown:<12}", "strong"), action.tooltip, Span(asks, "warn"),
+                Span(f"  {action.id}", "quiet"),
+            )  # fmt: skip
         if context is Context.CHAIN:
             yield from _mark_rows()
 

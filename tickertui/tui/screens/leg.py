@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isnan, nan
@@ -20,6 +20,7 @@ from tickertui.market.snapshots import OptionSnapshot, market_depth, option_snap
 from tickertui.market.ticks import Source, Word
 from tickertui.services.state import WatchedInstrument
 from tickertui.tui import format as fmt
+from tickertui.tui.actions import BY_ID, NO_KEYS, key_name
 from tickertui.tui.screens.modals import ListScreen
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.row_list import Row, Span, row
@@ -61,14 +62,28 @@ class LegContext:
 class LegScreen(ListScreen):
     """One view of a leg; its keys lead to the others: the screen closes with ``why``, ``depth`` or ``day``."""
 
+    # The chain's own actions: a key that the trader has moved opens the same view here.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("i", "other('why')", "why", tooltip="Tell where this number comes from."),
-        Binding("d", "other('depth')", "depth", tooltip="Show the market depth."),
-        Binding("enter", "other('day')", "day", tooltip="Show the candles of the day."),
+        Binding(BY_ID[action].keys, f"other('{view}')", view, tooltip=tooltip, id=action)
+        for action, view, tooltip in (
+            ("why", "why", "Tell where this number comes from."),
+            ("depth", "depth", "Show the market depth."),
+            ("leg", "day", "Show the candles of the day."),
+        )
     ]
 
-    def __init__(self, title: str, rows: Sequence[Row], *, source: Callable[[], Sequence[Row]] | None = None) -> None:
-        super().__init__(title, rows, "i why  d depth  Enter day  y copy  Esc back", source=source)
+    def __init__(
+        self,
+        title: str,
+        rows: Sequence[Row],
+        *,
+        source: Callable[[], Sequence[Row]] | None = None,
+        keys: Mapping[str, str] = NO_KEYS,
+    ) -> None:
+        views = "  ".join(
+            f"{key_name(action, keys)} {word}" for action, word in (("why", "why"), ("depth", "depth"), ("leg", "day"))
+        )
+        super().__init__(title, rows, f"{views}  y copy  Esc back", source=source)
 
     def action_other(self, view: str) -> None:
         """Close with the view that was asked for."""
@@ -224,7 +239,14 @@ def depth_rows(board: MarketBoard, instrument: Instrument) -> Iterator[Row]:
     )  # fmt: skip
 
 
-def leg_rows(board: MarketBoard, instrument: Instrument, candles: Candles, width: int = 66) -> Iterator[Row]:
+def leg_rows(
+    board: MarketBoard,
+    instrument: Instrument,
+    candles: Candles,
+    *,
+    width: int = 66,
+    keys: Mapping[str, str] = NO_KEYS,
+) -> Iterator[Row]:
     """Build the leg's day: price and open interest as blocks, and the latest candles."""
     at = board.row(instrument.token)
     mock = "~" if board.source_of(at) is Source.MOCK else ""
@@ -235,7 +257,8 @@ def leg_rows(board: MarketBoard, instrument: Instrument, candles: Candles, width
         f"  {mock}{change}", Span(f"  previous close {mock}{fmt.price(close)}", "quiet"),
     )  # fmt: skip
     if not len(candles):
-        yield row("", Span(" No candle is stored yet; b starts the backfill.", "quiet"))
+        key = key_name("toggle-bootstrap", keys)
+        yield row("", Span(f" No candle is stored yet; {key} starts the backfill.", "quiet"))
         return
     divisor = price_divisor(instrument.token)
     first, latest = (from_epoch(int(candles.start[place])) for place in (0, -1))

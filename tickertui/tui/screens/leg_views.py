@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +15,7 @@ from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import Source
 from tickertui.services.state import WatchedInstrument
 from tickertui.tui import format as fmt
+from tickertui.tui.actions import NO_KEYS
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.columns import COLUMNS
 from tickertui.tui.frames import Field
@@ -39,12 +40,14 @@ class LegViews:
         pane: The pane; its cursor says which leg.
         backend: The program behind it.
         convention: How implied volatility and Greeks are computed, in words.
+        keys: The user's own keys by action id.
     """
 
-    def __init__(self, pane: ChainPane, backend: Backend, convention: str) -> None:
+    def __init__(self, pane: ChainPane, backend: Backend, convention: str, keys: Mapping[str, str] = NO_KEYS) -> None:
         self._pane = pane
         self._backend = backend
         self._convention = convention
+        self._keys = keys
 
     def show(self, view: str) -> None:
         """Open ``why``, ``depth`` or ``day`` of the leg under the cursor; its keys lead to the others."""
@@ -63,7 +66,7 @@ class LegViews:
             self._push(title_of(instrument), instrument, lambda: self._why(instrument))
 
     def _push(self, title: str, instrument: Instrument, source: _RowSource) -> None:
-        screen = LegScreen(self._marked(title, instrument), source(), source=source)
+        screen = LegScreen(self._marked(title, instrument), source(), source=source, keys=self._keys)
         self._pane.app.push_screen(screen, lambda view: self._open(view, instrument))
 
     def _marked(self, title: str, instrument: Instrument) -> str:
@@ -119,7 +122,8 @@ class LegViews:
         except BackendRefused as refused:
             self._pane.notify(str(refused), severity="error", markup=False)
             candles = Candles.empty()
-        self._push(title_of(instrument), instrument, lambda: list(leg_rows(self._backend.board, instrument, candles)))
+        board, keys = self._backend.board, self._keys
+        self._push(title_of(instrument), instrument, lambda: list(leg_rows(board, instrument, candles, keys=keys)))
 
     # ------------------------------------------------------------------ copies
 

@@ -34,8 +34,7 @@ from tickertui.tui.screens.events import EventsPane, event_panel
 from tickertui.tui.screens.health import HealthPane
 from tickertui.tui.screens.help import HelpScreen
 from tickertui.tui.screens.jump import JumpTarget
-from tickertui.tui.screens.modals import ListScreen, PanelScreen, glyphs_of
-from tickertui.tui.screens.rail import Rail
+from tickertui.tui.screens.modals import ListScreen, ShowsBanner, glyphs_of
 from tickertui.tui.screens.requests import Requests
 from tickertui.tui.screens.subscriptions import SubscriptionsPane, subscription_panel
 from tickertui.tui.states import LinkWatch
@@ -98,7 +97,6 @@ class MainScreen(Screen[None]):
     DEFAULT_CSS = """
     MainScreen {
         background: $ground;
-        & #middle { height: 1fr; }
         & #panes { height: 1fr; width: 1fr; }
         & #panels { height: 11; display: none; }
         & #too-small { display: none; height: 1fr; color: $text-cell; }
@@ -124,15 +122,13 @@ class MainScreen(Screen[None]):
         """Top to bottom."""
         glyphs = glyphs_of(self)
         yield Banner(glyphs=glyphs, id="banner")
-        with Horizontal(id="middle"):
-            with ContentSwitcher(initial="chain", id="panes"):
-                yield ChainPane(self.backend, self.options, self.latency, id="chain")
-                yield SubscriptionsPane(id="subscriptions")
-                yield BootstrapPane(id="bootstrap")
-                yield HealthPane(id="health")
-                yield AnalyticsPane(self.backend, id="analytics")
-                yield EventsPane(id="events")
-            yield Rail(self.backend, id="rail")
+        with ContentSwitcher(initial="chain", id="panes"):
+            yield ChainPane(self.backend, self.options, self.latency, id="chain")
+            yield SubscriptionsPane(id="subscriptions")
+            yield BootstrapPane(id="bootstrap")
+            yield HealthPane(id="health")
+            yield AnalyticsPane(self.backend, id="analytics")
+            yield EventsPane(id="events")
         with Horizontal(id="panels"):
             yield Panel("subscriptions", "2 Subs")
             yield Panel("bootstrap", "3 Bootstrap")
@@ -188,7 +184,7 @@ class MainScreen(Screen[None]):
         )  # fmt: skip
         self.query_one(Banner).show(view)
         for screen in self.app.screen_stack[1:]:
-            if isinstance(screen, PanelScreen):
+            if isinstance(screen, ShowsBanner):
                 screen.show_banner(view)
         fields = status_view(
             backend, self.runtime, self.latency, market, self.rate, said=self._said, paused=self.paused,
@@ -205,7 +201,7 @@ class MainScreen(Screen[None]):
         if self._has_panels:
             self._show_panels()
         if self._has_rail:
-            self.query_one(Rail).show(self.chain.current_frame, self.chain.instrument)
+            self.chain.rail.show(self.chain.current_frame, self.chain.instrument)
 
     def _show_pane(self, name: str) -> None:
         backend, now, keys = self.backend, self.backend.clock.now(), self.keymap
@@ -238,7 +234,7 @@ class MainScreen(Screen[None]):
         """The depth in the rail is that of the leg under the cursor."""
         message.stop()
         if self._has_rail:
-            self.query_one(Rail).show(self.chain.current_frame, self.chain.instrument)
+            self.chain.rail.show(self.chain.current_frame, self.chain.instrument)
 
     def _title(self) -> None:
         """The window's title says MOCK, REPLAY and SIMULATED too."""
@@ -262,7 +258,7 @@ class MainScreen(Screen[None]):
         """Show what there is room for. Not by classes: each would match every widget with the style sheet again."""
         tiny = self._is_tiny
         shown = {
-            "#middle": not tiny, "#status": not tiny, "#keys": not tiny, "#too-small": tiny,
+            "#panes": not tiny, "#status": not tiny, "#keys": not tiny, "#too-small": tiny,
             "#panels": self._has_panels, "#rail": self._has_rail,
         }  # fmt: skip
         for selector, display in shown.items():

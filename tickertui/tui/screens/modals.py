@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -23,6 +23,15 @@ from tickertui.tui.widgets.banner import Banner
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class ShowsBanner(Protocol):
+    """A screen over the main one that has a first row of its own for the banner."""
+
+    def show_banner(self, view: BannerView | None) -> None:
+        """Show what the main screen's first row says."""
+        ...
 
 
 class PanelScreen(ModalScreen[T | None], Generic[T]):
@@ -100,6 +109,10 @@ class PanelScreen(ModalScreen[T | None], Generic[T]):
     def retitle(self, title: str) -> None:
         """Say something else in the border above."""
         self.query_one("#panel", Vertical).border_title = Content(glyphs_of(self).text(title))
+
+    def rehint(self, hint: str) -> None:
+        """Say something else in the border below."""
+        self.query_one("#panel", Vertical).border_subtitle = Content(glyphs_of(self).text(hint))
 
     def fit_list(self, rows: int, *, others: int = 0) -> None:
         """Make the panel as high as its list needs, at most as the screen allows; the list scrolls beyond.

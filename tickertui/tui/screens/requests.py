@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tickertui.services.state import AccountState, FeedMode, LoopState
+from tickertui.tui.actions import key_name
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.screens.bootstrap import coverage_span
 from tickertui.tui.screens.command_line import Command, CommandLineScreen, action_commands
@@ -280,9 +281,10 @@ class Requests:
     async def _command_line(self) -> None:
         commands = self._commands()
         typed = await self._screen.app.push_screen_wait(CommandLineScreen(commands))
-        if typed is None:
-            return
-        name, argument = typed
+        if typed is not None:
+            await self._run_command(*typed)
+
+    async def _run_command(self, name: str, argument: str) -> None:
         chain = self._screen.chain
         if name == "goto":
             chain.find(argument)
@@ -290,9 +292,15 @@ class Requests:
             chain.select(argument.upper())
         elif name == "expiry":
             chain.find(argument)
+        elif name == "columns":
+            if not chain.show_preset(argument):
+                names = ", ".join(chain.presets.names(marked=True))
+                raise BackendRefused(f"there is no column preset {argument!r}; there are {names}")
         elif name == "theme":
             if argument not in self._screen.app.available_themes:
-                raise BackendRefused(f"there is no theme {argument!r}; `t` lists them")
+                raise BackendRefused(
+                    f"there is no theme {argument!r}; {key_name('theme', self._screen.keymap)} lists them"
+                )
             self._screen.app.theme = argument
         else:
             self._screen.run_action_id(name)
@@ -304,6 +312,7 @@ class Requests:
             Command("goto", "Go to a strike, for instance goto 24500."),
             Command("underlying", "Show another underlying.", self._backend.underlyings),
             Command("expiry", "Show another expiry.", lambda: [f"{m.expiry:%d%b%y}" for m in chain.expiries]),
+            Command("columns", "Show a column preset.", lambda: chain.presets.names(marked=chain.has_mark)),
             Command("theme", "Switch the theme.", lambda: sorted(getattr(app, "theme_names", app.available_themes))),
         )
         return {command.name: command for command in with_words} | {

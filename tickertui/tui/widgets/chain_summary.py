@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tickertui.market.chain import ReferenceKind
+from tickertui.market.volatility_analytics import skew
 from tickertui.tui import format as fmt
-from tickertui.tui.frames import ChainFrame
+from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.states import DataState
-from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint
+from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, length
 
 _WIDE = 110
 _WIDEST = 180
@@ -35,6 +36,7 @@ class SummaryView:
         oi_at: When open interest was seen to change last.
         oi_age: Seconds since then, as text.
         marked_at: When the mark was set.
+        risk_reversal: Volatility of the 25-delta call less that of the put, points, as text.
         is_mock: Whether the values are synthetic.
         is_stale: Whether a leg of the straddle is stale.
         note: What the closing auction means for now, empty outside it.
@@ -57,10 +59,16 @@ class SummaryView:
     is_mock: bool
     is_stale: bool
     note: str = ""
+    risk_reversal: str = fmt.MISSING
 
 
-def summary_view(frame: ChainFrame) -> SummaryView:
-    """Return the line's view of a frame."""
+def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
+    """Return the line's view of a frame.
+
+    Args:
+        frame: The newest.
+        with_skew: Whether there is room for the risk reversal, which takes some arithmetic.
+    """
     summary, totals = frame.summary, frame.totals
     stale = frame.atm_row >= 0 and bool((frame.states[frame.atm_row] == DataState.STALE).any())
     return SummaryView(
@@ -81,71 +89,83 @@ def summary_view(frame: ChainFrame) -> SummaryView:
         is_mock=frame.is_mock,
         is_stale=stale,
         note=frame.market.detail if frame.market.index_frozen else "",
+        risk_reversal=_risk_reversal(frame) if with_skew else fmt.MISSING,
     )
+
+
+def _risk_reversal(frame: ChainFrame) -> str:
+    deltas, volatilities = frame.values[..., Field.DELTA], frame.values[..., Field.IV]
+    lean = skew(deltas[:, 0], volatilities[:, 0], deltas[:, 1], volatilities[:, 1], frame.summary.atm_iv)
+    return fmt.signed_number(100 * lean.risk_reversal, 1)
 
 
 class ChainSummaryLine(OneLine[SummaryView]):
     """The third line."""
 
     def lay_out(self, view: SummaryView, width: int) -> Sequence[Piece]:
-        """Return the parts that fit, from the left; in the closing auction its note comes first."""
-        pieces = [Piece(" ")]
+        """Return the parts that fit, those that matter most first; in the closing auction its note comes before all."""
+        parts = [part for part in _parts(view, width) if part.pieces]
+        kept: list[_Part] = []
         room = width - 1
-        for part in _parts(view, width):
-            cost = sum(len(piece.text) for piece in part) + (2 if len(pieces) > 1 else 0)
-            if cost > room:
-                # What follows might fit, but a part that is missing in the middle would be misread.
-                break
-            if len(pieces) > 1:
-                pieces.append(Piece("  "))
-            pieces.extend(part)
-            room -= cost
+        for part in sorted(parts, key=lambda part: part.rank):
+            cost = length(part.pieces) + (2 if kept else 0)
+            if cost <= room:
+                kept.append(part)
+                room -= cost
+        pieces = [Piece(" ")]
+        for part in parts:
+            if part in kept:
+                pieces += [*([Piece("  ")] if len(pieces) > 1 else []), *part.pieces]
         return pieces
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A labelled figure and how soon it is dropped (a higher rank sooner)."""
+
+    rank: int
+    pieces: list[Piece]
 
 
 def _pair(label: str, value: str, tint: Tint = PLAIN) -> list[Piece]:
     return [Piece(f"{label} ", MUTED), Piece(value, tint)]
 
 
-def _parts(view: SummaryView, width: int) -> list[list[Piece]]:
+def _parts(view: SummaryView, width: int) -> list[_Part]:
+    """All figures in the order of the line."""
     mark = "~" if view.is_mock else ""
     tint = Tint("mock") if view.is_mock else PLAIN
     wide = width >= _WIDE
     straddle_mark = "~" if view.is_mock or view.is_stale else ""
     straddle_tint = tint if view.is_mock else Tint("stale") if view.is_stale else PLAIN
-    share = f" ({view.straddle_pct})" if wide else f" {view.straddle_pct}"
+    share = f" ({view.straddle_pct})" if width >= _WIDEST else f" {view.straddle_pct}"
     atm = [*_pair("ATM", mark + view.atm, STRONG if not view.is_mock else tint)]
     if view.reference is not ReferenceKind.NONE:
         atm.append(Piece(f" {view.reference.value}", MUTED))
-    parts = [
-        atm,
-        [
-            *_pair("straddle" if wide else "strd", straddle_mark + view.straddle, straddle_tint),
-            Piece(share, straddle_tint),
-        ],
-        _pair("IV", mark + view.iv, tint),
-        _pair("PCR", mark + view.pcr, tint),
-        _pair("pain", mark + view.pain, tint),
+    straddle = _pair("straddle" if wide else "strd", straddle_mark + view.straddle, straddle_tint)
+    ratios = [*_pair("PCR dOI", mark + view.pcr_change, tint), *_pair(" vol", mark + view.pcr_volume, tint)]
+    return [
+        _Part(0, atm),
+        _Part(1, [Piece(view.note, Tint("cas", bold=True))] if view.note else []),
+        _Part(2, [*straddle, Piece(share, straddle_tint)]),
+        _Part(3, _pair("IV", mark + view.iv, tint)),
+        _Part(4, _pair("PCR", mark + view.pcr, tint)),
+        _Part(5, _pair("pain", mark + view.pain, tint)),
+        _Part(10, _pair("25d RR", mark + view.risk_reversal, tint) if width >= _WIDEST else []),
+        _Part(11, ratios if width >= _WIDEST else []),
+        _Part(8, _pair("lot", str(view.lot_size)) if wide else []),
+        _Part(9, [Piece(view.convention, MUTED)] if wide and view.convention else []),
+        _Part(6, _oi_clock(view, width)),
+        _Part(7, _pair("mark", f"{view.marked_at:%H:%M}") if view.marked_at is not None else []),
     ]
-    clock = _oi_clock(view, wide=wide)
-    if view.note:
-        parts.insert(1, [Piece(view.note, Tint("cas", bold=True))])
-    if width >= _WIDEST:
-        parts.append([*_pair("PCR dOI", mark + view.pcr_change, tint), *_pair(" vol", mark + view.pcr_volume, tint)])
-    if wide:
-        parts.append(_pair("lot", str(view.lot_size)))
-    parts.append(clock)
-    if wide and view.convention:
-        parts.append([Piece(view.convention, MUTED)])
-    if view.marked_at is not None:
-        parts.append(_pair("mark", f"{view.marked_at:%H:%M}"))
-    return parts
 
 
-def _oi_clock(view: SummaryView, *, wide: bool) -> list[Piece]:
+def _oi_clock(view: SummaryView, width: int) -> list[Piece]:
     if view.is_mock:
         return [Piece("OI:mock", Tint("mock"))]
     if view.oi_at is None:
         return [Piece("OI@—", MUTED)]
-    age = f" ({view.oi_age})" if wide else ""
+    if width >= _WIDEST:
+        return [Piece("OI @", MUTED), Piece(f"{view.oi_at:%H:%M:%S}"), Piece(f" ({view.oi_age})", MUTED)]
+    age = f" ({view.oi_age})" if width >= _WIDE else ""
     return [Piece("OI@", MUTED), Piece(f"{view.oi_at:%H:%M}"), Piece(age, MUTED)]

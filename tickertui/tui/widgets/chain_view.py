@@ -9,9 +9,10 @@ from datetime import date
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.geometry import Offset
+from textual.widget import Widget
 from textual.widgets import Static
 
 from tickertui.tui.columns import PRESETS, Preset
@@ -28,6 +29,7 @@ _WITH_TOTALS = 22
 _WITH_SUMMARY = 12
 _WITH_STRIP = 8
 _WIDE = 110
+_WIDEST = 180
 
 
 class ChainView(Vertical):
@@ -36,15 +38,19 @@ class ChainView(Vertical):
     Args:
         preset: Columns to start with.
         glyphs: Unicode or ASCII.
+        instead: A widget that takes the place of rows and totals while it is displayed; hidden at the start.
+        beside: A widget at the right of the rows, below the three lines that are as wide as the screen.
         id: As for every widget.
     """
 
     DEFAULT_CSS: ClassVar[str] = """
     ChainView { height: 1fr; background: $ground; }
-    ChainView > #notice { display: none; height: 1fr; content-align: center middle; color: $text-cell; }
-    ChainView.-notice > #notice { display: block; }
-    ChainView.-notice > ChainGrid { display: none; }
-    ChainView.-notice > Totals { display: none; }
+    ChainView > #body { height: 1fr; }
+    ChainView #rows { height: 1fr; width: 1fr; }
+    ChainView #notice { display: none; height: 1fr; content-align: center middle; color: $text-cell; }
+    ChainView.-notice #notice { display: block; }
+    ChainView.-notice ChainGrid { display: none; }
+    ChainView.-notice Totals { display: none; }
     """
 
     def __init__(
@@ -52,9 +58,13 @@ class ChainView(Vertical):
         *,
         preset: Preset = PRESETS["oi"],
         glyphs: GlyphSet = UNICODE,
+        instead: Widget | None = None,
+        beside: Widget | None = None,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
+        self._instead = instead
+        self._beside = beside
         self._glyphs = glyphs
         self.header = Header(glyphs=glyphs)
         self.strip = ExpiryStrip(glyphs=glyphs)
@@ -70,9 +80,15 @@ class ChainView(Vertical):
         yield self.header
         yield self.strip
         yield self.summary
-        yield self.grid
-        yield Static(id="notice", markup=False)
-        yield self.totals
+        with Horizontal(id="body"):
+            with Vertical(id="rows"):
+                yield self.grid
+                if self._instead is not None:
+                    yield self._instead
+                yield Static(id="notice", markup=False)
+                yield self.totals
+            if self._beside is not None:
+                yield self._beside
 
     def show(self, frame: ChainFrame) -> None:
         """Display a frame; every line repaints only when what it says has changed."""
@@ -82,7 +98,7 @@ class ChainView(Vertical):
     def show_around(self, frame: ChainFrame) -> None:
         """Renew the lines around the rows from a frame (after a key that changed the grid, too)."""
         self.header.show(header_view(frame, frame.tag(self.grid.visible_rows), self._loading))
-        self.summary.show(summary_view(frame))
+        self.summary.show(summary_view(frame, with_skew=self.size.width >= _WIDEST))
         grid = self.grid
         # What the other two lines say changes rarely; putting their texts together ten times a second would not pay.
         around = (
@@ -107,7 +123,7 @@ class ChainView(Vertical):
         preset = f"cols {grid.preset.name}"
         centre = f"auto-centre {'ON' if grid.auto_centre else 'off'}"
         # On a shut day the first line has the word already.
-        phase = (phase_text(frame.market),) if width < 180 and frame.market.closes_in else ()
+        phase = (phase_text(frame.market),) if width < _WIDEST and frame.market.closes_in else ()
         return (centre, str(grid.units), preset, span, *phase)
 
     def show_notice(self, text: str) -> None:

@@ -94,7 +94,9 @@ def _entry(mark: ExpiryMark, chosen: date, talk: int) -> Piece:
     if talk >= 2 or (talk == 1 and (is_chosen or mark.is_today)):
         text += f" {mark.days}d"
     if spelled:
-        text += f" EXPIRY{', ' + mark.note if mark.note else ''}"
+        # ``Tue 24 Nov is a holiday: Prakash Gurpurb``: the picker of expiries has the holiday's name too.
+        reason = mark.note.partition(":")[0]
+        text += f" EXPIRY{', ' + reason if reason else ''}"
     elif mark.is_today:
         text += "!"
     if is_chosen:

@@ -46,6 +46,10 @@ class HeaderView:
     loading: str = ""
 
 
+_VOLATILITY_INDEX: Final = "VIX"
+"""Its level matters, not its percentage of change: on a large screen only it has both."""
+
+
 def header_view(frame: ChainFrame, tag: StateTag, loading: str = "") -> HeaderView:
     """Return the header of a frame; the time is cut to the second, so that an equal view repaints nothing."""
     forward = frame.summary.forward
@@ -53,7 +57,8 @@ def header_view(frame: ChainFrame, tag: StateTag, loading: str = "") -> HeaderVi
         tag=tag,
         underlying=_settled(frame.underlying),
         future=_settled(frame.future) if frame.future is not None else None,
-        others=tuple(_settled(quote) for quote in frame.others),
+        # What nothing subscribes has no place here: it would be a dash for ever.
+        others=tuple(_settled(quote) for quote in frame.others if quote.price == quote.price),
         forward=forward.price if forward.kind is ReferenceKind.FORWARD else 0.0,
         market=frame.market,
         at=frame.at.replace(microsecond=0),
@@ -78,11 +83,12 @@ class Header(OneLine[HeaderView]):
     """The first line."""
 
     def lay_out(self, view: HeaderView, width: int) -> Sequence[Piece]:
-        """Return the richest form that fits."""
-        right = _right(view, width)
-        room = width - length(right) - 1
-        left = first_fit(_choices(view, width), room)
-        return justified(left, right, width)
+        """Return the richest form that fits; the future is worth more than the name of a holiday."""
+        choices = _choices(view, width)
+        full, short = _right(view, width), _right(view, width, name=False)
+        rich = [choice for choice in choices[:-1] if length(choice) <= width - length(full) - 1]
+        right = full if rich else short
+        return justified(first_fit(choices, width - length(right) - 1), right, width)
 
 
 def tag_text(tag: StateTag, market: MarketView) -> str:
@@ -104,21 +110,35 @@ def _tag_piece(view: HeaderView) -> Piece:
 
 
 def _choices(view: HeaderView, width: int) -> list[list[Piece]]:
-    """Forms of the left part, richest first; others are dropped from the end, then details go."""
+    """Forms of the left part, richest first: further indices are dropped from the end, then details go."""
     choices = []
     details = (True, False) if width >= _WIDE else (False,)
+    talks = (2, 1, 0) if width >= _WIDEST else (1, 0) if width >= _WIDE else (0,)
     for detail in details:
+        first = [_tag_piece(view), Piece(" "), *_spot(view, detail=detail)]
+        if view.underlying.state is DataState.CAS and view.forward:
+            first += [_GAP, Piece(f"F(par) {fmt.price(view.forward)}", PLAIN)]
+        elif view.future is not None:
+            first += [_GAP, *_future(view, detail=detail)]
         for count in range(len(view.others), -1, -1):
-            pieces = [_tag_piece(view), Piece(" "), *_quote(view.underlying, detail=detail, strong=True)]
-            if view.underlying.state is DataState.CAS and view.forward:
-                pieces += [_GAP, Piece(f"F(par) {fmt.price(view.forward)}", PLAIN)]
-            elif view.future is not None:
-                pieces += [_GAP, *_future(view, detail=detail)]
-            for quote in view.others[:count]:
-                pieces += [_GAP, *_quote(quote, detail=detail and width >= _WIDEST, arrow=width >= _WIDE)]
-            choices.append(pieces)
-    choices.append([_tag_piece(view), Piece(" "), *_quote(view.underlying, detail=False, strong=True)])
+            shown = view.others[:count]
+            choices += [[*first, *(piece for q in shown for piece in (_GAP, *_other(q, talk)))] for talk in talks]
+    choices.append([_tag_piece(view), Piece(" "), *_spot(view, detail=False)])
     return choices
+
+
+def _other(quote: QuoteView, talk: int) -> list[Piece]:
+    """A further index: its number (0), with arrow and percent (1), with the change too (2)."""
+    if talk == 2:
+        return _quote(quote, detail=True)
+    pieces = [Piece(f"{quote.label} ", MUTED)]
+    moves = talk == 1 and quote.label != _VOLATILITY_INDEX
+    arrow = _ARROWS[quote.direction] if moves and quote.state in _MOVING else ""
+    pieces.append(Piece(_number(quote) + (arrow or _mark(quote)), _tint(quote)))
+    if moves and quote.state not in (DataState.MOCK, DataState.STALE):
+        by_sign = _BY_DIRECTION[(quote.change > 0) - (quote.change < 0)]
+        pieces.append(Piece(f" {fmt.percent(quote.change_pct, signed=True)}", by_sign))
+    return pieces
 
 
 def _number(quote: QuoteView) -> str:
@@ -126,15 +146,23 @@ def _number(quote: QuoteView) -> str:
     return mark + fmt.price(quote.price or float("nan"))
 
 
-def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, arrow: bool = True) -> list[Piece]:
+def _mark(quote: QuoteView) -> str:
+    """What stands behind a price that is not live: ``~`` stale, ``'`` from REST."""
+    return "" if quote.state in _MOVING else quote.state.mark.cell.strip()
+
+
+def _spot(view: HeaderView, *, detail: bool) -> list[Piece]:
+    return _quote(view.underlying, detail=detail, strong=True, frozen_since=view.market.frozen_since)
+
+
+def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, frozen_since: str = "") -> list[Piece]:
     pieces = [Piece(f"{quote.label} ", STRONG if strong else MUTED)]
     tint = _tint(quote)
+    arrow = _ARROWS[quote.direction] if quote.state in _MOVING else ""
     if quote.state is DataState.CAS:
-        return [*pieces, Piece(f"{_number(quote)}=", tint), Piece(" CAS frozen" if strong else "", tint)]
-    mark = quote.state.mark.cell.strip()
-    if quote.state in _MOVING:
-        mark = (_ARROWS[quote.direction] or mark) if arrow else ""
-    pieces.append(Piece(_number(quote) + mark, tint))
+        since = f" CAS frozen {frozen_since}".rstrip() if strong else ""
+        return [*pieces, Piece(f"{_number(quote)}=", tint), Piece(since, tint)]
+    pieces.append(Piece(_number(quote) + (arrow or _mark(quote)), tint))
     if not quote.price:
         return pieces
     if quote.state is DataState.MOCK:
@@ -156,17 +184,18 @@ def _tint(quote: QuoteView) -> Tint:
 def _future(view: HeaderView, *, detail: bool) -> list[Piece]:
     future = view.future
     assert future is not None
-    pieces = [Piece(f"{future.label} ", MUTED), Piece(_number(future), _tint(future))]
+    pieces = [Piece(f"{future.label} ", MUTED), Piece(_number(future) + _mark(future), _tint(future))]
     if detail and future.price and view.underlying.price and future.state is not DataState.MOCK:
         pieces.append(Piece(f" ({fmt.price(future.price - view.underlying.price, signed=True)})", MUTED))
     return pieces
 
 
-def _right(view: HeaderView, width: int) -> list[Piece]:
-    """Phase and time; on a shut day the date too."""
+def _right(view: HeaderView, width: int, *, name: bool = True) -> list[Piece]:
+    """Phase and time; on a shut day the date too, and the holiday's name where it is wanted."""
     market = view.market
     if not market.is_open and not market.closes_in:
-        label = market.label if width >= _WIDE else market.label.split(" ")[0]
+        whole = (name and width >= _WIDE) or market.label.startswith("F&O")
+        label = market.label if whole else market.label.split(" ")[0]
         shut = f"{view.at:%a %d %b %H:%M}" if width < _WIDE else f"{view.at:%a %d %b %H:%M:%S} IST"
         return [Piece(f"{label} ", Tint("closed")), Piece(shut, PLAIN)]
     if width < _WIDE:

@@ -8,10 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from textual.app import ComposeResult
+from textual.containers import Grid
+from textual.strip import Strip
+from textual_hires_canvas import Canvas
 from textual_plot import HiResMode, PlotWidget
 from textual_plot.axis_formatter import NumericAxisFormatter
+from textual_plot.plot_widget import Legend
 
 from tickertui.tui import format as fmt
+from tickertui.tui.format import GlyphSet
+from tickertui.tui.screens.modals import glyphs_of
 
 __all__ = ["HiResMode", "StrikePlot"]
 
@@ -32,6 +39,18 @@ class _Sizes(NumericAxisFormatter):
         return [f"{abs(tick):g}" for tick in ticks]
 
 
+class _Drawing(Canvas):
+    """A part of the plot, its blocks and lines replaced by ASCII where the terminal has nothing else."""
+
+    def render_line(self, y: int) -> Strip:
+        """Return a line in the glyphs of the application."""
+        strip = super().render_line(y)
+        glyphs: GlyphSet = glyphs_of(self)
+        if not glyphs.is_ascii:
+            return strip
+        return Strip([segment._replace(text=glyphs.text(segment.text)) for segment in strip], strip.cell_length)
+
+
 class StrikePlot(PlotWidget):
     """A plot that takes no keys and no zoom: it always shows the strikes around the money.
 
@@ -48,6 +67,13 @@ class StrikePlot(PlotWidget):
         & > .plot--label { color: $quiet; text-style: none; }
     }
     """
+
+    def compose(self) -> ComposeResult:
+        """The parts that the plot package draws into, by their ids."""
+        with Grid():
+            for part in ("margin-top", "margin-left", "plot", "margin-bottom"):
+                yield _Drawing(1, 1, id=part)
+        yield Legend(id="legend")
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id, allow_pan_and_zoom=False)
