@@ -58,9 +58,9 @@ def test_the_header_has_more_to_say_with_more_room() -> None:
 
 
 INDICES = (
+    QuoteView("VIX", 12.84, -0.13, -1.0, -1),
     QuoteView("BANKNIFTY", 57_912.05, -62.30, -0.11, -1),
     QuoteView("SENSEX", 79_640.15, 222.10, 0.28, 1),
-    QuoteView("VIX", 12.84, -0.13, -1.0, -1),
 )
 
 
@@ -71,18 +71,18 @@ def with_indices(width: int, *, others: tuple[QuoteView, ...] = INDICES, future:
     return text(Header().lay_out(header_view(frame, frame.tag(frame.strikes.argsort()[20:37])), width))
 
 
-def test_further_indices_are_dropped_one_by_one_and_the_volatility_index_last() -> None:
+def test_further_indices_are_dropped_from_the_end_of_the_traders_own_order() -> None:
     assert with_indices(80) == "[LIVE 34/34] NIFTY 24,352.40▲ +0.36%  Fut 24,371.20  VIX 12.84 F&O OPEN 11:42:07", (
         "the reference's first line"
     )
-    assert "  Fut 24,371.20 (+18.80)  BANKNIFTY 57,912.05▼ -0.11%  VIX 12.84 11:42:07 IST" in with_indices(120)
-    whole = "  BANKNIFTY 57,912.05▼ -62.30 -0.11%  SENSEX 79,640.15▲ +222.10 +0.28%  VIX 12.84▼ -0.13 -1.00%  "
+    assert "  Fut 24,371.20 (+18.80)  VIX 12.84  BANKNIFTY 57,912.05▼ -0.11% 11:42:07 IST" in with_indices(120)
+    whole = "  VIX 12.84▼ -0.13 -1.00%  BANKNIFTY 57,912.05▼ -62.30 -0.11%  SENSEX 79,640.15▲ +222.10 +0.28%  "
     assert whole in with_indices(200)
     assert "VIX" not in with_indices(79)
 
 
 def test_an_index_that_nothing_subscribes_has_no_place() -> None:
-    nothing = (QuoteView("BANKNIFTY", float("nan"), state=DataState.WAITING), INDICES[2])
+    nothing = (QuoteView("BANKNIFTY", float("nan"), state=DataState.WAITING), INDICES[0])
     assert "BANKNIFTY" not in with_indices(200, others=nothing)
     assert "VIX 12.84" in with_indices(200, others=nothing)
 

@@ -200,7 +200,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     _chain("narrower", "strike_range(-1)", "minus", "narrower", "Show fewer strikes."),
     _chain("next-columns", "next_columns", "c", "cols", "Switch the column preset: OI, price, Greeks, full.", 13),
-    _chain("edit-columns", "edit_columns", "C", "edit columns", "Choose and order the columns of your own preset."),
+    _chain("edit-columns", "edit_columns", "C", "edit columns", "Choose and order columns; keep them under a name."),
     _chain("next-view", "next_view", "v", "view", "Switch the view: chain, one side, straddle, by expiry.", 46),
     _chain("next-bar", "next_bar", "o", "bars", "Switch what the bars mean: OI, change in OI, volume.", 47),
     _chain("next-units", "next_units", "z", "units", "Switch units: lakh, lots, contracts.", 48),

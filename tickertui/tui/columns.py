@@ -104,7 +104,7 @@ def _percent(value: float, width: int) -> str:
 
 
 _ALL: Final = (
-    Column("bar", "bar", Field.OI, 5, 8, Kind.BAR, None, "bar of open interest, its change or volume (key o)"),
+    Column("bar", "bar", Field.OI, 5, 8, Kind.BAR, None, "bar of open interest, its change or volume"),
     Column("oi", "OI", Field.OI, 5, 6, Kind.PLAIN, None, "open interest", is_quantity=True),
     Column(
         "oi_change", "dOI", Field.OI_CHANGE, 6, 7, Kind.SIGNED, None, "change of open interest since yesterday", True

@@ -16,7 +16,7 @@ from tickertui.tui.preset_book import PresetBook, PresetRefused
 from tickertui.tui.screens.modals import ConfirmScreen, PanelScreen, entry
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
-_KEYS = "Space on/off  ← → order  c next preset  s save  D delete  Enter use  Esc back"
+_KEYS = "Space on/off  ← → order  c preset  s save  D delete  Enter use  Esc back"
 _NAMING = "Enter save under this name  Esc back to the columns"
 
 

@@ -168,9 +168,11 @@ def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, frozen_since
     if quote.state is DataState.MOCK:
         return [*pieces, Piece("  (synthetic)", Tint("mock"))] if strong else pieces
     by_sign = _BY_DIRECTION[(quote.change > 0) - (quote.change < 0)]
+    if quote.state is DataState.STALE:
+        return pieces
     if detail:
         pieces.append(Piece(f" {fmt.price(quote.change, signed=True)}", by_sign))
-    if (strong or detail) and quote.state is not DataState.STALE:
+    if strong or detail:
         pieces.append(Piece(f" {fmt.percent(quote.change_pct, signed=True)}", by_sign))
     return pieces
 
