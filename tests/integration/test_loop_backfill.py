@@ -41,6 +41,11 @@ async def test_the_history_of_the_plan_is_filled_beside_the_stream(tmp_path: Pat
             start = now - timedelta(hours=1)
             assert len(await rig.store.candles(tokens[0], instrument.expiry, Interval.MINUTE, start, now)) > 50
             assert live.state("Z1") is AccountState.LIVE
+            # The column of changes since yesterday fills while the history comes, not at the next reload.
+            known = await rig.store.previous_oi(now.date())
+            board = rig.board
+            assert set(tokens) <= set(known)
+            assert [int(board.previous_oi[board.row(token)]) for token in tokens] == [known[token] for token in tokens]
 
 
 async def test_a_second_loop_on_the_same_store_takes_a_change_up(tmp_path: Path) -> None:

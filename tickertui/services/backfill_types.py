@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -11,6 +11,9 @@ from tickertui.kite.pacing import RATES, CallClass
 from tickertui.market.candles import Candles, Interval
 from tickertui.services.gaps import TradingSession
 from tickertui.store.protocol import ContractKey, HistoryFailure, OpenInterestFact, Span, VolatilityFact
+
+InterestHook = Callable[[int, date, int], None]
+"""Called with token, day and open interest at its close."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from tickertui.services.backfill_types import (
     ClientProvider,
     HistoryClient,
     HistoryStore,
+    InterestHook,
     Request,
     SessionCalendar,
 )
@@ -95,6 +96,7 @@ class HistoricalBootstrapper:
         self._map_at = -math.inf
         self._store_held_until = -math.inf
         self._done_accounts: set[str] = set()
+        self._on_interest: InterestHook | None = None
         self._announced = 0
 
     # ------------------------------------------------------------------ what the loop and the screens call
@@ -108,6 +110,10 @@ class HistoricalBootstrapper:
         """Say whose history is wanted, in place of what was wanted before; requests under way go on."""
         self._targets = tuple({target.key: target for target in targets}.values())
         self._plan_again()
+
+    def on_interest(self, hook: InterestHook) -> None:
+        """Have a function called with token, day and open interest at its close, for each that has been stored."""
+        self._on_interest = hook
 
     def pause(self) -> None:
         """Ask for nothing more until `resume`; what is under way is still taken in."""
@@ -418,6 +424,9 @@ class HistoricalBootstrapper:
         self._board.candles_stored += fetched.candles
         self._board.gaps_filled += 1
         self._failures.succeeded(request.target.key)
+        if self._on_interest is not None:
+            for day, interest in fetched.interest:
+                self._on_interest(request.target.token, day, interest)
         if self._meanwhile is not None:
             self._meanwhile.finished.append(request)
         if fetched.doubtful and self._is_running:

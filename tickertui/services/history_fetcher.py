@@ -30,11 +30,13 @@ class Fetched:
         candles: How many were stored.
         rejected: How many made no sense.
         doubtful: Spans that should be asked for once more.
+        interest: (day, open interest at its close) of the finished days in it.
     """
 
     candles: int
     rejected: int
     doubtful: tuple[Span, ...] = ()
+    interest: tuple[tuple[date, int], ...] = ()
 
 
 async def fetch_into_store(
@@ -67,10 +69,11 @@ async def fetch_into_store(
     candles = Candles.from_rows(rows) if len(rows) else Candles.empty()
     doubtful = _doubtful(request, candles, rejected, dense, interval) if request.look == 0 else []
     # Facts first: after a crash in between the span is still missing and everything is fetched again.
-    for day, oi in closing_oi(candles, request.span, sessions) if target.has_oi else ():
+    interest = closing_oi(candles, request.span, sessions) if target.has_oi else []
+    for day, oi in interest:
         await store.save_daily_facts(day, [OpenInterestFact(target.token, target.expiry, oi)])
     await _store(store, request, interval, candles, subtract([request.span], doubtful))
-    return Fetched(len(candles), len(rejected), tuple(doubtful))
+    return Fetched(len(candles), len(rejected), tuple(doubtful), tuple(interest))
 
 
 def _doubtful(

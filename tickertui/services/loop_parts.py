@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 import anyio
-import numpy as np
 
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
 from tickertui.market.instruments import Instrument
-from tickertui.market.ticks import ABSENT, TickBatch
+from tickertui.market.ticks import TickBatch
 from tickertui.services import loop_duties
 from tickertui.services.account_fleet import AccountFleet
 from tickertui.services.account_stream import FrameTap
@@ -34,15 +32,16 @@ from tickertui.services.mock_feed import MockFeed, MockSource
 from tickertui.services.placement import Distribution
 from tickertui.services.plan_applier import PlanApplier
 from tickertui.services.plan_keeper import PlanKeeper
+from tickertui.services.previous_interest import PreviousInterest
 from tickertui.services.session_orchestrator import SessionOrchestrator
 from tickertui.services.snapshots import SnapshotPlanner
 from tickertui.services.sockets import SocketFactory
 from tickertui.services.spots import SpotFiller, Spots
-from tickertui.services.state import FeedMode, Severity
+from tickertui.services.state import FeedMode
 from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.task_monitor import TaskMonitor
 from tickertui.services.tick_rate import TickRate
-from tickertui.store.protocol import Store, StoreError
+from tickertui.store.protocol import Store
 
 Duty = Callable[[], Awaitable[None]]
 
@@ -157,7 +156,17 @@ class LoopParts:
             generation=lambda: self.feed.generation,
         )
         self._targets = BackfillTargets(lambda: inputs.registry.contracts, inputs.spots)
-        self._interest_shown: tuple[date, int] | None = None
+        self._interest = PreviousInterest(
+            store=inputs.store,
+            board=board,
+            calendar=inputs.calendar,
+            clock=clock,
+            instrument=inputs.registry.get,
+            is_live=lambda: self.feed.is_live,
+            events=events,
+        )
+        if inputs.bootstrapper is not None:
+            inputs.bootstrapper.on_interest(self._interest.note)
         self._planner = SnapshotPlanner(board, settings.snapshots)
         self.duties: Mapping[str, Duty] = self._make_duties()
         inputs.orchestrator.listen(lambda _: self.contracts.look_again())
@@ -196,26 +205,9 @@ class LoopParts:
         if self.feed.mode is FeedMode.MOCK:
             await self.mock.set_plan(plan.view.tokens.tolist(), self.feed.generation)
         else:
-            await self._show_previous_oi(added)
+            await self._interest.show(added, plan.view.tokens.tolist)
         if self._in.bootstrapper is not None and not self.contracts.are_bundled:
             self._in.bootstrapper.set_targets(await self._targets.of(plan.view.tokens.tolist()))
-
-    async def _show_previous_oi(self, added: Sequence[int]) -> None:
-        """Show open interest at the previous close: of what is new, or of everything on a new day or feed."""
-        today, generation = self._in.clock.now().date(), self._in.board.generation
-        is_same = self._interest_shown == (today, generation)
-        tokens = added if is_same else self.plan.view.tokens.tolist()
-        if not tokens:
-            return
-        try:
-            known = await self._in.store.previous_oi(today)
-        except StoreError as error:
-            self._in.events.add("store", f"yesterday's open interest is not shown: {error}", severity=Severity.WARNING)
-            return
-        rows = self._in.board.rows(tokens)
-        interest = np.array([known.get(token, ABSENT) for token in tokens], dtype=np.int64)
-        self._in.board.previous_oi[rows[rows > 0]] = interest[rows > 0]
-        self._interest_shown = (today, generation)
 
     async def begin_mock(self, levels: Mapping[str, float]) -> None:
         """Prepare the mock to take over: at the last known prices, with the plan in force."""
