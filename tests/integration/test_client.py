@@ -455,6 +455,7 @@ async def test_a_rate_limit_slows_the_whole_class_down(server: RestServer) -> No
     pacer = Pacer(UNPACED, 10_000.0)
     async with client(server, pacer=pacer) as kite:
         await kite.fetch_historical(257, NOON, NOON, Interval.MINUTE)
+        assert kite.history_refusals == 1, "also one that the next attempt made good"
     first, second = server.requests
     assert second.at - first.at >= 0.95
     assert pacer.rate(CallClass.HISTORICAL) < 6_000

@@ -54,7 +54,8 @@ def socket(connection: int, label: str, subscribed: int, **changes: object) -> C
     """A socket in good health, with changes."""
     status = ConnectionStatus(
         connection=connection, label=label, state=StreamState.OPEN, epoch=1, subscribed=subscribed,
-        ticking=subscribed - 12, frames=9_000, ticks=400_000, ticks_per_second=437.0, frame_age=0.4, data_age=0.4,
+        desired=subscribed, ticking=subscribed - 12, frames=9_000, ticks=400_000, ticks_per_second=437.0,
+        frame_age=0.4, data_age=0.4, open_for=9_000.0,
     )  # fmt: skip
     return replace(status, **changes)  # type: ignore[arg-type]
 
@@ -176,7 +177,9 @@ class FakeBackend:
     leg_list: tuple[WatchedInstrument, ...] = ()
     stored_candles: Candles = field(default_factory=Candles.empty)
     candles_of: dict[int, Candles] = field(default_factory=dict)
-    figures: HealthFigures = field(default_factory=lambda: HealthFigures(14.0, 212.0, 1.2, 0.04, "ok", 0, 4.1, 4_192))
+    figures: HealthFigures = field(
+        default_factory=lambda: HealthFigures(14.0, 212.0, 1.2, 0.04, "ok", 0, 4.1, 4_192, 3.0, 0, NOW.date())
+    )
     volatilities: dict[str, tuple[tuple[date, float], ...]] = field(default_factory=some_volatilities)
     notes: dict[date, str] = field(default_factory=dict)
     refusal: str = ""
@@ -240,6 +243,14 @@ class FakeBackend:
         self.calls.append(call)
         if self.refusal:
             raise BackendRefused(self.refusal)
+
+    def note(self, topic: str, text: str, severity: Severity = Severity.INFO) -> None:
+        number = self.event_list[-1].sequence + 1 if self.event_list else 1
+        self.event_list += (Event(number, self.clock.now(), severity, topic, text),)
+
+    async def refresh_contracts(self) -> str:
+        self._note("refresh_contracts")
+        return "39,952 contracts of 23 Nov, the same as before"
 
     async def plan_reload(self) -> ReloadPlan:
         self._note("plan_reload")

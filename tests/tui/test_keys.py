@@ -600,6 +600,46 @@ async def test_the_legs_behind_a_line_are_listed() -> None:
         assert "NIFTY26D0122850CE" in run.app.clipboard
 
 
+@covers("list-never")
+async def test_what_has_never_ticked_is_listed_with_reasons_and_the_list_stays_current() -> None:
+    async with driven(size=(80, 24)) as run:
+        backend = run.backend
+        await press(run, "show-subscriptions", "list-never")
+        await wait_until(lambda: len(run.app._notifications), "an answer")
+        assert "everything that is subscribed" in next(iter(run.app._notifications)).message
+        far, near = backend.leg_list[0], backend.leg_list[len(backend.leg_list) // 2]
+        backend.board.clear([far.token, near.token])
+        backend.board.mark_subscribed([far.token, near.token], 0, backend.clock.monotonic_ns())
+        backend.clock.advance(61.0)
+        first, second = backend.state.accounts
+        accounts = (replace(first, never=2), second)
+        backend.state = replace(backend.state, accounts=accounts)
+        run.main._frames = 0
+        run.main.frame()
+        await run.pilot.pause()
+        assert any("never ticked 2: 2 have not traded yet  i lists them" in line for line in run.text())
+        await press(run, "list-never")
+        await run.until(ListScreen)
+        shown = [line for line in run.text() if far.label in line or near.label in line]
+        assert len(shown) == 2
+        assert all("— NEVER" in line and "has not traded yet" in line for line in shown)
+        backend.board.clear([near.token])
+        backend.board.mark_subscribed([near.token], 0, backend.clock.monotonic_ns())
+        run.main._frames = 0
+        run.main.frame()
+        await run.pilot.pause()
+        assert any(near.label in line and "WAITING" in line for line in run.text())
+
+
+@covers("refresh-contracts")
+async def test_the_days_contracts_are_fetched_again_and_the_answer_is_told() -> None:
+    async with driven(size=(80, 24)) as run:
+        await press(run, "refresh-contracts")
+        await run.called("refresh_contracts")
+        await wait_until(lambda: len(run.app._notifications) == 2, "the answer")
+        assert any("the same as before" in notice.message for notice in run.app._notifications)
+
+
 @covers("retry-failed", "gap-map")
 async def test_failed_requests_are_asked_again_and_gaps_are_shown() -> None:
     async with driven() as run:

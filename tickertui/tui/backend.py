@@ -27,6 +27,7 @@ from tickertui.services.state import (
     RuleCost,
     RuleStatus,
     RuntimeState,
+    Severity,
     TaskInfo,
     WatchedInstrument,
 )
@@ -47,9 +48,13 @@ class HealthFigures:
         loop_delay_ms: How late the event loop ran its last timer.
         clock_skew_s: This machine minus the exchange, by the newest packets.
         database: "ok", or one sentence.
+        database_ms: Time of its last answer.
+        queued: Frames received from the broker and not looked at yet.
         dropped: Packets refused by the board (unknown, late, older plan).
         greeks_ms: Last valuation round.
         greeks_rows: Rows valued in it.
+        contracts_day: Trading day of the contracts in force, None without any.
+        contracts_stale: Whether the broker has newer ones, so that expiries and lots may be wrong.
     """
 
     cpu_percent: float | None = None
@@ -60,6 +65,10 @@ class HealthFigures:
     dropped: int = 0
     greeks_ms: float | None = None
     greeks_rows: int = 0
+    database_ms: float | None = None
+    queued: int = 0
+    contracts_day: date | None = None
+    contracts_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +160,14 @@ class Backend(Protocol):
         ...
 
     # -- doing -----------------------------------------------------------
+
+    def note(self, topic: str, text: str, severity: Severity = Severity.INFO) -> None:
+        """Record something that happened on the screen's side among the events."""
+        ...
+
+    async def refresh_contracts(self) -> str:
+        """Fetch the broker's contracts of the day; return one sentence about what came of it."""
+        ...
 
     async def plan_reload(self) -> ReloadPlan:
         """What a reload would do."""

@@ -10,6 +10,7 @@ from tickertui.services.state import AccountState, FeedMode, RuntimeState
 from tickertui.tui.actions import NO_KEYS, key_name
 from tickertui.tui.frames import BannerKind, BannerView
 from tickertui.tui.provenance import LIVE_ONLY, Provenance
+from tickertui.tui.situations import socket_reason
 from tickertui.tui.states import Link, Links, MarketView
 
 DERIVATIVES = "NFO"
@@ -71,6 +72,7 @@ def banner(
     *,
     simulated: bool = False,
     shown: Provenance = LIVE_ONLY,
+    database: str = "ok",
 ) -> BannerView | None:
     """Return what the first row must say, the most important first; None while nothing must be said.
 
@@ -84,13 +86,14 @@ def banner(
         keys: The user's own keys by action id.
         simulated: Whether the broker is a simulator.
         shown: Where what the board holds comes from.
+        database: "ok", or why it cannot be reached.
     """
     if runtime.feed is FeedMode.MOCK or shown.mock:
         return BannerView(BannerKind.MOCK, "MOCK DATA · NOT EXCHANGE PRICES")
     if runtime.feed is FeedMode.REPLAY or shown.replay:
         then = "nothing played yet" if shown.then is None else f"{shown.then:%a %d %b %Y %H:%M:%S} IST"
         return BannerView(BannerKind.REPLAY, f"REPLAY  {then}  not live")
-    view = _trouble(runtime, links, market, keys)
+    view = _trouble(runtime, links, market, keys, database)
     if not simulated:
         return view
     if view is None:
@@ -98,7 +101,10 @@ def banner(
     return BannerView(view.kind, f"SIMULATED · {view.text}")
 
 
-def _trouble(runtime: RuntimeState, links: Links, market: MarketView, keys: Mapping[str, str]) -> BannerView | None:
+def _trouble(
+    runtime: RuntimeState, links: Links, market: MarketView, keys: Mapping[str, str], database: str
+) -> BannerView | None:
+    health = f"{key_name('show-health', keys)} why"
     expired = [account for account in runtime.accounts if account.state is AccountState.AUTH_EXPIRED]
     if expired:
         names = " ".join(account.account_id for account in expired)
@@ -111,7 +117,13 @@ def _trouble(runtime: RuntimeState, links: Links, market: MarketView, keys: Mapp
         since = "" if age is None else f" {age:.0f}s"
         more = f" and {len(silent) - 1} more" if len(silent) > 1 else ""
         word = "SILENT" if problem.link is Link.SILENT else "DOWN"
-        reason = f" · {problem.status.last_error}" if problem.status.last_error else ""
         way_out = f"{key_name('show-subscriptions', keys)} {key_name('rebuild-feed', keys)} rebuilds it"
-        return BannerView(BannerKind.SILENT, f"{problem.status.label} {word}{since}{more}{reason} · {way_out}")
+        return BannerView(
+            BannerKind.SILENT, f"{problem.status.label} {word}{since}{more} · {socket_reason(problem)} · {way_out}"
+        )
+    failed = [account.account_id for account in runtime.accounts if account.state is AccountState.FAILED]
+    if failed:
+        return BannerView(BannerKind.LOGIN, f"{' '.join(failed)} FAILED · {health}")
+    if database != "ok":
+        return BannerView(BannerKind.SILENT, f"DATABASE AWAY · ticks go on, reloads wait · {health} · {database}")
     return None

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Final, TypeVar
 
+import anyio
+
 from tickertui.kite.errors import KiteError
 from tickertui.kite.login import LoginError, parse_redirect
 from tickertui.market.board import MarketBoard
@@ -32,6 +34,7 @@ from tickertui.services.state import (
     RuleCost,
     RuleStatus,
     RuntimeState,
+    Severity,
     TaskInfo,
     TaskState,
     WatchedInstrument,
@@ -118,10 +121,19 @@ class ServicesBackend:
             dropped=counters.unknown_tokens + counters.out_of_order + counters.stale_generation,
             greeks_ms=last.seconds * 1e3 if last is not None else None,
             greeks_rows=last.rows if last is not None else 0,
+            database_ms=services.store_watch.health.milliseconds,
+            queued=sum(socket.waiting for one in self.runtime().accounts for socket in one.connections),
+            contracts_day=self.instruments_day(),
+            contracts_stale=services.registry.is_stale(),
         )
 
     def _database(self) -> str:
-        """One sentence when the watch over the store cannot reach it, else "ok"."""
+        """One sentence while the store does not answer or its watch over changes is broken, else "ok"."""
+        health = self._services.store_watch.health
+        if health.error:
+            wait = 0.0 if health.retry_at is None else max(0.0, health.retry_at - anyio.current_time())
+            tries = f"{health.tries} {'try' if health.tries == 1 else 'tries'}"
+            return f"{health.error} ({tries}, next in {wait:.0f} s)"
         for task in self._services.task_monitor.tasks():
             if "store" in task.name and task.state in (TaskState.RESTARTING, TaskState.FAILED):
                 return task.last_error or "cannot be reached"
@@ -199,6 +211,18 @@ class ServicesBackend:
 
     # ------------------------------------------------------------------ doing
 
+    def note(self, topic: str, text: str, severity: Severity = Severity.INFO) -> None:
+        """Record something among the events."""
+        self._services.events.add(topic, text, severity=severity)
+
+    async def refresh_contracts(self) -> str:
+        """Fetch the broker's contracts of the day."""
+        report = await _asked(self._services.loop.refresh_instruments(force=True))
+        if report.refused:
+            raise BackendRefused(report.refused)
+        day = "" if report.day is None else f" of {report.day:%d %b}"
+        return f"{report.rows:,} contracts{day}, {'others than before' if report.changed else 'the same as before'}"
+
     async def plan_reload(self) -> ReloadPlan:
         """What a reload would do."""
         return await _asked(self._services.loop.plan_reload())
@@ -217,12 +241,15 @@ class ServicesBackend:
     async def add_rule(self, rule: ChainRule) -> None:
         """Store a rule; a reload follows by itself."""
         await _asked(self._services.store.add_rule(rule))
+        self.note("rule", f"added: {rule.describe()}")
         self._services.loop.reload_subscriptions_async()
 
     async def remove_rule(self, rule_id: int) -> None:
         """Drop a rule; a reload follows by itself."""
+        words = next((one.rule.describe() for one in self.rules() if one.rule.rule_id == rule_id), f"rule {rule_id}")
         if not await _asked(self._services.store.remove_rule(rule_id)):
             raise BackendRefused("that rule is gone already")
+        self.note("rule", f"dropped: {words}")
         self._services.loop.reload_subscriptions_async()
 
     async def pin_rule(self, rule_id: int, account: str | None) -> None:
@@ -231,11 +258,13 @@ class ServicesBackend:
         if rule_id not in stored:
             raise BackendRefused("that rule is gone already")
         await _asked(self._services.store.update_rule(_pinned(stored[rule_id], account)))
+        self.note("rule", f"{'unpinned' if account is None else f'pinned to {account}'}: {stored[rule_id].describe()}")
         self._services.loop.reload_subscriptions_async()
 
     async def reconnect(self, account: str) -> None:
         """Rebuild the sockets of an account."""
         await _asked(self._services.loop.reconnect(account))
+        self.note("account", f"{account}: its sockets are rebuilt at your wish")
 
     async def move_account(self, account: str) -> None:
         """Move an account's legs to accounts with room."""
@@ -262,8 +291,10 @@ class ServicesBackend:
         bootstrapper = self._require_bootstrapper()
         if bootstrapper.progress().state is BootstrapState.PAUSED:
             bootstrapper.resume()
+            self.note("bootstrap", "the backfill goes on")
         else:
             bootstrapper.pause()
+            self.note("bootstrap", "the backfill is paused")
 
     async def retry_failed(self) -> None:
         """Ask again for what failed."""

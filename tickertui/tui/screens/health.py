@@ -1,14 +1,19 @@
-"""The health pane: background tasks, sockets, and the figures of the program itself."""
+"""The health pane: what needs attention, background tasks, sockets, and the figures of the program itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from tickertui.services.state import LoopState, RuntimeState, TaskInfo, TaskState
+from tickertui.services.state import AccountState, LoopState, RuntimeState, TaskInfo, TaskState
+from tickertui.tui import format as fmt
 from tickertui.tui.backend import HealthFigures
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.screens.subscriptions import account_rows
+from tickertui.tui.situations import SKEW_S, Situation
+from tickertui.tui.states import NO_LINKS, Links
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, Span, heading, row, wrapped
 
@@ -19,32 +24,77 @@ _TASK_ROLE = {
     TaskState.CANCELLED: "quiet",
     TaskState.FAILED: "error",
 }
+_LONG_QUEUE: Final = 20
+"""Frames: the broker sends about one a second and socket, so that many are a loop that is far behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthView:
+    """What the pane and its panel show.
+
+    Attributes:
+        runtime: State of the loop.
+        tasks: Background tasks.
+        figures: Of the program itself.
+        latency: Ticks to the screen.
+        now: Aware datetime.
+        found: What needs attention, worst first.
+        links: Health of the sockets.
+    """
+
+    runtime: RuntimeState
+    tasks: tuple[TaskInfo, ...]
+    figures: HealthFigures
+    latency: LatencyMeter
+    now: datetime
+    found: tuple[Situation, ...] = ()
+    links: Links = NO_LINKS
 
 
 class HealthPane(ListPane):
     """What the program itself is doing."""
 
-    def show(
-        self,
-        runtime: RuntimeState,
-        tasks: tuple[TaskInfo, ...],
-        figures: HealthFigures,
-        latency: LatencyMeter,
-        now: datetime,
-    ) -> None:
+    def show(self, view: HealthView) -> None:
         """Show the picture of this moment."""
-        self.row_list.set_rows(list(health_rows(runtime, tasks, figures, latency, now)))
+        self.row_list.set_rows(list(health_rows(view, max(self.size.width, 40))))
 
 
-def health_rows(
-    runtime: RuntimeState,
-    tasks: tuple[TaskInfo, ...],
-    figures: HealthFigures,
-    latency: LatencyMeter,
-    now: datetime,
-) -> Iterator[Row]:
-    """Build the pane's rows: figures of the program, tasks, sockets."""
-    yield heading(" Health")
+def health_rows(view: HealthView, width: int = 80) -> Iterator[Row]:
+    """Build the pane's rows: what needs attention, figures of the program, tasks, sockets."""
+    yield from situation_rows(view.found, width)
+    yield from _figure_rows(view, width)
+    yield heading("")
+    yield heading(" Task                          state        restarts  last activity")
+    for task in view.tasks:
+        yield _task_row(task, view.now)
+        if task.last_error:
+            at = f"{task.last_error_at:%H:%M:%S} " if task.last_error_at else ""
+            role = "warn" if task.state is TaskState.RUNNING else "error"
+            yield from wrapped(f"{at}{task.last_error}", role, indent=5, width=width - 1)
+    yield heading("")
+    yield heading(" Sockets")
+    yield from account_rows(view.runtime, view.now, view.links)
+
+
+def situation_rows(found: Sequence[Situation], width: int) -> Iterator[Row]:
+    """Build what needs attention: what it is, why, and which key helps."""
+    loud = sum(situation.role != "quiet" for situation in found)
+    if loud:
+        yield heading(f" Health: {loud} need{'s' if loud == 1 else ''} attention")
+    else:
+        yield row("", Span(" Health: ", "title"), Span("everything is in order", "ok"))
+    for situation in found:
+        mark = {"error": " !!", "warn": " ! ", "quiet": " · "}[situation.role]
+        yield row(f"situation:{situation.name}", Span(f"{mark} {situation.what}", situation.role))
+        if situation.why:
+            yield from wrapped(situation.why, "text", indent=4, width=width - 1)
+        yield from wrapped(f"→ {situation.way_out}", "quiet", indent=4, width=width - 1)
+    if found:
+        yield heading("")
+
+
+def _figure_rows(view: HealthView, width: int) -> Iterator[Row]:
+    runtime, figures, latency = view.runtime, view.figures, view.latency
     yield _facts(
         ("loop", f"{runtime.state}, feed {runtime.feed}", "text" if runtime.state is not LoopState.FAILED else "error"),
         ("ticks", f"{runtime.ticks_per_second:,.0f}/s", "text"),
@@ -53,28 +103,67 @@ def health_rows(
     p50, p99 = (_number(latency.percentile_ms(percent), " ms") for percent in (50, 99))
     yield _facts(
         ("tick→screen", f"p50 {p50}  p99 {p99}", "text"),
+        ("queue", f"{figures.queued:,} frames", "warn" if figures.queued > _LONG_QUEUE else "text"),
         ("loop late", _number(figures.loop_delay_ms, " ms", 1), "text"),
     )
-    skewed = figures.clock_skew_s is not None and abs(figures.clock_skew_s) > 2
+    skewed = figures.clock_skew_s is not None and abs(figures.clock_skew_s) > SKEW_S
     yield _facts(
         ("clock skew", _number(figures.clock_skew_s, " s", 2, sign=True), "warn" if skewed else "text"),
         ("cpu", _number(figures.cpu_percent, "%"), "text"),
         ("memory", _number(figures.memory_mb, " MB"), "text"),
     )
-    yield _facts(("Greeks", f"{_number(figures.greeks_ms, ' ms', 1)} for {figures.greeks_rows:,} legs", "text"))
-    yield _facts(("database", figures.database, "ok" if figures.database == "ok" else "error"))
+    is_there = figures.database == "ok"
+    if is_there:
+        answers = f"ok, answers in {_number(figures.database_ms, ' ms', 1)}"
+        yield _facts(("database", answers, "ok"), ("Greeks", _greeks(figures), "text"))
+    else:
+        yield _facts(("Greeks", _greeks(figures), "text"))
+        yield from wrapped(f"database    {figures.database}", "error", width=width - 1)
     if runtime.detail:
-        yield from wrapped(runtime.detail, "warn")
-    yield heading("")
-    yield heading(" Task                          state        restarts  last activity")
-    for task in tasks:
-        yield _task_row(task, now)
-        if task.last_error:
-            at = f"{task.last_error_at:%H:%M:%S} " if task.last_error_at else ""
-            yield row("", Span(f"     {at}{task.last_error}", "warn" if task.state is TaskState.RUNNING else "error"))
-    yield heading("")
-    yield heading(" Sockets")
-    yield from account_rows(runtime, now)
+        yield from wrapped(runtime.detail, "warn", width=width - 1)
+
+
+def _greeks(figures: HealthFigures) -> str:
+    return f"{_number(figures.greeks_ms, ' ms', 1)} for {figures.greeks_rows:,} legs"
+
+
+def health_panel(view: HealthView) -> Iterator[Row]:
+    """Build the upper half of the panel that health and events share: 64 cells at 200 columns."""
+    figures = view.figures
+    yield row("", *_feed_spans(view))
+    yield row(
+        "", f" {view.runtime.ticks_per_second:,.0f} t/s  queue {figures.queued:,}  drop {figures.dropped:,}  "
+        f"skew {_number(figures.clock_skew_s, 's', 2, sign=True)}  cpu {_number(figures.cpu_percent, '%')}  "
+        f"rss {_number(figures.memory_mb, '')}",
+    )  # fmt: skip
+    is_there = figures.database == "ok"
+    yield row(
+        "", " DB ", Span("●" if is_there else "AWAY", "ok" if is_there else "error"),
+        f" {_number(figures.database_ms, ' ms', 1)}   greeks {_greeks(figures)}   loop late "
+        f"{_number(figures.loop_delay_ms, ' ms')}",
+    )  # fmt: skip
+    loud = [situation for situation in view.found if situation.role != "quiet"]
+    if not loud:
+        yield row("", Span(" everything is in order", "quiet"))
+    for situation in loud[:2]:
+        mark = "!!" if situation.role == "error" else "! "
+        yield row("", Span(f" {mark} {situation.what} → {situation.way_out}", situation.role))
+    yield row("")
+
+
+def _feed_spans(view: HealthView) -> list[Span | str]:
+    """``feed Z1 ● hb 0.9s  Z2 ● hb 1.1s  tick→screen p50 38  p99 121 ms``."""
+    sick = {problem.account for problem in view.links.problems}
+    spans: list[Span | str] = [" feed"]
+    for account in view.runtime.accounts:
+        ages = [socket.frame_age for socket in account.connections if socket.frame_age is not None]
+        is_live = account.state is AccountState.LIVE and account.account_id not in sick
+        spans += [f" {account.account_id} ", Span("●" if is_live else "!", "ok" if is_live else "warn")]
+        spans.append(f" hb {fmt.short_age(max(ages, default=None))} ")
+    if not view.runtime.accounts:
+        spans.append(f" {view.runtime.feed} ")
+    p50, p99 = (_number(view.latency.percentile_ms(percent), "") for percent in (50, 99))
+    return [*spans, f" tick→screen p50 {p50}  p99 {p99} ms"]
 
 
 _FACT_WIDTHS = (37, 20, 0)

@@ -6,7 +6,7 @@ What changes something goes through `Requests` (questions, plans, forms).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
-from tickertui.services.state import RuntimeState
+from tickertui.services.state import RuntimeState, Severity
 from tickertui.tui.actions import BY_ID, Context, bindings_of
 from tickertui.tui.backend import Backend
 from tickertui.tui.display_rate import DisplayRate, waiting_writes
@@ -27,18 +27,26 @@ from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.market_view import DERIVATIVES, banner, market_view
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.provenance import LIVE_ONLY, provenance
+from tickertui.tui.rule_costs import RuleCosts
 from tickertui.tui.screens.analytics import AnalyticsPane
-from tickertui.tui.screens.bootstrap import BootstrapPane, bootstrap_panel, duration
+from tickertui.tui.screens.bootstrap import BootstrapPane, bootstrap_panel, bootstrap_title
 from tickertui.tui.screens.chain import ChainPane
 from tickertui.tui.screens.events import EventsPane, event_panel
-from tickertui.tui.screens.health import HealthPane
+from tickertui.tui.screens.health import HealthPane, HealthView, health_panel
 from tickertui.tui.screens.help import HelpScreen
 from tickertui.tui.screens.jump import JumpTarget
 from tickertui.tui.screens.modals import ListScreen, ShowsBanner, glyphs_of
 from tickertui.tui.screens.requests import Requests
-from tickertui.tui.screens.subscriptions import SubscriptionsPane, subscription_panel
-from tickertui.tui.states import LinkWatch
+from tickertui.tui.screens.subscriptions import (
+    SubscriptionsPane,
+    SubscriptionsView,
+    subscription_panel,
+    subscription_title,
+)
+from tickertui.tui.situations import Situation, SituationLog, Surroundings, situations
+from tickertui.tui.states import NO_LINKS, LinkWatch, MarketView
 from tickertui.tui.status import status_view
+from tickertui.tui.watched_legs import Around, NeverTicked, WatchedLegs
 from tickertui.tui.widgets.banner import Banner
 from tickertui.tui.widgets.chain_grid import ChainGrid
 from tickertui.tui.widgets.key_bar import KeyBar
@@ -114,6 +122,11 @@ class MainScreen(Screen[None]):
         self.maximised = False
         self._links = LinkWatch()
         self.shown = LIVE_ONLY
+        self.watched = WatchedLegs(backend)
+        self.around = Around(self.runtime, NO_LINKS, MarketView())
+        self.found: tuple[Situation, ...] = ()
+        self._costs = RuleCosts(backend)
+        self._news = SituationLog()
         self._frames = 0
         self._said = ""
         self.rate = DisplayRate(options.frames_per_second)
@@ -168,7 +181,7 @@ class MainScreen(Screen[None]):
             if self.pane_name == "analytics":
                 self.query_one(AnalyticsPane).show(self.chain.current_frame)
         top = self.app.screen
-        if isinstance(top, ListScreen):
+        if isinstance(top, ListScreen) and not (top.slowly and (self._frames - 1) % slow_every):
             top.renew()
 
     def _slow_frame(self) -> None:
@@ -177,10 +190,13 @@ class MainScreen(Screen[None]):
         self.runtime = backend.runtime()
         market = market_view(backend.calendar, DERIVATIVES, now)
         links = self._links.update(self.runtime.accounts, market_open=market.is_open)
+        self.around = Around(self.runtime, links, market)
         self.chain.surround(self.runtime, market, links)
         self.shown = provenance(backend.board, self.runtime.feed)
+        self._find_situations()
         view = banner(
-            self.runtime, links, market, self.keymap, simulated=self.options.simulated, shown=self.shown
+            self.runtime, links, market, self.keymap, simulated=self.options.simulated, shown=self.shown,
+            database=backend.health().database,
         )  # fmt: skip
         self.query_one(Banner).show(view)
         for screen in self.app.screen_stack[1:]:
@@ -195,6 +211,41 @@ class MainScreen(Screen[None]):
         if not self.paused:
             self.show_all()
 
+    def _find_situations(self) -> None:
+        """See what is not as it should be; what only the screen notices becomes an event."""
+        backend, around = self.backend, self.around
+        frame = self.chain.current_frame
+        self.found = situations(
+            Surroundings(
+                runtime=around.runtime, links=around.links, market=around.market, figures=backend.health(),
+                progress=backend.bootstrap(), tasks=backend.tasks(), rate=self.rate, now=backend.clock.now(),
+                underlying=self.chain.underlying, has_spot=frame is None or frame.underlying.price > 0,
+                keys=self.keymap,
+            )
+        )  # fmt: skip
+        for sentence in self._news.news(self.found, backend.clock.monotonic_ns()):
+            backend.note("screen", sentence, Severity.WARNING)
+
+    def _ask_costs(self) -> None:
+        """Ask what rules cost, one at a time, while somebody can see the answer."""
+        rules, underlying = self.backend.rules(), self.chain.underlying
+        if self._costs.is_due(rules, self.runtime.revision, underlying):
+            self.run_worker(self._costs.ask(rules, underlying), group="costs")
+
+    def _subscriptions_view(self) -> SubscriptionsView:
+        never: NeverTicked = self.watched.never(self.around)
+        return SubscriptionsView(
+            self.runtime, self.backend.rules(), self.backend.clock.now(), self.keymap, self.around.links,
+            self._costs.costs, never,
+        )  # fmt: skip
+
+    def _health_view(self) -> HealthView:
+        backend = self.backend
+        return HealthView(
+            self.runtime, backend.tasks(), backend.health(), self.latency, backend.clock.now(), self.found,
+            self.around.links,
+        )  # fmt: skip
+
     def show_all(self) -> None:
         """Renew the pane in sight and what stands beside it."""
         self._show_pane(self.pane_name)
@@ -204,31 +255,39 @@ class MainScreen(Screen[None]):
             self.chain.rail.show(self.chain.current_frame, self.chain.instrument)
 
     def _show_pane(self, name: str) -> None:
-        backend, now, keys = self.backend, self.backend.clock.now(), self.keymap
+        backend = self.backend
         if name == "subscriptions":
-            self.query_one(SubscriptionsPane).show(self.runtime, backend.rules(), now, keys)
+            self._ask_costs()
+            self.query_one(SubscriptionsPane).show(self._subscriptions_view())
         elif name == "bootstrap":
-            self.query_one(BootstrapPane).show(backend.bootstrap(), keys)
+            self.query_one(BootstrapPane).show(backend.bootstrap(), backend.rules(), self.keymap)
         elif name == "health":
-            self.query_one(HealthPane).show(self.runtime, backend.tasks(), backend.health(), self.latency, now)
+            self.query_one(HealthPane).show(self._health_view())
         elif name == "events":
             self.query_one(EventsPane).show(backend.events())
 
     def _show_panels(self) -> None:
-        progress = self.backend.bootstrap()
-        panels: tuple[tuple[str, str, Iterator[Row]], ...] = (
-            ("subscriptions", f"2 Subs · revision {self.runtime.revision}", subscription_panel(self.runtime)),
+        progress, width = self.backend.bootstrap(), self.query_one("#panel-subscriptions", Panel).size.width
+        wide = self.size.width >= _RAIL_WIDTH
+        if wide:
+            self._ask_costs()
+        last = [*event_panel(self.backend.events())]
+        panels: tuple[tuple[str, str, Sequence[Row]], ...] = (
             (
-                "bootstrap", f"3 Bootstrap · {progress.fraction:.0%} · {duration(progress.seconds_left)} left",
-                bootstrap_panel(progress),
+                "subscriptions", subscription_title(self.runtime, width),
+                [*subscription_panel(self._subscriptions_view(), width)],
             ),
-            ("events", "6 Events", event_panel(self.backend.events())),
+            ("bootstrap", bootstrap_title(progress), [*bootstrap_panel(progress, width, self.keymap)]),
+            (
+                "events", "4 Health  /  6 Events" if wide else "6 Events",
+                [*health_panel(self._health_view()), *last] if wide else last,
+            ),
         )  # fmt: skip
         glyphs = glyphs_of(self)
         for name, title, rows in panels:
             panel = self.query_one(f"#panel-{name}", Panel)
             panel.retitle(glyphs.text(title))
-            panel.set_rows(list(rows))
+            panel.set_rows(rows)
 
     def on_chain_grid_cell_highlighted(self, message: ChainGrid.CellHighlighted) -> None:
         """The depth in the rail is that of the leg under the cursor."""
@@ -392,6 +451,10 @@ class MainScreen(Screen[None]):
     def action_login(self) -> None:
         """Log an account in."""
         self.requests.login()
+
+    def action_refresh_contracts(self) -> None:
+        """Fetch the day's contracts."""
+        self.requests.refresh_contracts()
 
     def action_toggle_mock(self) -> None:
         """Switch the mock."""

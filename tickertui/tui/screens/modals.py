@@ -186,6 +186,7 @@ class ListScreen(PanelScreen[str]):
         rows: What it shows.
         hint: What keys do.
         source: Where newer rows come from, for a list that stays current while it is open; None for one that stands.
+        slowly: Whether a long list is renewed with what changes slowly instead of with every frame.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -206,8 +207,10 @@ class ListScreen(PanelScreen[str]):
         hint: str = "y copy  Esc back",
         *,
         source: Callable[[], Sequence[Row]] | None = None,
+        slowly: bool = False,
     ) -> None:
         super().__init__(title, hint)
+        self.slowly = slowly
         self._rows = rows
         self._source = source
 

@@ -6,14 +6,14 @@ one notice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tickertui.services.state import AccountState, FeedMode, LoopState
+from tickertui.services.state import AccountState, FeedMode, LoopState, WatchedInstrument
 from tickertui.tui.actions import key_name
 from tickertui.tui.backend import Backend, BackendRefused
-from tickertui.tui.screens.bootstrap import coverage_span
+from tickertui.tui.screens.bootstrap import coverage_spans
 from tickertui.tui.screens.command_line import Command, CommandLineScreen, action_commands
 from tickertui.tui.screens.jump import JumpScreen
 from tickertui.tui.screens.login import LoginScreen
@@ -69,6 +69,14 @@ class Requests:
         changed = result.mode_changed + result.moved
         self._tell(f"reload +{result.added} -{result.removed} ~{changed} in {result.seconds:.1f}s")
 
+    def refresh_contracts(self) -> None:
+        """Fetch the day's contracts."""
+        self.start(self._refresh_contracts(), "contracts")
+
+    async def _refresh_contracts(self) -> None:
+        self._tell("fetching the day's contracts ...")
+        self._tell(await self._backend.refresh_contracts())
+
     # ------------------------------------------------------------------ accounts and rules
 
     def about_subscription(self, what: str, key: str) -> None:
@@ -84,6 +92,7 @@ class Requests:
             "move": lambda: self._move(kind, name),
             "pin": lambda: self._pin(kind, name),
             "legs": lambda: self._legs(kind, name),
+            "never": self._never,
         }
         self.start(requests[what](), "subscription")
 
@@ -157,17 +166,21 @@ class Requests:
         elif kind == "rule":
             rule = next((s.rule for s in self._backend.rules() if str(s.rule.rule_id) == name), None)
             legs = [leg for leg in legs if rule is not None and rule.describe() in leg.owner]
-        board, now_ns = self._backend.board, self._backend.clock.monotonic_ns()
-        rows: list[Row] = [row("", Span(f"   {'instrument':<28}{'account':<9}{'mode':<7}{'packets':>8}  age", "title"))]
-        for leg in legs[:2000]:
-            at = board.row(leg.token)
-            received = int(board.received_ns[at])
-            age = f"{(now_ns - received) / 1e9:.1f}s" if received else "never"
-            packets = int(board.packets[at])
-            role = "text" if packets > 1 else "warn" if not received else "quiet"
-            line = f"   {leg.label:<28}{leg.account:<9}{leg.mode.label:<7}{packets:>8,}  {age:<8}"
-            rows.append(row(f"leg:{leg.token}", Span(line, role), Span(leg.owner, "quiet")))
-        await self._screen.app.push_screen_wait(ListScreen(f"{len(legs):,} legs", rows))
+        await self._show_legs(f"{len(legs):,} legs", legs)
+
+    async def _never(self) -> None:
+        watched = self._screen.watched
+        legs = watched.never_legs(self._screen.around)
+        if not legs:
+            raise BackendRefused("everything that is subscribed has sent something, or was subscribed within a minute")
+        await self._show_legs(f"Never ticked {self._screen.watched.never(self._screen.around).describe()}", legs)
+
+    async def _show_legs(self, title: str, legs: Sequence[WatchedInstrument]) -> None:
+        """A list that stays current while it is open."""
+        screen = self._screen
+        rows = screen.watched.rows(legs, screen.around)
+        current = ListScreen(title, rows, source=lambda: screen.watched.rows(legs, screen.around), slowly=True)
+        await screen.app.push_screen_wait(current)
 
     # ------------------------------------------------------------------ login
 
@@ -245,7 +258,9 @@ class Requests:
             for day in days:
                 share = f"{day.stored:,}/{day.expected:,} candles"
                 asked = "" if day.requested else "   not asked yet"
-                rows.append(row("", f"   {day.day:%a %d %b}  ", coverage_span(day), f"  {share}", Span(asked, "quiet")))
+                rows.append(
+                    row("", f"   {day.day:%a %d %b}  ", *coverage_spans(day), f"  {share}", Span(asked, "quiet"))
+                )
         if not rows:
             rows = [row("", Span(" Nothing is known yet: the backfill has not looked.", "quiet"))]
         await self._screen.app.push_screen_wait(ListScreen("Gap map", rows))
