@@ -23,6 +23,7 @@ os.environ.setdefault("TEXTUAL_FPS", "120")
 import numpy as np
 from rich.style import Style
 from rich.text import Text
+from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -36,6 +37,7 @@ from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import PRESETS, fit
 from tickertui.tui.format import UNICODE, Units
 from tickertui.tui.frames import BarMeaning, ChainFrame
+from tickertui.tui.paced import Paced, hurry_for
 from tickertui.tui.palette import build_palette
 from tickertui.tui.states import MarketView
 from tickertui.tui.themes import load_themes, variable_defaults
@@ -72,7 +74,7 @@ class Figures:
 FIGURES = Figures()
 
 
-class Measured(Screen[None]):
+class Measured(Paced, Screen[None]):
     """The screen whose paints are timed."""
 
     def _on_timer_update(self) -> None:
@@ -122,10 +124,15 @@ class Child(App[None]):
     def get_default_screen(self) -> Screen[None]:
         return Measured(id="_default")
 
+    async def on_event(self, event: events.Event) -> None:
+        hurry_for(self, event)
+        await super().on_event(event)
+
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return variable_defaults()
 
     def on_mount(self) -> None:
+        """Start the clocks. Textual calls this one beside that of the subclass: it must not be called from there."""
         self._count_writes()
         self._key()
         if self.options.rate:
@@ -207,7 +214,6 @@ class GridChild(Child):
         yield self.status
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.show(self.reader.read())
 
     def show(self, frame: ChainFrame) -> None:
@@ -242,7 +248,6 @@ class TableChild(Child):
         yield self.status
 
     def on_mount(self) -> None:
-        super().on_mount()
         for column, (start, end) in enumerate(zip(self.cuts, self.cuts[1:], strict=False)):
             self.table.add_column(str(column), key=str(column), width=max(end - start - 2, 1))
         frame = self.reader.read()

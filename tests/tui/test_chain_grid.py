@@ -25,6 +25,7 @@ from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import PRESETS, View
 from tickertui.tui.format import ASCII, Units
 from tickertui.tui.frames import BarMeaning, ChainFrame, Field
+from tickertui.tui.ink import Line
 from tickertui.tui.row_order import RANGES, Sort
 from tickertui.tui.widgets.chain_grid import ChainGrid
 
@@ -67,13 +68,13 @@ async def stage(size: tuple[int, int] = (80, 24), scene: Scene | None = None) ->
 def painted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Lines that any grid was asked to paint."""
     lines: list[int] = []
-    render = ChainGrid.render_line
+    render = ChainGrid.line
 
-    def spy(self: ChainGrid, y: int) -> Strip:
+    def spy(self: ChainGrid, y: int) -> Line | Strip:
         lines.append(y)
         return render(self, y)
 
-    monkeypatch.setattr(ChainGrid, "render_line", spy)
+    monkeypatch.setattr(ChainGrid, "line", spy)
     return lines
 
 
@@ -83,7 +84,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     rows: list[int] = []
     build = RowPainter.row
 
-    def spy(self: RowPainter, frame: ChainFrame, row: int, **look: Any) -> Strip:
+    def spy(self: RowPainter, frame: ChainFrame, row: int, **look: Any) -> Line:
         rows.append(row)
         return build(self, frame, row, **look)
 

@@ -17,10 +17,11 @@ from tests.support.colours import contrast
 from tickertui.market.chain import Side
 from tickertui.market.ticks import Source
 from tickertui.tui.chain_reader import ChainContext, ChainReader
-from tickertui.tui.chain_rows import RowPainter, merge
+from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import COLUMNS, NARROW, PRESETS, Kind, Placed, Preset, View, fit, user_preset
 from tickertui.tui.format import ASCII, UNICODE, GlyphSet, Units
 from tickertui.tui.frames import BarMeaning, ChainFrame, Field
+from tickertui.tui.ink import merge
 from tickertui.tui.palette import build_palette
 from tickertui.tui.states import DataState
 from tickertui.tui.straddle import PAIRS, StraddlePainter
@@ -61,7 +62,7 @@ def test_every_line_is_exactly_as_wide_as_the_grid(
 ) -> None:
     rows = painter(preset, width, view=view, units=units, bars=bars, glyphs=glyphs)
     frame = FRAMES[name]
-    for strip in (rows.row(frame, row, cursor_side=0, cursor_column="ltp"), rows.header(mock=frame.is_mock)):
+    for strip in (rows.row(frame, row, cursor_side=0, cursor_column="ltp").strip, rows.header(mock=frame.is_mock)):
         assert strip.cell_length == width
         assert len(strip.text) == width
         assert glyphs is UNICODE or strip.text.isascii()
@@ -218,7 +219,7 @@ def test_missing_is_a_dash_and_never_a_zero() -> None:
 def test_the_row_at_the_money_is_marked_in_shape_and_ground() -> None:
     frame = FRAMES["live"]
     rows = painter()
-    atm, other = rows.row(frame, frame.atm_row), rows.row(frame, frame.atm_row + 1)
+    atm, other = rows.row(frame, frame.atm_row).strip, rows.row(frame, frame.atm_row + 1).strip
     assert "▶ 24,350 ◀" in atm.text
     assert "▶" not in other.text
 
@@ -267,8 +268,8 @@ def test_quantities_follow_the_units() -> None:
 def test_neighbours_of_one_style_become_one_segment() -> None:
     strip = merge([("a", 0), ("b", 0), ("", 1), ("c", 1), ("d", 0)], (Style(), Style(bold=True)), 4)
     assert [segment.text for segment in strip] == ["ab", "c", "d"]
-    assert painter().row(FRAMES["live"], 30).text == "".join(s.text for s in painter().row(FRAMES["live"], 30))
-    assert len(list(painter().row(FRAMES["closed"], 10))) <= 16
+    assert painter().row(FRAMES["live"], 30).text == "".join(s.text for s in painter().row(FRAMES["live"], 30).strip)
+    assert len(list(painter().row(FRAMES["closed"], 10).strip)) <= 16
 
 
 def test_a_dimmed_palette_has_one_ink() -> None:
@@ -292,7 +293,7 @@ def test_the_mark_of_a_synthetic_price_can_be_read_in_every_theme(theme: str) ->
     marked = 0
     for row in range(len(frame.strikes)):
         for cursor in (-1, 0, 1):
-            for segment in rows.row(frame, row, cursor_side=cursor, cursor_column="ltp"):
+            for segment in rows.row(frame, row, cursor_side=cursor, cursor_column="ltp").strip:
                 if "~" in segment.text:
                     marked += segment.text.count("~")
                     assert segment.style is not None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tickertui.market.ticks import WORDS
 
@@ -37,6 +38,34 @@ ROW_VOID: Final = np.dtype(f"V{WORDS * 4}")
 META_VOID: Final = np.dtype(f"V{len(Meta) * 8}")
 PAST_VOID: Final = np.dtype(f"V{len(Past) * 8}")
 META_RECORD: Final = struct.Struct(f"={len(Meta)}q")
+
+
+class RowFacts(NamedTuple):
+    """What a board knows of some rows besides their words, as `MarketBoard.facts` gathers it at once.
+
+    Every array is int64 of the shape of the rows.
+
+    Attributes:
+        source: `Source` of the values.
+        mode: `Mode` of the last packet (the number of words that are current).
+        version: The board's `sequence` at which the row changed last.
+        received_ns: Monotonic time of the last packet, 0 = none.
+        connection: Number of the connection of the last packet or subscription.
+        packets: Packets since the last subscription (1 = only the broker's cached one).
+        direction: -1, 0 or +1, the last change of the last price; 0 before the first.
+        moved_ns: Monotonic time of that change, 0 = none.
+        oi_changed_ns: Wall time of the last change of the open interest, 0 = none.
+    """
+
+    source: NDArray[np.int64]
+    mode: NDArray[np.int64]
+    version: NDArray[np.int64]
+    received_ns: NDArray[np.int64]
+    connection: NDArray[np.int64]
+    packets: NDArray[np.int64]
+    direction: NDArray[np.int64]
+    moved_ns: NDArray[np.int64]
+    oi_changed_ns: NDArray[np.int64]
 
 
 class Derived(IntEnum):

@@ -200,10 +200,11 @@ class OptionChain:
     def spot(self) -> Reference:
         """Return the underlying's last price, else its previous close, else `NO_REFERENCE`."""
         row = self.board.row(self.underlying_token)
-        price, close = self.board.price([row])[0], self.board.price([row], Word.CLOSE)[0]
-        if not np.isnan(price):
-            return Reference(float(price), ReferenceKind.SPOT)
-        return NO_REFERENCE if np.isnan(close) else Reference(float(close), ReferenceKind.CLOSE)
+        price = self.board.price_of(row)
+        if price == price:
+            return Reference(price, ReferenceKind.SPOT)
+        close = self.board.price_of(row, Word.CLOSE)
+        return Reference(close, ReferenceKind.CLOSE) if close == close else NO_REFERENCE
 
     def forward(self) -> Reference:
         """Return the forward of this expiry, else `NO_REFERENCE`.

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 # Textual reads this once, at import: the paint timer's period is half of the delay that a key can meet.
 os.environ.setdefault("TEXTUAL_FPS", "120")
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
@@ -22,6 +23,7 @@ from tickertui.tui.actions import ACTIONS, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.format import ASCII, UNICODE, GlyphSet
 from tickertui.tui.options import ScreenOptions
+from tickertui.tui.paced import hurry_for
 from tickertui.tui.screens.main import MainScreen
 from tickertui.tui.themes import DEFAULT_THEME, load_themes, variable_defaults
 from tickertui.tui.window_title import WindowTitle
@@ -70,6 +72,11 @@ class TickerApp(App[int]):
     def get_default_screen(self) -> MainScreen:
         """The one screen; everything else is a panel over it."""
         return MainScreen(self.backend, self.options)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Let the answer to a key be painted at once."""
+        hurry_for(self, event)
+        await super().on_event(event)
 
     def on_mount(self) -> None:
         """Name the window, tell what was wrong with the trader's own files, and watch for a terminal that goes away."""

@@ -7,6 +7,7 @@ a few array operations. 200 strikes with every leg changed take well under 3 ms.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -14,11 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tickertui.market.board import Derived
+from tickertui.market.board import Derived, RowFacts
 from tickertui.market.chain import ChainTotals, OptionChain, Reference, ReferenceKind, totals_of
 from tickertui.market.clock import Clock, from_epoch
 from tickertui.market.instruments import PRICE_DIVISORS
-from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Word
+from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
 from tickertui.services.state import FeedMode
 from tickertui.tui.frames import (
     BannerView,
@@ -40,6 +41,7 @@ from tickertui.tui.states import (
     Links,
     MarketView,
     classify,
+    live_or_quiet,
     spot_state,
 )
 
@@ -50,22 +52,29 @@ ARROW_NS: Final = 10_000_000_000
 OLD_GREEKS_NS: Final = 10_000_000_000
 """Greeks whose oldest input is older than this are dimmed."""
 
-_PRICES: Final = np.array(
-    [Word.LAST_PRICE, Word.CLOSE, BID_PRICE, ASK_PRICE, Word.AVERAGE_PRICE, Word.HIGH, Word.LOW], dtype=np.intp
-)
-_QUANTITIES: Final = np.array(
+_WORDS: Final = np.array(
     [
+        Word.LAST_PRICE, Word.CLOSE, BID_PRICE, ASK_PRICE, Word.AVERAGE_PRICE, Word.HIGH, Word.LOW,
         Word.OPEN_INTEREST, Word.VOLUME, BID_QUANTITY, ASK_QUANTITY, Word.LAST_QUANTITY, Word.BUY_QUANTITY,
-        Word.SELL_QUANTITY,
+        Word.SELL_QUANTITY, Word.EXCHANGE_TIMESTAMP,
     ],
     dtype=np.intp,
 )  # fmt: skip
+"""Words of a packet in the order of `Field`: prices, quantities, and the time stamp as the last one."""
 _DERIVED: Final = np.array([Derived.IV, Derived.DELTA, Derived.GAMMA, Derived.THETA, Derived.VEGA], dtype=np.intp)
 # Plain integers: a look into an enumeration takes Python 3.11 a microsecond, and a frame has dozens.
 _LTP, _CLOSE, _BID, _ASK = int(Field.LTP), int(Field.CLOSE), int(Field.BID), int(Field.ASK)
 _OI, _VOLUME, _IV, _OI_CHANGE = int(Field.OI), int(Field.VOLUME), int(Field.IV), int(Field.OI_CHANGE)
 _CHANGE, _CHANGE_PCT, _SPREAD = int(Field.CHANGE), int(Field.CHANGE_PCT), int(Field.SPREAD)
-_EXCHANGE_AT, _TIMESTAMP = int(Field.EXCHANGE_AT), int(Word.EXCHANGE_TIMESTAMP)
+_EXCHANGE_AT, _STAMP = int(Field.EXCHANGE_AT), len(_WORDS) - 1
+_MAY_BE_ZERO: Final = np.zeros(len(_WORDS), dtype=np.bool_)
+_MAY_BE_ZERO[_OI:_IV] = True
+"""Quantities may be zero; a price or a time stamp of zero is none."""
+_SUMMED: Final = [_OI, _VOLUME, _OI_CHANGE]
+_LIVE_SOURCE, _MOCK, _REPLAY = int(Source.LIVE), int(DataState.MOCK), int(DataState.REPLAY)
+_ARROW, _FLASH, _AGE, _OLD_GREEKS = 1, 2, 3, 4
+"""Planes of the look of a frame; plane 0 holds the states."""
+_CLOSE_WORD = int(Word.CLOSE)
 _HEALTHY: Final = np.int8(Link.HEALTHY)
 _MARKED: Final = (Field.OI, Field.LTP, Field.VOLUME)
 _MARK_FIELDS: Final = (Field.MARK_OI, Field.MARK_LTP, Field.MARK_VOLUME)
@@ -139,9 +148,11 @@ class ChainReader:
         self._habit = GapHabit(shape)
         self._previous_oi: NDArray[np.int64] = np.full(shape, -1, dtype=np.int64)
         self._row_versions: NDArray[np.int64] = np.full(len(self.chain), self._number + 1, dtype=np.int64)
-        self._look: tuple[NDArray[np.int8] | NDArray[np.int32] | NDArray[np.bool_], ...] | None = None
+        self._look: NDArray[np.int32] | None = None
         self._crossing: tuple[int, int] = (-1, -1)
         self._totals: ChainTotals | None = None
+        self._shown: tuple[NDArray[np.float64], int] | None = None
+        self._legs = int(np.count_nonzero(self.chain.rows))
         self._seen = -1
         self._layout = self.chain.board.layout
 
@@ -168,84 +179,117 @@ class ChainReader:
         if board.layout != self._layout:
             self._reset()
         self._number += 1
-        rows = self.chain.rows
-        changed = self._read_changed(rows)
-        now_ns = self._clock.monotonic_ns()
-        states, look = self._judge(rows, now_ns)
+        rows, now_ns = self.chain.rows, self._clock.monotonic_ns()
+        facts, quotes = self._gather(rows)
+        changed = self._read_changed(rows, facts)
+        states, look = self._judge(rows, facts, now_ns)
         if self._look is not None:
-            for old, new in zip(self._look, look, strict=True):
-                changed |= (old != new).any(axis=1)
+            changed |= _either(np.logical_or.reduce(look != self._look, axis=0))
         self._look = look
-        summary, atm_row = self._summarise(now_ns)
-        changed |= self._crossed(summary.reference.price, atm_row)
+        summary, atm_row = self._summarise(facts)
+        self._mark_crossed(changed, summary.reference.price, atm_row)
         if self._rescale():
             changed[:] = True
         self._row_versions[changed] = self._number
-        return self._frame(rows, states, look, summary, atm_row, now_ns)
+        return self._frame(states, look, summary, atm_row, self._quotes(quotes, now_ns), now_ns)
 
-    def _read_changed(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    def _gather(self, rows: NDArray[np.intp]) -> tuple[RowFacts, list[tuple[int, ...]]]:
+        """What the board knows of the legs, and of the instruments of the header line, row number first."""
+        chain = self.chain
+        tokens = [chain.underlying_token, *([chain.future_token] if chain.future_token else [])]
+        heads = [chain.board.row(token) for token in (*tokens, *(quote.token for quote in self.context.others))]
+        # Together: each of numpy's calls costs as much as the rows.
+        facts = chain.board.facts(np.concatenate((rows.ravel(), heads)))
+        legs = RowFacts(*(column[: rows.size].reshape(rows.shape) for column in facts))
+        quotes = list(zip(heads, *(column[rows.size :].tolist() for column in facts), strict=True))
+        return legs, quotes
+
+    def _read_changed(self, rows: NDArray[np.intp], facts: RowFacts) -> NDArray[np.bool_]:
         """Read again the strikes with a leg that the board changed; return where a shown value differs, bool[k]."""
         board = self.chain.board
         # Yesterday's open interest comes from elsewhere than ticks and leaves the rows' versions alone.
-        previous = board.previous_oi[rows]
-        changed: NDArray[np.bool_] = np.any(
-            (board.versions[rows] > self._seen) | (previous != self._previous_oi), axis=1
-        )
+        previous = board.previous_oi.take(rows)
+        changed = _either((facts.version > self._seen) | (previous != self._previous_oi))
         self._previous_oi = previous
         self._seen = board.sequence
         where = np.flatnonzero(changed)
         if not len(where):
             return changed
-        new = self._values_of(rows[where], where)
-        old = self._values[where]
-        same = (new == old) | (np.isnan(new) & np.isnan(old))
+        new = self._values_of(rows[where], facts.mode[where], previous[where], where)
+        # Compared as bits, for which a missing value equals itself.
+        same = new.view(np.int64) == self._values[where].view(np.int64)
         self._values[where] = new
-        changed[where] = ~same[..., :_EXCHANGE_AT].all(axis=(1, 2))
-        if not same[..., (_OI, _VOLUME, _OI_CHANGE)].all():
+        self._shown = None
+        changed[where] = ~np.logical_and.reduce(same[..., :_EXCHANGE_AT], axis=(1, 2))
+        if not same[..., _SUMMED].all():
             self._totals = None
         return changed
 
-    def _values_of(self, rows: NDArray[np.intp], where: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _values_of(
+        self,
+        rows: NDArray[np.intp],
+        modes: NDArray[np.int64],
+        previous: NDArray[np.int64],
+        where: NDArray[np.intp],
+    ) -> NDArray[np.float64]:
         """float64[n, 2, fields] of board rows intp[n, 2]."""
         board = self.chain.board
-        words = board.words[rows]
-        carried = board.modes[rows][..., None]
+        raw = board.words.take(rows, axis=0).take(_WORDS, axis=-1)
+        known = (modes[..., None] > _WORDS) & ((raw > 0) | _MAY_BE_ZERO)
         values = np.full((*rows.shape, len(Field)), np.nan)
-        divisors = PRICE_DIVISORS[board.tokens[rows] & 0xFF][..., None]
-        raw = words[..., _PRICES]
-        np.divide(raw, divisors, out=values[..., _LTP:_OI], where=(carried > _PRICES) & (raw > 0))
-        values[..., _OI:_IV] = np.where(carried > _QUANTITIES, words[..., _QUANTITIES], np.nan)
-        values[..., _IV:_OI_CHANGE] = board.derived[rows][..., _DERIVED]
-        stamp = words[..., _TIMESTAMP]
-        values[..., _EXCHANGE_AT] = np.where((carried[..., 0] > _TIMESTAMP) & (stamp > 0), stamp, np.nan)
-        previous = board.previous_oi[rows]
+        divisors = PRICE_DIVISORS.take(board.tokens.take(rows) & 0xFF)[..., None]
+        np.divide(raw[..., _LTP:_OI], divisors, out=values[..., _LTP:_OI], where=known[..., _LTP:_OI])
+        np.copyto(values[..., _OI:_IV], raw[..., _OI:_IV], where=known[..., _OI:_IV])
+        np.copyto(values[..., _EXCHANGE_AT], raw[..., _STAMP], where=known[..., _STAMP])
+        values[..., _IV:_OI_CHANGE] = board.derived.take(rows, axis=0).take(_DERIVED, axis=-1)
         values[..., _OI_CHANGE] = np.where(previous < 0, np.nan, values[..., _OI] - previous)
-        change = values[..., _LTP] - values[..., _CLOSE]
+        close = values[..., _CLOSE]
+        change = values[..., _LTP] - close
         values[..., _CHANGE] = change
-        values[..., _CHANGE_PCT] = 100 * change / values[..., _CLOSE]
+        values[..., _CHANGE_PCT] = 100 * change / close
         values[..., _SPREAD] = values[..., _ASK] - values[..., _BID]
         if self._mark is not None:
             values[..., _MARK_FIELDS] = values[..., _MARKED] - self._mark[where]
         return values
 
     def _judge(
-        self, rows: NDArray[np.intp], now_ns: int
-    ) -> tuple[
-        NDArray[np.int8],
-        tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.int8], NDArray[np.int32], NDArray[np.bool_]],
-    ]:
-        """States of all cells, and everything beside the values that decides how a row looks."""
-        board, context = self.chain.board, self.context
-        received = board.received_ns[rows]
+        self, rows: NDArray[np.intp], facts: RowFacts, now_ns: int
+    ) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
+        """States of all cells, and everything beside the values that decides how a row looks: int32[5, k, 2]."""
+        board = self.chain.board
+        received = facts.received_ns
         self._habit.update(received)
-        source, packets = board.sources[rows], board.packets[rows]
         age_s = np.where(received > 0, (now_ns - received) / 1e9, np.nan)
-        subscribed = board.subscribed_ns[rows]
-        codes = context.links.codes
-        connections = board.connections[rows]
-        facts = CellFacts(
-            source=source,
-            packets=packets,
+        states = self._states(rows, facts, age_s, now_ns)
+        cached = facts.packets <= 1
+        if cached.any():
+            # The broker's cached packet is as old as the exchange's stamp in it, not as its arrival here.
+            stamp = self._values[..., _EXCHANGE_AT]
+            cached &= ~np.isnan(stamp)
+            age_s = np.where(cached, np.fmax(age_s, self._clock.time_ns() / 1e9 - stamp), age_s)
+        moved, derived_ns = now_ns - facts.moved_ns, board.derived_ns.take(rows)
+        look = np.empty((5, *rows.shape), dtype=np.int32)
+        look[0] = states
+        look[_ARROW] = facts.direction * (moved < ARROW_NS)
+        look[_FLASH] = facts.direction * (moved < FLASH_NS)
+        look[_AGE] = np.where(_AGED.take(states), _shown_age(age_s), -1)
+        look[_OLD_GREEKS] = (derived_ns > 0) & (now_ns - derived_ns > OLD_GREEKS_NS)
+        return states, look
+
+    def _states(
+        self, rows: NDArray[np.intp], facts: RowFacts, age_s: NDArray[np.float64], now_ns: int
+    ) -> NDArray[np.int8]:
+        """States of all cells; while nothing is wrong with any, the short way."""
+        context = self.context
+        codes, refused = context.links.codes, context.refused
+        open_market = context.market.is_open and context.feed is not FeedMode.CLOSED
+        if open_market and not refused and not codes.any() and _all_plain(facts):
+            return live_or_quiet(age_s, self._habit.gap_s)
+        subscribed = self.chain.board.subscribed_ns.take(rows)
+        connections = facts.connection
+        every = CellFacts(
+            source=facts.source,
+            packets=facts.packets,
             age_s=age_s,
             gap_s=self._habit.gap_s,
             subscribed_s=np.where(subscribed > 0, (now_ns - subscribed) / 1e9, np.nan),
@@ -256,23 +300,7 @@ class ChainReader:
             ),
             refused=self._refused(),
         )
-        states = classify(facts, context.feed, context.market)
-        # The broker's cached packet is as old as the exchange's stamp in it, not as its arrival here.
-        stamp = self._values[..., _EXCHANGE_AT]
-        cached = (packets <= 1) & ~np.isnan(stamp)
-        age_s = np.where(cached, np.fmax(age_s, self._clock.time_ns() / 1e9 - stamp), age_s)
-        moved = now_ns - board.moved_ns[rows]
-        direction = board.direction[rows]
-        zero = np.int8(0)
-        derived_ns = board.derived_ns[rows]
-        look = (
-            states,
-            np.where(moved < ARROW_NS, direction, zero),
-            np.where(moved < FLASH_NS, direction, zero),
-            np.where(_AGED[states], _shown_age(age_s), np.int32(-1)),
-            (derived_ns > 0) & (now_ns - derived_ns > OLD_GREEKS_NS),
-        )
-        return states, look
+        return classify(every, context.feed, context.market)
 
     def _refused(self) -> NDArray[np.bool_]:
         refused = self.context.refused
@@ -280,25 +308,28 @@ class ChainReader:
             return np.zeros(self.chain.tokens.shape, dtype=np.bool_)
         return np.isin(self.chain.tokens, np.fromiter(refused, dtype=np.int64, count=len(refused)))
 
-    def _summarise(self, now_ns: int) -> tuple[ChainSummary, int]:
-        board, chain, context = self.chain.board, self.chain, self.context
+    def _summarise(self, facts: RowFacts) -> tuple[ChainSummary, int]:
+        chain, context = self.chain, self.context
         preferred = ReferenceKind.FORWARD if context.market.index_frozen else context.reference
-        reference = chain.reference(preferred)
+        forward = chain.forward()
+        spot = chain.spot()
+        first, second = (forward, spot) if preferred is ReferenceKind.FORWARD else (spot, forward)
+        reference = first if first.kind is not ReferenceKind.NONE else second
         atm_row = chain.nearest(reference.price)
         straddle = iv = float("nan")
         if atm_row >= 0:
-            straddle = float(self._values[atm_row, :, _LTP].sum())
-            volatilities = self._values[atm_row, :, _IV]
-            known = volatilities[~np.isnan(volatilities)]
-            iv = float(known.mean()) if len(known) else iv
-        oi_ns = int(board.oi_changed_ns[chain.rows].max(initial=0))
+            call, put = self._values[atm_row].tolist()
+            straddle = call[_LTP] + put[_LTP]
+            known = [value for value in (call[_IV], put[_IV]) if value == value]
+            iv = sum(known) / len(known) if known else iv
+        oi_ns = int(facts.oi_changed_ns.max(initial=0))
         summary = ChainSummary(
             reference=reference,
             atm_strike=float(chain.strikes[atm_row]) if atm_row >= 0 else float("nan"),
             straddle=straddle,
             straddle_pct=100 * straddle / reference.price,
             atm_iv=iv,
-            forward=chain.forward(),
+            forward=forward,
             oi_at=from_epoch(oi_ns // 1_000_000_000) if oi_ns else None,
             oi_age_s=(self._clock.time_ns() - oi_ns) / 1e9 if oi_ns else float("nan"),
             lot_size=chain.contracts.lot_size,
@@ -307,19 +338,19 @@ class ChainReader:
         )
         return summary, atm_row
 
-    def _crossed(self, price: float, atm_row: int) -> NDArray[np.bool_]:
-        """Rows whose shading changes because the reference has crossed their strike, bool[k]."""
-        border = int(np.searchsorted(self.chain.strikes, price)) if price == price else -1
-        crossed = np.zeros(len(self.chain), dtype=np.bool_)
+    def _mark_crossed(self, changed: NDArray[np.bool_], price: float, atm_row: int) -> None:
+        """Mark the rows whose shading changes because the reference has crossed their strike."""
+        border = int(self.chain.strikes.searchsorted(price)) if price == price else -1
         old_border, old_atm = self._crossing
+        if (border, atm_row) == self._crossing:
+            return
         if min(border, old_border) < 0:
-            crossed[:] = border != old_border
+            changed |= border != old_border
         elif border != old_border:
-            crossed[min(border, old_border) : max(border, old_border) + 1] = True
+            changed[min(border, old_border) : max(border, old_border) + 1] = True
         if atm_row != old_atm:
-            crossed[[row for row in (atm_row, old_atm) if row >= 0]] = True
+            changed[[row for row in (atm_row, old_atm) if row >= 0]] = True
         self._crossing = (border, atm_row)
-        return crossed
 
     def _rescale(self) -> bool:
         """Let the scales of the bars follow the largest values; True when one changed."""
@@ -334,58 +365,58 @@ class ChainReader:
         self._scales = (scales[0], scales[1], scales[2])
         return changed
 
-    def _quotes(self, now_ns: int) -> list[QuoteView]:
+    def _quotes(self, facts: Sequence[tuple[int, ...]], now_ns: int) -> list[QuoteView]:
         """Header entries: the underlying, then the future where there is one, then the others."""
-        board, chain, context = self.chain.board, self.chain, self.context
-        wanted = [(chain.underlying, chain.underlying_token, True)]
+        chain = self.chain
+        wanted = [(chain.underlying, True)]
         if chain.future_token:
-            wanted.append(("Fut", chain.future_token, False))
-        wanted += [(quote.label, quote.token, True) for quote in context.others]
-        rows = [board.row(token) for _, token, _ in wanted]
-        prices, closes = board.price(rows).tolist(), board.price(rows, Word.CLOSE).tolist()
+            wanted.append(("Fut", False))
+        wanted += [(quote.label, True) for quote in self.context.others]
         return [
-            self._quote(label, row, price, close, now_ns, is_index=is_index)
-            for (label, _, is_index), row, price, close in zip(wanted, rows, prices, closes, strict=True)
+            self._quote(label, fact, now_ns, is_index=is_index)
+            for (label, is_index), fact in zip(wanted, facts, strict=True)
         ]
 
-    def _quote(self, label: str, row: int, price: float, close: float, now_ns: int, *, is_index: bool) -> QuoteView:
+    def _quote(self, label: str, facts: tuple[int, ...], now_ns: int, *, is_index: bool) -> QuoteView:
         board, context = self.chain.board, self.context
-        received, connection = int(board.received_ns[row]), int(board.connections[row])
+        row, source, _, _, received, connection, _, direction, moved_ns, _ = facts
+        price, close = board.price_of(row), board.price_of(row, _CLOSE_WORD)
         age_s = (now_ns - received) / 1e9 if received else float("nan")
         codes = context.links.codes
         link = Link(int(codes[connection])) if 0 <= connection < len(codes) - 1 else Link.HEALTHY
-        moved = row and now_ns - int(board.moved_ns[row]) < ARROW_NS
-        source = board.source_of(row)
         return QuoteView(
             label=label,
             price=price,
             change=price - close,
             change_pct=100 * (price - close) / close,
-            direction=int(board.direction[row]) if moved else 0,
+            direction=direction if row and now_ns - moved_ns < ARROW_NS else 0,
             # A future may be silent for a while; an index prints each second.
-            state=spot_state(source, age_s if is_index else 0.0, link, context.feed, context.market),
+            state=spot_state(Source(source), age_s if is_index else 0.0, link, context.feed, context.market),
             age_s=age_s,
         )
 
     def _frame(
         self,
-        rows: NDArray[np.intp],
         states: NDArray[np.int8],
-        look: tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.int8], NDArray[np.int32], NDArray[np.bool_]],
+        look: NDArray[np.int32],
         summary: ChainSummary,
         atm_row: int,
+        quotes: list[QuoteView],
         now_ns: int,
     ) -> ChainFrame:
         chain, context = self.chain, self.context
         if self._totals is None:
             values = self._values
             self._totals = totals_of(chain.strikes, values[..., _OI], values[..., _OI_CHANGE], values[..., _VOLUME])
-        values, versions = self._values.copy(), self._row_versions.copy()
-        _, directions, flashes, ages, old_greeks = look
-        for array in (values, states, directions, flashes, ages, old_greeks, versions):
+        if self._shown is None:
+            loaded = int(np.count_nonzero(~np.isnan(self._values[..., _LTP])))
+            self._shown = (self._values.copy(), loaded)
+        (values, loaded), versions = self._shown, self._row_versions.copy()
+        old_greeks = look[_OLD_GREEKS] > 0
+        for array in (values, states, look, old_greeks, versions):
             array.setflags(write=False)
-        quotes = self._quotes(now_ns)
         others = 2 if chain.future_token else 1
+        seen = set(states.ravel().tolist())
         return ChainFrame(
             key=self.key,
             number=self._number,
@@ -394,9 +425,9 @@ class ChainReader:
             contracts=chain.contracts,
             values=values,
             states=states,
-            directions=directions,
-            flashes=flashes,
-            ages=ages,
+            directions=look[_ARROW],
+            flashes=look[_FLASH],
+            ages=look[_AGE],
             old_greeks=old_greeks,
             row_versions=versions,
             atm_row=atm_row,
@@ -409,18 +440,31 @@ class ChainReader:
             expiries=context.expiries,
             market=context.market,
             banner=context.banner,
-            loaded=int(np.count_nonzero(~np.isnan(values[..., _LTP]))),
-            legs=int(np.count_nonzero(rows)),
+            loaded=loaded,
+            legs=self._legs,
+            is_mock=_MOCK in seen or quotes[0].state is DataState.MOCK,
+            is_replay=_REPLAY in seen,
         )
+
+
+def _either(legs: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where it is true of the call or of the put, bool[k]: `any` over so short an axis takes four times as long."""
+    return legs[:, 0] | legs[:, 1]
+
+
+def _all_plain(facts: RowFacts) -> bool:
+    """Whether every leg is live and has ticked."""
+    return bool(((facts.source == _LIVE_SOURCE) & (facts.packets > 1)).all())
 
 
 def _shown_age(seconds: NDArray[np.float64]) -> NDArray[np.int32]:
     """Ages in the steps in which they are written, so that a row repaints only when its text changes; -1 for none."""
     shown = np.where(seconds >= SHOWN_AGE_S, seconds, -1).astype(np.int32)
+    if not shown.size or shown.max() < 60:
+        return shown
     for limit, step in ((60, 60), (3_600, 3_600), (172_800, 86_400)):
         shown = np.where(shown >= limit, shown - shown % step, shown)
-    result: NDArray[np.int32] = shown.astype(np.int32, copy=False)
-    return result
+    return shown.astype(np.int32, copy=False)
 
 
 __all__ = ["ChainContext", "ChainReader", "HeaderQuote", "Reference"]

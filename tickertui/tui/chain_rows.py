@@ -1,8 +1,8 @@
-"""`RowPainter`: puts one strike of a `ChainFrame` together as a `Strip`, and the header line above it.
+"""`RowPainter`: puts one strike of a `ChainFrame` together as a `Line`, and the header line above it.
 
 The hot path of the display: 20 to 50 rows up to ten times a second. Values come as one list per row, texts are kept
-per column and value (prices repeat on their tick grid), styles are integers until the end, and neighbours of the same
-style become one segment. No markup, no `Text`, no style arithmetic.
+per column and value (prices repeat on their tick grid) and styles are integers until the end (`tickertui.tui.ink`). No
+markup, no `Text`, no style arithmetic.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from tickertui.tui import format as fmt
 from tickertui.tui.columns import AGE_WIDTH, Layout, Placed
 from tickertui.tui.format import GlyphSet, Units
 from tickertui.tui.frames import BarMeaning, ChainFrame
+from tickertui.tui.ink import Line, Pens, Pieces
 from tickertui.tui.palette import INKS, Ground, Ink
 from tickertui.tui.states import DataState
 
 _CACHE_LIMIT: Final = 4_000
 """Texts kept per column; prices come back, volumes never do. 20,000 would be 50 MB in all by the evening."""
-
-Pieces = list[tuple[str, int]]
 
 # Plain integers: a look into an enumeration takes Python 3.11 longer than everything else done to a cell.
 _TEXT, _MUTED, _GAIN, _LOSS = int(Ink.TEXT), int(Ink.MUTED), int(Ink.GAIN), int(Ink.LOSS)
@@ -110,26 +109,6 @@ class _Leg:
     cursor: str
 
 
-def merge(pieces: Pieces, palette: Sequence[Style], width: int) -> Strip:
-    """Return pieces as a strip of exactly ``width`` cells: neighbours of the same style become one segment."""
-    segments: list[Segment] = []
-    append, make = segments.append, Segment
-    run, last = "", -1
-    length = 0
-    for text, style in pieces:
-        length += len(text)
-        if style == last:
-            run += text
-        else:
-            if run:
-                append(make(run, palette[last]))
-            run, last = text, style
-    if run:
-        append(make(run, palette[last]))
-    strip = Strip(segments, length)
-    return strip if length == width else strip.crop(0, width)
-
-
 class RowPainter:
     """Paints rows of one layout; a change of layout, units, glyphs or bar meaning takes another painter.
 
@@ -154,6 +133,7 @@ class RowPainter:
     ) -> None:
         self.layout = layout
         self.palette = palette
+        self._pens = Pens(palette)
         self._lot_size = lot_size
         self._units = units
         self._bars = bars
@@ -178,7 +158,7 @@ class RowPainter:
 
     def row(
         self, frame: ChainFrame, row: int, *, cursor_side: int = -1, cursor_column: str = "", pinned: bool = False
-    ) -> Strip:
+    ) -> Line:
         """Return one strike.
 
         Args:
@@ -200,7 +180,7 @@ class RowPainter:
         if self._put_steps:
             self._side(pieces, self._put_steps, put, frame)
         pieces.append(self._right)
-        return merge(pieces, self.palette, self.layout.width)
+        return Line(pieces, self._pens, self.layout.width)
 
     @staticmethod
     def _legs(frame: ChainFrame, row: int, cursor_side: int, cursor_column: str) -> tuple[_Leg, _Leg]:

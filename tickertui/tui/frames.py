@@ -198,8 +198,8 @@ class ChainFrame:
         contracts: Strikes, tokens, lot and tick size.
         values: float64[k, 2, fields] by `Field`.
         states: int8[k, 2] of `DataState`.
-        directions: int8[k, 2]: arrow to show, 0 for none (the last change is long ago).
-        flashes: int8[k, 2]: direction of a change within the last moment.
+        directions: int32[k, 2]: arrow to show, 0 for none (the last change is long ago).
+        flashes: int32[k, 2]: direction of a change within the last moment.
         ages: int32[k, 2]: seconds to show behind the price, -1 for none.
         old_greeks: bool[k, 2]: where the oldest input of the implied volatility is old.
         row_versions: int64[k]: `number` of the frame in which the row's look changed last.
@@ -215,6 +215,8 @@ class ChainFrame:
         banner: What the first row must say, None for nothing.
         loaded: Legs with a price.
         legs: Legs on the board.
+        is_mock: Whether any value of this chain is synthetic.
+        is_replay: Whether any value of this chain is a recorded one.
     """
 
     key: ChainKey
@@ -224,8 +226,8 @@ class ChainFrame:
     contracts: ChainRows
     values: NDArray[np.float64]
     states: NDArray[np.int8]
-    directions: NDArray[np.int8]
-    flashes: NDArray[np.int8]
+    directions: NDArray[np.int32]
+    flashes: NDArray[np.int32]
     ages: NDArray[np.int32]
     old_greeks: NDArray[np.bool_]
     row_versions: NDArray[np.int64]
@@ -241,21 +243,13 @@ class ChainFrame:
     banner: BannerView | None
     loaded: int
     legs: int
+    is_mock: bool
+    is_replay: bool
 
     @property
     def strikes(self) -> NDArray[np.float64]:
         """float64[k], ascending, rupees."""
         return self.contracts.strikes
-
-    @property
-    def is_mock(self) -> bool:
-        """Whether any value of this chain is synthetic."""
-        return bool((self.states == DataState.MOCK).any()) or self.underlying.state is DataState.MOCK
-
-    @property
-    def is_replay(self) -> bool:
-        """Whether any value of this chain is a recorded one."""
-        return bool((self.states == DataState.REPLAY).any())
 
     def token(self, row: int, side: int) -> int:
         """Return the token of a leg, -1 where the strike has none."""
@@ -264,22 +258,21 @@ class ChainFrame:
 
     def tag(self, rows: NDArray[np.intp]) -> StateTag:
         """Return the worst thing to say about these rows, and of how many of their legs it is true."""
-        states = self.states[rows]
-        states = states[states != DataState.WAITING]
-        counts = np.bincount(states.ravel(), minlength=len(DataState))
-        total = int(self.states[rows].size)
-        if total and not len(states):
+        counts: list[int] = np.bincount(self.states[rows].ravel(), minlength=_STATES).tolist()
+        total = 2 * len(rows)
+        if total and counts[_WAITING] == total:
             return StateTag(DataState.WAITING, total, total)
         for state in _TAG_ORDER:
             if counts[state]:
-                return StateTag(state, int(counts[state]), total)
-        live, snapped = int(sum(counts[state] for state in LIVE_STATES)), int(counts[DataState.SNAP])
+                return StateTag(state, counts[state], total)
+        live, snapped = sum([counts[state] for state in LIVE_STATES]), counts[_SNAP]
         # A few legs that have not ticked since the last connect are told by their own mark; ``LIVE 40/42`` says so.
         if snapped > live:
             return StateTag(DataState.SNAP, snapped, total)
         return StateTag(DataState.LIVE if live else DataState.WAITING, live, total)
 
 
+_STATES, _WAITING, _SNAP = len(DataState), int(DataState.WAITING), int(DataState.SNAP)
 _TAG_ORDER: Final = (
     DataState.MOCK, DataState.REPLAY, DataState.ERROR, DataState.STALE, DataState.CLOSED,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`GridPainter`: everything of the grid that depends on its look and its width, and keeps the finished strips.
+"""`GridPainter`: everything of the grid that depends on its look and its width, and keeps the finished lines.
 
 The grid makes a new one when the look, the width, the theme, the lot size or the side on display changes; until then
 a line is taken from here by its row's version.
@@ -18,6 +18,7 @@ from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import PRESETS, Layout, Preset, View
 from tickertui.tui.format import UNICODE, GlyphSet, Units
 from tickertui.tui.frames import BarMeaning, ChainFrame
+from tickertui.tui.ink import Line
 from tickertui.tui.palette import INKS, Ground, Ink, build_palette
 from tickertui.tui.row_order import Cursor
 from tickertui.tui.straddle import StraddlePainter
@@ -68,7 +69,7 @@ class GridPainter:
             self._straddle = StraddlePainter(
                 width, self._palette, lot_size=lot_size, units=look.units, glyphs=look.glyphs
             )
-        self._strips: dict[int, tuple[int, str, Strip]] = {}
+        self._lines: dict[int, tuple[int, str, Line]] = {}
         self._headers: dict[bool, Strip] = {}
 
     @property
@@ -129,7 +130,7 @@ class GridPainter:
 
     def row(
         self, frame: ChainFrame, row: int, cursor: Cursor | None, *, pinned: bool = False, repeated: bool = False
-    ) -> Strip:
+    ) -> Line:
         """Return the line of a strike, painted only when its version, its cursor or its pin is another.
 
         Args:
@@ -145,12 +146,12 @@ class GridPainter:
             mark += f"{side}{column}"
         version = frame.row_versions[row]
         key = -1 - row if repeated else row
-        kept = self._strips.get(key)
+        kept = self._lines.get(key)
         if kept is not None and kept[0] == version and kept[1] == mark:
             return kept[2]
         if self._straddle is not None:
-            strip = self._straddle.row(frame, row, cursor_column=column, pinned=pinned)
+            line = self._straddle.row(frame, row, cursor_column=column, pinned=pinned)
         else:
-            strip = self._rows.row(frame, row, cursor_side=side, cursor_column=column, pinned=pinned)
-        self._strips[key] = (int(version), mark, strip)
-        return strip
+            line = self._rows.row(frame, row, cursor_side=side, cursor_column=column, pinned=pinned)
+        self._lines[key] = (int(version), mark, line)
+        return line

@@ -89,6 +89,7 @@ _MARKS: Final[dict[DataState, Mark]] = {
     DataState.WAITING: Mark("WAITING", "…", " ", "quiet"),
 }
 
+_QUIET: Final = np.int8(DataState.QUIET)
 LIVE_STATES: Final = (DataState.LIVE, DataState.QUIET, DataState.CAS)
 """What a header counts as live: a quiet leg's price is as good as a new one."""
 
@@ -247,15 +248,14 @@ class GapHabit:
 
     def update(self, received_ns: NDArray[np.int64]) -> None:
         """Take in the monotonic receipt times of the newest packets (0 = none yet)."""
-        came = received_ns != self._last
-        if not came.any():
+        last, self._last = self._last, received_ns.copy()
+        gaps = (received_ns - last) / 1e9
+        again = (gaps > 0) & (last > 0)
+        if not again.any():
             return
-        gaps = (received_ns - self._last) / 1e9
-        again = came & (self._last > 0) & (gaps > 0)
         old = self.gap_s
         stepped = np.where(np.isnan(old), gaps, np.where(gaps > old, old * self._STEP, old / self._STEP))
         self.gap_s = np.where(again, stepped, old)
-        self._last = received_ns.copy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +312,18 @@ class CellFacts:
     refused: NDArray[np.bool_]
 
 
+def live_or_quiet(age_s: NDArray[np.float64], gap_s: NDArray[np.float64]) -> NDArray[np.int8]:
+    """Tell the quiet legs among live ones: all that is left of `classify` while nothing is wrong.
+
+    Args:
+        age_s: Seconds since the last packet, NaN before the first.
+        gap_s: Median gap of the leg in seconds, NaN when not known yet.
+    """
+    with np.errstate(invalid="ignore"):
+        quiet = age_s > np.fmax(QUIET_FACTOR * gap_s, SHOWN_AGE_S)
+    return quiet.astype(np.int8) * _QUIET
+
+
 def classify(facts: CellFacts, feed: FeedMode, market: MarketView) -> NDArray[np.int8]:
     """Give every cell its state.
 
@@ -322,11 +334,9 @@ def classify(facts: CellFacts, feed: FeedMode, market: MarketView) -> NDArray[np
     Returns:
         int8 of the shape of the facts: values of `DataState`.
     """
-    states = np.full(facts.source.shape, DataState.LIVE, dtype=np.int8)
+    states = live_or_quiet(facts.age_s, facts.gap_s)
     with np.errstate(invalid="ignore"):
-        quiet = facts.age_s > np.fmax(QUIET_FACTOR * facts.gap_s, SHOWN_AGE_S)
         never = facts.subscribed_s > NEVER_AFTER_S
-    states[quiet] = DataState.QUIET
     states[(facts.source == Source.SNAPSHOT) | (facts.packets <= 1)] = DataState.SNAP
     if market.is_open and feed is not FeedMode.CLOSED:
         states[(facts.link != Link.HEALTHY) & (facts.source == Source.LIVE)] = DataState.STALE

@@ -11,9 +11,9 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tickertui.tui import format as fmt
-from tickertui.tui.chain_rows import Pieces, merge
 from tickertui.tui.format import GlyphSet, Units
 from tickertui.tui.frames import ChainFrame, Field
+from tickertui.tui.ink import Line, Pens, Pieces
 from tickertui.tui.palette import INKS, Ground, Ink
 from tickertui.tui.states import DataState
 
@@ -101,6 +101,7 @@ class StraddlePainter:
     def __init__(self, width: int, palette: Sequence[Style], *, lot_size: int, units: Units, glyphs: GlyphSet) -> None:
         self.width = width
         self.palette = palette
+        self._pens = Pens(palette)
         self._lot_size = lot_size
         self._units = Units.LAKH if units is Units.CONTRACTS else units
         self._glyphs = glyphs
@@ -122,7 +123,7 @@ class StraddlePainter:
             left += pair.width
         return None
 
-    def row(self, frame: ChainFrame, row: int, *, cursor_column: str = "", pinned: bool = False) -> Strip:
+    def row(self, frame: ChainFrame, row: int, *, cursor_column: str = "", pinned: bool = False) -> Line:
         """Return one strike."""
         call, put = frame.values[row].tolist()
         state = DataState(int(frame.states[row].max()))
@@ -139,7 +140,7 @@ class StraddlePainter:
             pieces.append((text, (Ground.CURSOR if pair.name == cursor_column else ground) * INKS + ink))
         used = _STRIKE_WIDTH + sum(pair.width for pair in self.pairs)
         pieces.append((" " * (self.width - used), ground * INKS))
-        return merge(pieces, self.palette, self.width)
+        return Line(pieces, self._pens, self.width)
 
     def _written(self, pair: Pair, value: float, state: DataState) -> tuple[str, Ink]:
         missing = value != value

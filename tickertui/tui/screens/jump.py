@@ -14,6 +14,8 @@ from textual.geometry import Offset
 from textual.screen import ModalScreen
 from textual.widgets import Label
 
+from tickertui.tui.paced import Paced
+
 LETTERS = "asdfghjklqwertyuiopzxcvbnm"
 """The home row first."""
 
@@ -33,7 +35,7 @@ class JumpTarget:
     go: Callable[[], None]
 
 
-class JumpScreen(ModalScreen[None]):
+class JumpScreen(Paced, ModalScreen[None]):
     """Letters over the main screen.
 
     Args:

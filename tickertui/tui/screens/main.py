@@ -28,6 +28,7 @@ from tickertui.tui.market_view import DERIVATIVES, banner, market_view
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.provenance import LIVE_ONLY, provenance
 from tickertui.tui.rule_costs import RuleCosts
+from tickertui.tui.paced import Paced
 from tickertui.tui.screens.analytics import AnalyticsPane
 from tickertui.tui.screens.bootstrap import BootstrapPane, bootstrap_panel, bootstrap_title
 from tickertui.tui.screens.chain import ChainPane
@@ -93,7 +94,7 @@ class Panel(RowList, can_focus=False):
             screen.action_show_pane(self.pane)
 
 
-class MainScreen(Screen[None]):
+class MainScreen(Paced, Screen[None]):
     """Everything the trader sees.
 
     Args:

@@ -19,6 +19,7 @@ from textual.widgets import Input, Static
 
 from tickertui.tui.format import UNICODE, GlyphSet
 from tickertui.tui.frames import BannerView
+from tickertui.tui.paced import Paced
 from tickertui.tui.widgets.banner import Banner
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
@@ -35,6 +36,7 @@ class ShowsBanner(Protocol):
 
 
 class PanelScreen(ModalScreen[T | None], Generic[T]):
+class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
     """A bordered panel with a title over the dimmed main screen.
 
     The first row belongs to the banner of the main screen, which is shown here too and never dimmed.

@@ -7,6 +7,7 @@ bound here: the screen's action registry calls the public methods, and typed mes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
@@ -24,6 +25,7 @@ from tickertui.tui.columns import COLUMNS, NARROW, PRESETS, Layout, Preset, View
 from tickertui.tui.format import UNICODE, GlyphSet, Units
 from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.grid_painter import GridPainter, Look
+from tickertui.tui.ink import Inked, Line
 from tickertui.tui.row_order import Cursor, Leg, RowFilter, RowOrder, Sort, moneyness_row, nearest_row, row_of
 from tickertui.tui.widgets.painted import Painted
 
@@ -481,6 +483,18 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """Return one line of the viewport."""
+        line = self.line(y)
+        return line.strip if isinstance(line, Line) else line
+
+    def ink_lines(self, crop: Region) -> Sequence[Inked]:
+        """Return whole lines as they are written for the terminal; filters and parts of lines take strips."""
+        self.viewport = self.size
+        if crop.x or crop.width != self.viewport.width or self.get_line_filters():
+            return self.render_lines(crop)
+        return [self.line(y) for y in crop.line_range]
+
+    def line(self, y: int) -> Line | Strip:
+        """Return one line of the viewport, painted only when it is not as it was."""
         frame, paint = self._frame, self._paint
         if paint.width < NARROW:
             return paint.muted(f"{NARROW} columns needed" if y == 0 else "")

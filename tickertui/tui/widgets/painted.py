@@ -14,6 +14,8 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tickertui.tui.ink import Inked
+
 
 class Painted(Widget):
     """Base of the grid and the one-line widgets; give them no border, padding or opacity."""
@@ -24,6 +26,10 @@ class Painted(Widget):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return the filters that the lines still need (NO_COLOR); there is no ANSI colour to replace."""
         return [found for found in super().get_line_filters() if not isinstance(found, ANSIToTruecolor)]
+
+    def ink_lines(self, crop: Region) -> Sequence[Inked]:
+        """Return the lines of a region as they are written for the terminal; `DirectCompositor` asks for them."""
+        return self.render_lines(crop)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the lines of a region of the widget."""
