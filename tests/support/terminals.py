@@ -28,15 +28,39 @@ class Terminal:
         self.process = process
         self.master = master
         self.output = ""
+        self._bytes_per_second: float | None = None
+        self._allowed = 0.0
+        self._counted_at = 0.0
+
+    def stall(self) -> None:
+        """Read nothing any more: the line stands still."""
+        self.resume(0.0)
+
+    def resume(self, bytes_per_second: float | None = None) -> None:
+        """Read at a pace, without one as fast as the program writes."""
+        self._bytes_per_second = bytes_per_second
+        self._allowed, self._counted_at = 0.0, time.monotonic()
+
+    def _allowance(self) -> int:
+        """Bytes that the line carries now; a tenth of a second's worth at most."""
+        if self._bytes_per_second is None:
+            return 1 << 16
+        now, pace = time.monotonic(), self._bytes_per_second
+        self._allowed = min(self._allowed + (now - self._counted_at) * pace, pace / 10)
+        self._counted_at = now
+        return int(self._allowed)
 
     def read(self, seconds: float = 0.05) -> None:
         """Take in what was written within this time."""
-        ready, _, _ = select.select([self.master], [], [], seconds)
+        allowed = self._allowance()
+        ready, _, _ = select.select([self.master] if allowed else [], [], [], seconds)
         if ready:
             try:
-                self.output += os.read(self.master, 1 << 16).decode("utf-8", "replace")
+                data = os.read(self.master, allowed)
             except OSError:
                 return
+            self._allowed -= len(data)
+            self.output += data.decode("utf-8", "replace")
 
     @property
     def text(self) -> str:

@@ -54,13 +54,35 @@ async def test_no_frame_is_drawn_while_the_terminal_still_writes_the_last(
         assert run.grid.frame is shown
         assert run.main.rate.slow == 0.0
         backlog[0] = 0
-        run.main._frames = 0
+        run.main._tick()
+        assert run.grid.frame is shown, "as long as the frame took, the line is left to the answers to keys"
+        run.backend.clock.advance(2.0)
         run.main._tick()
         assert run.grid.frame is not shown
-        assert any("DISPLAY 0 fps, 30 frames merged" in line for line in run.text())
+        assert any("DISPLAY 0 fps, 31 frames merged" in line for line in run.text())
         run.backend.state = replace(run.backend.state, ticks_per_second=1.0)
         for _ in range(60):
             run.backend.clock.advance(0.1)
             run.main._tick()
         await run.pilot.pause()
         assert not any("DISPLAY" in line for line in run.text())
+
+
+def test_half_of_a_slow_line_is_left_to_the_answers_to_keys() -> None:
+    """The terminal takes 0.4 s for each frame: one is drawn every 0.8 s."""
+    rate = DisplayRate(10.0)
+    drawn: list[int] = []
+    for number in range(50):
+        busy = bool(drawn) and number - drawn[-1] < 4
+        if rate.is_due(number * TICK_NS, waiting=int(busy)):
+            drawn.append(number)
+    assert drawn == [0, 8, 16, 24, 32, 40, 48]
+
+
+def test_a_line_that_stood_still_for_long_is_not_left_idle_for_as_long() -> None:
+    rate = DisplayRate(10.0)
+    assert rate.is_due(0, waiting=0)
+    for number in range(1, 600):
+        assert not rate.is_due(number * TICK_NS, waiting=1)
+    due = next(number for number in range(600, 1_200) if rate.is_due(number * TICK_NS, waiting=0))
+    assert due == 620

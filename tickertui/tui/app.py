@@ -78,6 +78,15 @@ class TickerApp(App[int]):
         hurry_for(self, event)
         await super().on_event(event)
 
+    def post_display_hook(self) -> None:
+        """End what was written so that the queue of writes tells when a terminal without synchronised output took it.
+
+        Textual's writer takes a write out of its queue before it writes it; only a next one shows that it is at work.
+        With synchronised output (mode 2026) the end of the update is that next one.
+        """
+        if not self._sync_available and self._driver is not None and not self.is_headless:
+            self._driver.write("")
+
     def on_mount(self) -> None:
         """Name the window, tell what was wrong with the trader's own files, and watch for a terminal that goes away."""
         self.window_title.show(self.title)

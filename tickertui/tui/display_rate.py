@@ -1,8 +1,9 @@
 """`DisplayRate`: how fast the display really is, and whether the next frame should wait for the terminal.
 
 A terminal over a slow line takes its output late. Textual queues up to 30 writes and then blocks the event loop, which
-would be seconds of delay for every key. So no frame is drawn while the one before is still on its way; what ticked in
-between is merged into the next one.
+would be seconds of delay for every key. So no frame is drawn while the one before is still on its way, and none for as
+long again: half of the line stays free for the answers to keys, which would wait behind a frame otherwise. What ticked
+in between is merged into the next one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, Final
 from textual.app import App
 
 _WINDOW_NS: Final = 5_000_000_000
+_LONGEST_REST_NS: Final = 2_000_000_000
+"""A line that has stood still for long and is alive again is not left idle for as long."""
 _SLOW_SHARE: Final = 0.6
 """The display is called slow when fewer than this share of the wanted frames were drawn."""
 
@@ -38,6 +41,25 @@ class DisplayRate:
         self.wanted = wanted
         self._drawn: deque[int] = deque()
         self._merged: deque[int] = deque()
+        self._late_since: int | None = None
+        self._rest_until = 0
+
+    def is_due(self, now_ns: int, waiting: int) -> bool:
+        """Note a tick of the display's clock; tell whether a frame is drawn at it, or merged into the next one.
+
+        Args:
+            now_ns: Monotonic time.
+            waiting: Writes that the terminal has not taken yet.
+        """
+        if waiting:
+            if self._late_since is None:
+                self._late_since = self._drawn[-1] if self._drawn else now_ns
+        elif self._late_since is not None:
+            self._rest_until = now_ns + min(now_ns - self._late_since, _LONGEST_REST_NS)
+            self._late_since = None
+        due = not waiting and now_ns >= self._rest_until
+        self.note(now_ns, drawn=due)
+        return due
 
     def note(self, now_ns: int, *, drawn: bool) -> None:
         """Note a frame that was drawn, or merged into the next one."""

@@ -27,8 +27,9 @@ else:
 
 _HURRY_S: Final = 0.05
 """What is painted within this time after a key is taken for its answer."""
-_BACKLOG: Final = 6
-"""Writes that may wait before a paint does: one paint is up to three, and Textual blocks at 30."""
+_BACKLOG: Final = 3
+"""Writes that may wait before a paint does. One paint is up to three, of which the last is left while it is on its way:
+behind a frame the answer to one key is written, those to further keys are painted together. Textual blocks at 30."""
 
 
 class Paced(_Base):

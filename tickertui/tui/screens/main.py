@@ -129,6 +129,7 @@ class MainScreen(Paced, Screen[None]):
         self._costs = RuleCosts(backend)
         self._news = SituationLog()
         self._frames = 0
+        self._slow_ns = 0
         self._said = ""
         self.rate = DisplayRate(options.frames_per_second)
 
@@ -162,10 +163,13 @@ class MainScreen(Paced, Screen[None]):
 
     def _tick(self) -> None:
         """Draw a frame, unless the terminal has not taken the one before."""
-        late = waiting_writes(self.app) > 0
-        self.rate.note(self.backend.clock.monotonic_ns(), drawn=not late)
-        if not late:
-            self.frame()
+        now_ns = self.backend.clock.monotonic_ns()
+        if not self.rate.is_due(now_ns, waiting_writes(self.app)):
+            return
+        if now_ns - self._slow_ns >= _SLOW_EVERY_S * 1e9:
+            # Frames were merged: what is counted in frames would be late.
+            self._frames = 0
+        self.frame()
 
     def frame(self) -> None:
         """Draw what is in sight; called by the timer, and by tests."""
@@ -188,6 +192,7 @@ class MainScreen(Paced, Screen[None]):
     def _slow_frame(self) -> None:
         """Everything that changes slowly: accounts, progress, events, what surrounds the chain."""
         backend, now = self.backend, self.backend.clock.now()
+        self._slow_ns = backend.clock.monotonic_ns()
         self.runtime = backend.runtime()
         market = market_view(backend.calendar, DERIVATIVES, now)
         links = self._links.update(self.runtime.accounts, market_open=market.is_open)
