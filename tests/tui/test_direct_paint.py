@@ -6,10 +6,11 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console, RenderableType
+from rich.console import Console
 from textual._compositor import Compositor, CompositorUpdate
 from textual.app import App
 from textual.screen import Screen
@@ -45,7 +46,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], system: str 
     painted = Painted(ScreenModel(*size), console)
     display = App._display
 
-    def spy(self: App[object], screen: Screen[object], renderable: RenderableType | None) -> None:
+    def spy(self: App[object], screen: Screen[object], renderable: Any) -> None:
         if isinstance(renderable, CompositorUpdate) and screen is self.screen:
             output = renderable.render_segments(console)
             painted.model.feed(output)
@@ -65,8 +66,7 @@ def fresh(run: Driven, console: Console) -> ScreenModel:
     """The same screen, painted as a whole by Textual's own compositor."""
     screen = run.app.screen
     model = ScreenModel(*screen.size)
-    update = screen._compositor.render_update(full=True, screen_stack=run.app._background_screens)
-    assert isinstance(update, CompositorUpdate)
+    update: Any = screen._compositor.render_update(full=True, screen_stack=run.app._background_screens)
     model.feed(update.render_segments(console))
     return model
 

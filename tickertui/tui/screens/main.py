@@ -29,6 +29,7 @@ from tickertui.tui.options import ScreenOptions
 from tickertui.tui.provenance import LIVE_ONLY, provenance
 from tickertui.tui.rule_costs import RuleCosts
 from tickertui.tui.paced import Paced
+from tickertui.tui.provenance import LIVE_ONLY, provenance
 from tickertui.tui.screens.analytics import AnalyticsPane
 from tickertui.tui.screens.bootstrap import BootstrapPane, bootstrap_panel, bootstrap_title
 from tickertui.tui.screens.chain import ChainPane

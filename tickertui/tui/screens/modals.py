@@ -35,7 +35,6 @@ class ShowsBanner(Protocol):
         ...
 
 
-class PanelScreen(ModalScreen[T | None], Generic[T]):
 class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
     """A bordered panel with a title over the dimmed main screen.
 
