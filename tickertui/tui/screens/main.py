@@ -26,10 +26,9 @@ from tickertui.tui.display_rate import DisplayRate, waiting_writes
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.market_view import DERIVATIVES, banner, market_view
 from tickertui.tui.options import ScreenOptions
-from tickertui.tui.provenance import LIVE_ONLY, provenance
-from tickertui.tui.rule_costs import RuleCosts
 from tickertui.tui.paced import Paced
 from tickertui.tui.provenance import LIVE_ONLY, provenance
+from tickertui.tui.rule_costs import RuleCosts
 from tickertui.tui.screens.analytics import AnalyticsPane
 from tickertui.tui.screens.bootstrap import BootstrapPane, bootstrap_panel, bootstrap_title
 from tickertui.tui.screens.chain import ChainPane
