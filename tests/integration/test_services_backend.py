@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
+import anyio
+import numpy as np
 import pytest
 
+from tests.support.waiting import wait_until
 from tickertui.config import Settings
 from tickertui.engine import Engine, EngineOptions
 from tickertui.kite.errors import BrokerTimeout
 from tickertui.market.calendar_data import CalendarError
+from tickertui.market.candles import Candles, Interval
+from tickertui.market.ticks import Word
 from tickertui.paths import user_paths
 from tickertui.services.bundle import Services
 from tickertui.services.contract_keeper import ContractsMissing
 from tickertui.services.instrument_registry import DumpRefused
 from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts
+from tickertui.services.state import FeedMode
 from tickertui.services.ticker_loop import LoopNotRunning, ReloadFailed
 from tickertui.store.protocol import StoreBusy
 from tickertui.tui.backend import BackendRefused
@@ -73,3 +80,23 @@ async def test_whatever_a_service_refuses_with_is_a_sentence_and_never_the_end_o
         assert str(refused.value).strip()
         with pytest.raises(BackendRefused):
             await backend.plan_reload()
+
+
+async def test_candles_of_a_mock_are_its_own_and_never_the_stored_ones(tmp_path: Path) -> None:
+    async with demo(tmp_path) as services, anyio.create_task_group() as tasks:
+        tasks.start_soon(services.loop.run)
+        backend = ServicesBackend(services)
+        await wait_until(lambda: services.loop.runtime_state().feed is FeedMode.MOCK, "the mock feed")
+        await wait_until(backend.legs, "a plan")
+        leg = next(leg for leg in backend.legs() if (row := backend.instrument(leg.token)) and row.strike is not None)
+        instrument = backend.instrument(leg.token)
+        assert instrument is not None
+        now = services.clock.now()
+        start = datetime.combine(now.date(), time(0), now.tzinfo)
+        stored = Candles.from_rows(np.array([[int(now.timestamp()) // 60 * 60 - 60, 1, 1, 1, 1, 1, 1]]))
+        await services.store.add_candles(leg.token, instrument.expiry, Interval.MINUTE, stored, None)
+        candles = await backend.candles(leg.token, start - timedelta(days=1), now)
+        assert len(candles)
+        assert int(candles.close.min()) > 1
+        assert int(candles.close[-1]) == int(services.board.words[services.board.row(leg.token), Word.LAST_PRICE])
+        tasks.cancel_scope.cancel()

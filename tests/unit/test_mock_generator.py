@@ -13,6 +13,7 @@ import pytest
 from tests.support.waiting import wait_until
 from tickertui.kite.errors import KiteError
 from tickertui.market.board import MarketBoard
+from tickertui.market.candles import Interval
 from tickertui.market.clock import IST, ManualClock
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
@@ -471,3 +472,29 @@ async def test_the_contracts_of_the_registry_replace_the_bundled_ones() -> None:
     await feed.reset_state()
     assert feed.instruments is renamed
     assert feed.previous_oi() == {}
+
+
+async def test_candles_lead_up_to_the_price_on_screen_and_leave_the_feed_as_it_was() -> None:
+    clock = ManualClock(at("11:00"))
+    feed, twin = generator(clock), generator(clock)
+    leg = options_of()[50].token
+    for each in (feed, twin):
+        await each.set_plan([leg], generation=1)
+    words = feed.step().words
+    candles = await feed.candles(leg, at("00:00"), clock.now(), Interval.MINUTE)
+    assert int(candles.close[-1]) == int(words[0, Word.LAST_PRICE])
+    assert int(candles.start[-1]) == at("11:00").timestamp()
+    assert len(candles) > 60, "several hours, each made by itself"
+    assert (np.diff(candles.start) > 0).all()
+    twin.step()
+    clock.advance(1.0)
+    assert np.array_equal(feed.step().words, twin.step().words)
+
+
+async def test_a_contract_off_the_plan_has_no_candles_and_is_not_kept() -> None:
+    feed = generator()
+    legs = options_of()
+    await feed.set_plan([legs[50].token], generation=1)
+    size = feed.get_state_size()
+    assert len(await feed.candles(legs[51].token, at("09:15"), at("11:00"), Interval.MINUTE)) == 0
+    assert feed.get_state_size() == size

@@ -388,6 +388,23 @@ def test_candles_of_all_lengths_agree_and_follow_the_calendar() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("sessions", [True, False])
+@given(data=st.data(), first=st.integers(-20, 400), length=st.integers(0, 60), second=st.integers(0, 59))
+@settings(max_examples=25, deadline=None)
+def test_a_part_of_a_day_is_a_part_of_its_candles(
+    sessions: bool, data: st.DataObject, first: int, length: int, second: int
+) -> None:
+    """Whatever window is asked for, the candles in it are those of the whole day, volumes included."""
+    made = market(at("16:00"), sessions=sessions)
+    calls, puts = chain().call_tokens, chain().put_tokens
+    token = data.draw(st.sampled_from([NIFTY, int(calls[48]), int(puts[48]), int(calls[0]), int(calls[-1])]))
+    start = at("09:15") + timedelta(minutes=first, seconds=second)
+    end = start + timedelta(minutes=length)
+    whole = made.candles(token, at("08:00"), at("18:00"), Interval.MINUTE).to_rows()
+    inside = (whole[:, 0] >= start.timestamp()) & (whole[:, 0] <= end.timestamp())
+    assert made.candles(token, start, end, Interval.MINUTE).to_rows().tolist() == whole[inside].tolist()
+
+
 def test_candles_over_many_months_are_coarser_and_end_at_the_same_prices() -> None:
     made = market(at("16:00"), sessions=True)
     token = int(chain(date(2026, 12, 29)).call_tokens[60])

@@ -246,7 +246,7 @@ class MockMarket:
         parts = [
             part
             for opened, closed in self._time.within(first, min(last, self._now) + 1.0)
-            if (part := self._session_candles(row, opened, closed, interval, last - first)) is not None
+            if (part := self._session_candles(row, (opened, closed), interval, (first, last))) is not None
         ]
         if not parts:
             return Candles.empty()
@@ -254,16 +254,27 @@ class MockMarket:
         return Candles.from_rows(candles[(candles[:, 0] >= first) & (candles[:, 0] <= last)])
 
     def _session_candles(
-        self, row: int, opened: float, closed: float, interval: Interval, span: float
+        self, row: int, session: tuple[float, float], interval: Interval, wanted: tuple[float, float]
     ) -> NDArray[np.int64] | None:
-        """int64[n, 7] of one session, see `Candles.from_rows`; None where it has no candles."""
-        pulses = self._candle_pulses(row, opened, closed, coarse=span > _COARSE_SPAN)
-        count = len(pulses)
-        if not count:
+        """int64[n, 7] of what is wanted of one session, see `Candles.from_rows`; None where it has no candles."""
+        opened, closed = session
+        day, begun = interval is Interval.DAY, opened
+        coarse = wanted[1] - wanted[0] > _COARSE_SPAN
+        if not day and not coarse:
+            # Whole candles, no more than are asked for: a look at each second of a day takes 60 ms.
+            begun = opened + max(0.0, (wanted[0] - opened) // interval.seconds * interval.seconds)
+            closed = min(closed, wanted[1] + interval.seconds)
+        pulses = self._candle_pulses(row, opened, closed, coarse=coarse)
+        # One look before the first candle tells what had been traded by then; none is before the session's first.
+        before = int(np.searchsorted(pulses, begun)) if begun > opened else 0
+        pulses = pulses[max(0, before - 1) :]
+        count = len(pulses) - bool(before)
+        if count < 1:
             return None
         wire, volume, oi = self._quotes.history(row, pulses, opened)
+        traded = int(volume[0]) if before else 0
+        pulses, wire, volume, oi = pulses[-count:], wire[-count:], volume[-count:], oi[-count:]
         midnight = opened - (opened - EPOCH) % 86_400.0
-        day = interval is Interval.DAY
         number = np.zeros(count, dtype=np.int64) if day else ((pulses - opened) // interval.seconds).astype(np.int64)
         starts = np.flatnonzero(np.diff(number, prepend=-1))
         ends = np.append(starts[1:], count) - 1
@@ -275,7 +286,7 @@ class MockMarket:
                 np.maximum.reduceat(wire, starts),
                 np.minimum.reduceat(wire, starts),
                 wire[ends],
-                np.diff(volume[ends], prepend=0),
+                np.diff(volume[ends], prepend=traded),
                 oi[ends],
             )
         )

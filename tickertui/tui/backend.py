@@ -222,7 +222,7 @@ class Backend(Protocol):
         ...
 
     async def candles(self, token: int, start: datetime, end: datetime) -> Candles:
-        """Stored one-minute candles of a leg."""
+        """One-minute candles of a leg: stored ones, in a mock the mock's own."""
         ...
 
     async def atm_iv_history(self, underlying: str, days: int) -> Sequence[tuple[date, float]]:

@@ -307,7 +307,9 @@ class ServicesBackend:
         return bootstrapper
 
     async def candles(self, token: int, start: datetime, end: datetime) -> Candles:
-        """Stored one-minute candles of a leg."""
+        """One-minute candles of a leg: stored ones, in a mock the mock's own."""
+        if self._services.loop.runtime_state().feed is FeedMode.MOCK:
+            return await self._services.mock_generator.candles(token, start, end, Interval.MINUTE)
         instrument = self.instrument(token)
         expiry = instrument.expiry if instrument is not None else None
         return await _asked(self._services.store.candles(token, expiry, Interval.MINUTE, start, end))

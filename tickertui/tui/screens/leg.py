@@ -260,16 +260,16 @@ def leg_rows(
         key = key_name("toggle-bootstrap", keys)
         yield row("", Span(f" No candle is stored yet; {key} starts the backfill.", "quiet"))
         return
-    divisor = price_divisor(instrument.token)
+    divisor, ink = price_divisor(instrument.token), "mock" if mock else "gain"
     first, latest = (from_epoch(int(candles.start[place])) for place in (0, -1))
     yield row("", Span(f" {len(candles):,} candles  {first:%d %b %H:%M} to {latest:%d %b %H:%M}", "quiet"))
-    yield row("", Span(" price  ", "quiet"), Span(blocks(candles.close / divisor, width), "gain"))
+    yield row("", Span(" price  ", "quiet"), Span(blocks(candles.close / divisor, width), ink))
     if (candles.oi >= 0).any():
         yield row("", Span(" OI     ", "quiet"), Span(blocks(candles.oi.astype(np.float64), width), "text"))
     yield row("", Span("   time      open      high       low     close   volume       OI", "title"))
     for index in range(len(candles) - 1, max(-1, len(candles) - 13), -1):
         prices = "".join(
-            f"{fmt.price(column[index] / divisor):>10}"
+            f"{mock + fmt.price(column[index] / divisor):>10}"
             for column in (candles.open, candles.high, candles.low, candles.close)
         )
         volume, oi = fmt.compact(float(candles.volume[index])), fmt.compact(_or_nan(int(candles.oi[index])))

@@ -37,6 +37,8 @@ _NEAR: Final = 14
 """Strikes each side of the money that the smile and the movers look at."""
 _RELOAD_NS: Final = 60_000_000_000
 """Candles of the straddle are read again after a minute: that is how often there is a new one."""
+_RETRY_NS: Final = 5_000_000_000
+"""But sooner while there are none: the backfill may just be at it."""
 
 
 class RailPanel(RowList, can_focus=False):
@@ -142,7 +144,8 @@ class Rail(Vertical):
             return
         key, now = (frame.key.expiry, float(frame.strikes[frame.atm_row])), self._backend.clock.monotonic_ns()
         tokens = [frame.token(frame.atm_row, side) for side in Side]
-        if min(tokens) < 0 or (key == self._day.key and now - self._day.asked_ns < _RELOAD_NS):
+        patience = _RELOAD_NS if len(self._day.prices) else _RETRY_NS
+        if min(tokens) < 0 or (key == self._day.key and now - self._day.asked_ns < patience):
             return
         day = StraddleDay(key, now)
         if key == self._day.key:
