@@ -99,6 +99,14 @@ def test_a_stale_number_does_not_look_like_a_good_one(name: str, vision: str) ->
     assert distance(theme["stale"], theme["text-cell"], vision) >= 15
 
 
+@pytest.mark.parametrize("vision", VISIONS)
+@pytest.mark.parametrize("name", SAFE)
+def test_a_mock_does_not_look_stale_to_any_eye(name: str, vision: str) -> None:
+    theme = colours(name)
+    assert distance(theme["stale"], theme["mock"], vision) >= 15
+    assert distance(theme["replay"], theme["mock"], vision) >= 5, "told apart by hatch and words first of all"
+
+
 def test_classic_themes_are_for_who_sees_red_and_green() -> None:
     for name in ("classic", "classic-asia"):
         assert distance(colours(name)["gain"], colours(name)["loss"]) >= 65

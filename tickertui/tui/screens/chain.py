@@ -26,6 +26,7 @@ from tickertui.tui.format import Units
 from tickertui.tui.frames import ChainFrame, ExpiryMark
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.options import ScreenOptions
+from tickertui.tui.rule_costs import NO_COSTS
 from tickertui.tui.screens.by_expiry import ByExpiry
 from tickertui.tui.screens.chain_looks import ChainLooks
 from tickertui.tui.screens.empty_chain import empty_chain_text
@@ -83,6 +84,7 @@ class ChainPane(ChainLooks, can_focus=True):
         self._runtime: RuntimeState | None = None
         self._painted_ns = 0
         self.expiries: tuple[ExpiryMark, ...] = ()
+        self.costs = NO_COSTS
         self.rail = Rail(backend, id="rail")
 
     def compose(self) -> ComposeResult:
@@ -268,7 +270,9 @@ class ChainPane(ChainLooks, can_focus=True):
         """What to say in the middle of an empty chain; empty when there is a chain."""
         if self._reader is not None and self.current_frame is not None and self.current_frame.legs:
             return ""
-        return empty_chain_text(self._backend, self._runtime, self._wanted, self.expiry, self._options.keymap)
+        return empty_chain_text(
+            self._backend, self._runtime, self._wanted, self.expiry, self._options.keymap, self.costs
+        )
 
     # ------------------------------------------------------------------ which chain
 

@@ -229,6 +229,10 @@ class MainScreen(Paced, Screen[None]):
                 keys=self.keymap,
             )
         )  # fmt: skip
+        if not around.runtime.instruments:
+            # The notice in the empty chain tells what a first rule would cost.
+            self._ask_costs()
+        self.chain.costs = self._costs.costs
         for sentence in self._news.news(self.found, backend.clock.monotonic_ns()):
             backend.note("screen", sentence, Severity.WARNING)
 

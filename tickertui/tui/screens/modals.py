@@ -36,9 +36,11 @@ class ShowsBanner(Protocol):
 
 
 class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
-    """A bordered panel with a title over the dimmed main screen.
+    """A bordered panel with a title over the main screen.
 
-    The first row belongs to the banner of the main screen, which is shown here too and never dimmed.
+    What stands behind it goes on ticking and stays as readable as before: prices that were dimmed would be mistaken for
+    stale ones, and would fall below the contrast that everything else keeps. The first row belongs to the banner of the
+    main screen, which is shown here too.
 
     Args:
         title: In the border above.
@@ -49,7 +51,7 @@ class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
     DEFAULT_CSS = """
     PanelScreen {
         align: center middle;
-        background: $ground 60%;
+        background: transparent;
         & > #first-row { dock: top; height: 1; display: none; }
         & > #panel {
             width: 98%;

@@ -14,11 +14,11 @@ from tickertui.tui.widgets.banner import Banner
 
 
 class Palette(CommandPalette):
-    """Textual's palette, which dims everything below it, with the banner above: no key may hide what it says."""
+    """Textual's palette with the banner above: no key may hide what it says; the prices behind stay readable."""
 
     DEFAULT_CSS: ClassVar[str] = """
     Palette {
-        background: $ground 60%;
+        background: transparent;
         & > #first-row { dock: top; height: 1; display: none; }
         & > Vertical { margin-top: 2; }
     }

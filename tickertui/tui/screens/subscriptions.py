@@ -14,6 +14,7 @@ from tickertui.services.state import (
     AccountState,
     AccountStatus,
     ConnectionStatus,
+    FeedMode,
     ReloadResult,
     RuleCost,
     RuleStatus,
@@ -354,7 +355,8 @@ def subscription_panel(view: SubscriptionsView, width: int = 38) -> Iterator[Row
     """Build the small panel under the chain: 38 cells at 120 columns, 64 at 200."""
     runtime = view.runtime
     if not runtime.accounts:
-        yield row("", " no account: synthetic market")
+        is_replay = runtime.feed is FeedMode.REPLAY
+        yield row("", " no account: " + ("recorded session" if is_replay else "synthetic market"))
         yield row("", Span(" `tickertui config init` adds one", "quiet"))
         return
     if width >= _WIDE_PANEL:
