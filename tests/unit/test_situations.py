@@ -19,6 +19,7 @@ from tickertui.services.state import (
     FeedMode,
     LoopState,
     ReloadResult,
+    Severity,
     StreamState,
     TaskInfo,
     TaskState,
@@ -86,6 +87,8 @@ CASES: list[tuple[str, Callable[[], Surroundings], str, list[str]]] = [
     ("streamed elsewhere", lambda: account(state=AccountState.ELSEWHERE), "quiet", ["another terminal", "read-only"]),
     ("silent socket", lambda: link(Link.SILENT, data_age=14.0, frame_age=0.9), "warn",
      ["Z1/s2 is silent for 14s, 1,000 legs", "heartbeat 0.9 s ago, no ticks", "2 R rebuilds"]),
+    ("silent after an error", lambda: link(Link.SILENT, data_age=4.0, last_error="was asleep"), "warn",
+     ["heartbeat 0.4 s ago, no ticks"]),
     ("mute socket", lambda: link(Link.SILENT, data_age=None, open_for=9.0), "warn",
      ["Z1/s2 is silent", "accepted, but no tick has come since"]),
     ("socket down", lambda: link(Link.DOWN, state=StreamState.BACKOFF, subscribed=0, last_error="reset", retry_in=4.0),
@@ -165,10 +168,11 @@ def test_what_only_the_screen_notices_is_an_event_when_it_lasts_and_when_it_is_o
     assert log.news(skewed, 0) == []
     assert log.news((), 2 * second) == [], "it did not last"
     assert log.news(skewed, 3 * second) == []
-    (text,) = log.news(skewed, 8 * second)
+    ((severity, text),) = log.news(skewed, 8 * second)
+    assert severity is Severity.WARNING
     assert "3.4 s behind" in text
     assert log.news(skewed, 9 * second) == [], "told once"
-    assert log.news((), 10 * second) == ["over: this clock is 3.4 s behind the exchange"]
+    assert log.news((), 10 * second) == [(Severity.INFO, "over: this clock is 3.4 s behind the exchange")]
 
 
 def test_what_a_service_records_itself_is_not_recorded_twice() -> None:

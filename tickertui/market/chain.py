@@ -39,6 +39,8 @@ class ReferenceKind(StrEnum):
     FORWARD = "fwd"
     CLOSE = "close"
     """The underlying's previous close, before it has traded."""
+    LAST = "last"
+    """The last price that was known, while none is sent (or one of 0): the money does not jump for that."""
     NONE = ""
 
 

@@ -137,6 +137,7 @@ class ChainReader:
         self._seen = -1
         self._layout = -1
         self._scales = (0.0, 0.0, 0.0)
+        self._known = float("nan")
         self._mark: NDArray[np.float64] | None = None
         self._marked_at: datetime | None = None
         self._reset()
@@ -308,13 +309,21 @@ class ChainReader:
             return np.zeros(self.chain.tokens.shape, dtype=np.bool_)
         return np.isin(self.chain.tokens, np.fromiter(refused, dtype=np.int64, count=len(refused)))
 
+    def _steady(self, found: Reference) -> Reference:
+        """Keep the last known price while the underlying sends none: for an index at 0 the money does not jump."""
+        if found.kind in (ReferenceKind.SPOT, ReferenceKind.FORWARD):
+            self._known = found.price
+        elif self._known == self._known:
+            return Reference(self._known, ReferenceKind.LAST)
+        return found
+
     def _summarise(self, facts: RowFacts) -> tuple[ChainSummary, int]:
         chain, context = self.chain, self.context
         preferred = ReferenceKind.FORWARD if context.market.index_frozen else context.reference
         forward = chain.forward()
         spot = chain.spot()
         first, second = (forward, spot) if preferred is ReferenceKind.FORWARD else (spot, forward)
-        reference = first if first.kind is not ReferenceKind.NONE else second
+        reference = self._steady(first if first.kind is not ReferenceKind.NONE else second)
         atm_row = chain.nearest(reference.price)
         straddle = iv = float("nan")
         if atm_row >= 0:

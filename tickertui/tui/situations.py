@@ -19,6 +19,8 @@ from tickertui.services.state import (
     FeedMode,
     LoopState,
     RuntimeState,
+    Severity,
+    StreamState,
     TaskInfo,
     TaskState,
 )
@@ -183,7 +185,8 @@ def socket_reason(problem: LinkProblem) -> str:
     status = problem.status
     if problem.link is Link.SILENT and status.is_mute:
         return "connected and accepted, but no tick has come since"
-    if problem.link is Link.SILENT and not status.last_error:
+    if problem.link is Link.SILENT and (not status.last_error or status.state is StreamState.OPEN):
+        # What its last error was is over: it is open again.
         heard = "" if status.frame_age is None else f", heartbeat {status.frame_age:.1f} s ago"
         return f"the socket is open{heard}, no ticks"
     again = "" if status.retry_in is None else f"; tries again in {status.retry_in:.0f} s"
@@ -319,18 +322,18 @@ class SituationLog:
         self._since: dict[str, int] = {}
         self._told: dict[str, Situation] = {}
 
-    def news(self, found: Sequence[Situation], now_ns: int) -> list[str]:
-        """Return one sentence for each situation that has begun (and lasted) or is over."""
+    def news(self, found: Sequence[Situation], now_ns: int) -> list[tuple[Severity, str]]:
+        """Return severity and sentence of each situation that has begun (and lasted) or is over."""
         present = {situation.name: situation for situation in found if situation.name in _LOGGED}
         sentences = []
         for name in [name for name in self._since if name not in present]:
             del self._since[name]
             over = self._told.pop(name, None)
             if over is not None:
-                sentences.append(f"over: {over.what}")
+                sentences.append((Severity.INFO, f"over: {over.what}"))
         for name, situation in present.items():
             since = self._since.setdefault(name, now_ns)
             if name not in self._told and now_ns - since >= _LASTS_NS:
                 self._told[name] = situation
-                sentences.append(f"{situation.what}: {situation.why}")
+                sentences.append((Severity.WARNING, f"{situation.what}: {situation.why}"))
         return sentences

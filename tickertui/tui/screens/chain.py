@@ -22,8 +22,9 @@ from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.chain_reader import ChainContext, ChainReader, HeaderQuote
 from tickertui.tui.columns import View
+from tickertui.tui.expiry_passing import ExpiryPassing
 from tickertui.tui.format import Units
-from tickertui.tui.frames import ChainFrame, ExpiryMark
+from tickertui.tui.frames import ChainFrame, ChainKey, ExpiryMark
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.rule_costs import NO_COSTS
@@ -85,6 +86,7 @@ class ChainPane(ChainLooks, can_focus=True):
         self._painted_ns = 0
         self.expiries: tuple[ExpiryMark, ...] = ()
         self.costs = NO_COSTS
+        self._passing = ExpiryPassing()
         self.rail = Rail(backend, id="rail")
 
     def compose(self) -> ComposeResult:
@@ -180,16 +182,38 @@ class ChainPane(ChainLooks, can_focus=True):
             return f"{self._options.model_name}{forward}"
         return f"{self._options.model_name}{forward} T→{until:%H:%M}"
 
-    def _refresh_expiries(self) -> None:
-        """Look whether the instruments of the day have changed: new expiries, new strikes, or the first of them."""
+    def _refresh_expiries(self, *, chosen: bool = False) -> None:
+        """Look whether the instruments of the day have changed: new expiries, new strikes, or the first of them.
+
+        Args:
+            chosen: Whether the trader has just chosen what to show, so that an expired chain does not wait.
+        """
         self.expiries = self._backend.expiries(self._wanted)
         if not self.expiries:
             return
         expiry = self._expiry_to_show([mark.expiry for mark in self.expiries])
         reader = self._next or self._reader
+        if not chosen and reader is not None and self._stays(reader.key, expiry):
+            return
         shown = reader is not None and (reader.key.underlying, reader.key.expiry) == (self._wanted, expiry)
         if not shown or reader is None or self._backend.chain(self._wanted, expiry) is not reader.chain.contracts:
             self._open(expiry)
+
+    def _stays(self, shown: ChainKey, following: date) -> bool:
+        """Whether the shown chain has expired and stays, dimmed, for the moment."""
+        listed = any(mark.expiry == shown.expiry for mark in self.expiries)
+        clock = self._backend.clock
+        if listed or shown.underlying != self._wanted or shown.expiry > clock.now().date():
+            return False
+        stays = self._passing.holds(self._wanted, shown.expiry, following, clock.monotonic_ns())
+        self.grid.set_dimmed(stays)
+        return stays
+
+    @property
+    def passing_text(self) -> str:
+        """What to say about a shown chain that has expired, empty where it has not."""
+        key = key_name("back", self._options.keymap)
+        return self._passing.text(self._backend.clock.monotonic_ns(), key)
 
     def _expiry_to_show(self, listed: list[date]) -> date:
         """The one that was asked for, else the nearest that the plan carries, else the nearest."""
@@ -237,7 +261,7 @@ class ChainPane(ChainLooks, can_focus=True):
             if coming.loaded or not coming.legs or waited > _SWITCH_PATIENCE_NS:
                 self._take_next()
         reader = self._reader
-        if reader is not None:
+        if reader is not None and not self._passing.is_on:
             reader.context = self._around
             self.view.show(reader.read())
             self._measure(reader.chain)
@@ -286,7 +310,8 @@ class ChainPane(ChainLooks, can_focus=True):
         if underlying != self._wanted:
             self._before, self._wanted = self._wanted, underlying
         self._chosen_expiry = expiry
-        self._refresh_expiries()
+        self._passing.over()
+        self._refresh_expiries(chosen=True)
         self.frame()
 
     def _select_expiry(self, expiry: date) -> None:
@@ -442,6 +467,8 @@ class ChainPane(ChainLooks, can_focus=True):
 
     def back(self) -> bool:
         """Undo a narrowing: the view by expiry, else filter and sort; tell whether there was any."""
+        if self._passing.stay():
+            return True
         if self.term.is_open:
             self._close_term()
             return True

@@ -19,7 +19,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
-from tickertui.services.state import RuntimeState, Severity
+from tickertui.services.state import RuntimeState
 from tickertui.tui.actions import BY_ID, Context, bindings_of
 from tickertui.tui.backend import Backend
 from tickertui.tui.display_rate import DisplayRate, waiting_writes
@@ -208,8 +208,9 @@ class MainScreen(Paced, Screen[None]):
         for screen in self.app.screen_stack[1:]:
             if isinstance(screen, ShowsBanner):
                 screen.show_banner(view)
+        said = self._said or self.chain.passing_text
         fields = status_view(
-            backend, self.runtime, self.latency, market, self.rate, said=self._said, paused=self.paused,
+            backend, self.runtime, self.latency, market, self.rate, said=said, paused=self.paused,
             wide=self.size.width >= _WIDE, keys=self.keymap,
         )  # fmt: skip
         self.query_one(StatusBar).show(fields)
@@ -233,8 +234,8 @@ class MainScreen(Paced, Screen[None]):
             # The notice in the empty chain tells what a first rule would cost.
             self._ask_costs()
         self.chain.costs = self._costs.costs
-        for sentence in self._news.news(self.found, backend.clock.monotonic_ns()):
-            backend.note("screen", sentence, Severity.WARNING)
+        for severity, sentence in self._news.news(self.found, backend.clock.monotonic_ns()):
+            backend.note("screen", sentence, severity)
 
     def _ask_costs(self) -> None:
         """Ask what rules cost, one at a time, while somebody can see the answer."""

@@ -158,7 +158,7 @@ def _spot(view: HeaderView, *, detail: bool) -> list[Piece]:
 def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, frozen_since: str = "") -> list[Piece]:
     pieces = [Piece(f"{quote.label} ", STRONG if strong else MUTED)]
     tint = _tint(quote)
-    arrow = _ARROWS[quote.direction] if quote.state in _MOVING else ""
+    arrow = _ARROWS[quote.direction] if quote.state in _MOVING and quote.price else ""
     if quote.state is DataState.CAS:
         since = f" CAS frozen {frozen_since}".rstrip() if strong else ""
         return [*pieces, Piece(f"{_number(quote)}=", tint), Piece(since, tint)]

@@ -1,0 +1,75 @@
+"""What happens when the shown chain expires: it stays for a moment, says so, and the next one follows.
+
+The chain pane asks it each time that it looks at the list of expiries. Used by `tickertui.tui.screens.chain`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+WAIT_NS: Final = 10_000_000_000
+"""How long an expired chain stays before the next one takes its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Passing:
+    underlying: str
+    expired: date
+    following: date
+    until_ns: int
+    stays: bool = False
+
+
+class ExpiryPassing:
+    """Remembers that the shown expiry is over, until another chain is shown or the trader stays."""
+
+    def __init__(self) -> None:
+        self._now: _Passing | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether an expired chain is shown, so that its last picture must not be drawn again from an empty board."""
+        return self._now is not None
+
+    def holds(self, underlying: str, expired: date, following: date, now_ns: int) -> bool:
+        """Tell whether an expired chain stays for now.
+
+        Args:
+            underlying: That is shown.
+            expired: Its expiry, which is not listed any more.
+            following: The expiry that comes next.
+            now_ns: Monotonic time.
+        """
+        passing = self._now
+        if passing is None or (passing.underlying, passing.expired) != (underlying, expired):
+            passing = _Passing(underlying, expired, following, now_ns + WAIT_NS)
+        self._now = passing
+        if passing.stays or now_ns < passing.until_ns:
+            return True
+        self._now = None
+        return False
+
+    def stay(self) -> bool:
+        """Keep showing the expired chain until another is chosen; False where none is."""
+        passing = self._now
+        if passing is None or passing.stays:
+            return False
+        self._now = _Passing(passing.underlying, passing.expired, passing.following, passing.until_ns, stays=True)
+        return True
+
+    def over(self) -> None:
+        """Another chain was chosen."""
+        self._now = None
+
+    def text(self, now_ns: int, key: str) -> str:
+        """Return what the status bar says: ``NIFTY 23 Nov has expired: 01 Dec follows in 8s, Esc stays``."""
+        passing = self._now
+        if passing is None:
+            return ""
+        words = f"{passing.underlying} {passing.expired:%d %b} has expired"
+        if passing.stays:
+            return f"{words}: its last values"
+        left = max(0, passing.until_ns - now_ns + 999_999_999) // 1_000_000_000
+        return f"{words}: {passing.following:%d %b} follows in {left}s, {key} stays"
