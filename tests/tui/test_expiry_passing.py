@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import numpy as np
+
 from tests.support.boards import EXPIRIES
 from tests.tui.driving import Driven, driven
 from tickertui.market.clock import IST
+from tickertui.tui.states import LIVE_STATES
 from tickertui.tui.widgets.status_bar import StatusBar
 
-AFTER = datetime(2026, 11, 24, 0, 0, 1, tzinfo=IST)
+AFTER = datetime(2026, 12, 2, 0, 0, 1, tzinfo=IST)
 """The desk's list of expiries ends a contract with its day; the services end it at its instant."""
 
 
@@ -24,10 +27,7 @@ def said(run: Driven) -> str:
 
 
 async def let_it_expire(run: Driven) -> None:
-    await run.press("left_square_bracket")
-    run.backend.clock.advance(4.0)
-    await slow_frame(run)
-    assert run.chain.expiry == EXPIRIES[0]
+    assert run.chain.expiry == EXPIRIES[1]
     run.backend.clock.set(AFTER)
     await slow_frame(run)
 
@@ -35,16 +35,21 @@ async def let_it_expire(run: Driven) -> None:
 async def test_the_next_chain_follows_after_ten_seconds_that_are_counted() -> None:
     async with driven() as run:
         await let_it_expire(run)
-        assert run.chain.expiry == EXPIRIES[0]
-        assert "NIFTY 23 Nov has expired: 01 Dec follows in 10s, Esc stays" in said(run)
+        assert run.chain.expiry == EXPIRIES[1]
+        assert "NIFTY 01 Dec has expired: 08 Dec follows in 10s, Esc stays" in said(run)
+        frame = run.chain.current_frame
+        assert frame is not None
+        assert not np.isin(frame.states, LIVE_STATES).any(), "its values are those of the last session"
+        assert frame.at == run.backend.clock.now()
+        assert any(line.startswith("[CLOSED Tue 01 Dec] NIFTY 24,352.40 ") for line in run.text())
         run.backend.clock.advance(6.0)
         await slow_frame(run)
         assert "follows in 4s" in said(run)
-        assert run.chain.expiry == EXPIRIES[0]
+        assert run.chain.expiry == EXPIRIES[1]
         run.backend.clock.advance(4.5)
         await slow_frame(run)
         await slow_frame(run)
-        assert run.chain.expiry == EXPIRIES[1]
+        assert run.chain.expiry == EXPIRIES[2]
         assert "expired" not in said(run)
 
 
@@ -54,11 +59,11 @@ async def test_escape_stays_until_another_chain_is_chosen() -> None:
         await run.press("escape")
         run.backend.clock.advance(600.0)
         await slow_frame(run)
-        assert run.chain.expiry == EXPIRIES[0]
-        assert "NIFTY 23 Nov has expired: its last values" in said(run)
-        run.chain.select("NIFTY", EXPIRIES[2])
+        assert run.chain.expiry == EXPIRIES[1]
+        assert "NIFTY 01 Dec has expired: its last values" in said(run)
+        run.chain.select("NIFTY", EXPIRIES[3])
         await slow_frame(run)
-        assert run.chain.expiry == EXPIRIES[2]
+        assert run.chain.expiry == EXPIRIES[3]
         assert "expired" not in said(run)
 
 

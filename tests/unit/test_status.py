@@ -8,6 +8,7 @@ from datetime import timedelta
 import numpy as np
 
 from tests.support.fake_backend import FakeBackend, live_accounts
+from tickertui.market.hours import Phase
 from tickertui.services.state import AccountState, FeedMode, LoopState, Unplaced
 from tickertui.tui.display_rate import DisplayRate
 from tickertui.tui.latency import LatencyMeter
@@ -63,5 +64,14 @@ def test_without_an_account_the_mock_needs_no_token() -> None:
     backend = FakeBackend()
     backend.state = replace(backend.state, feed=FeedMode.MOCK, accounts=())
     texts = [field.text for field in fields(backend)]
-    assert texts[0] == "no account: mock only"
+    assert texts[0] == "no account, mock only: 2 tells how to add one"
     assert not any(text.startswith("tok") for text in texts)
+
+
+def test_a_shut_market_says_when_it_opens_and_that_there_is_a_mock() -> None:
+    backend = FakeBackend()
+    backend.state = replace(backend.state, feed=FeedMode.CLOSED)
+    shut = MarketView(Phase.CLOSED, "HOLIDAY", "next open Wed 25 Nov 09:15", None, "Mon 23 Nov")
+    rate, latency, keys = DisplayRate(10.0), LatencyMeter(), {"toggle-mock": "f7"}
+    found = status_view(backend, backend.state, latency, shut, rate, paused=False, wide=True, keys=keys)
+    assert found[0].text == "next open Wed 25 Nov 09:15, f7 mock"

@@ -5,9 +5,14 @@ The chain pane asks it each time that it looks at the list of expiries. Used by 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Final
+
+import numpy as np
+
+from tickertui.tui.frames import ChainFrame, QuoteView
+from tickertui.tui.states import DataState, MarketView
 
 WAIT_NS: Final = 10_000_000_000
 """How long an expired chain stays before the next one takes its place."""
@@ -73,3 +78,32 @@ class ExpiryPassing:
             return f"{words}: its last values"
         left = max(0, passing.until_ns - now_ns + 999_999_999) // 1_000_000_000
         return f"{words}: {passing.following:%d %b} follows in {left}s, {key} stays"
+
+
+def as_expired(frame: ChainFrame, at: datetime, market: MarketView) -> ChainFrame:
+    """Return the last picture of an expired chain as it is worth now: last values, no arrows, today's time.
+
+    Args:
+        frame: The last one that was read while it traded.
+        at: Wall time now.
+        market: What the calendar says now.
+    """
+    over = np.isin(frame.states, _TRADED)
+    states = np.where(over, np.int8(DataState.CLOSED), frame.states).astype(np.int8)
+    still = np.zeros_like(frame.directions)
+    changed = over.any(axis=1)
+    number = frame.number + 1 if changed.any() else frame.number
+    return replace(
+        frame, at=at, market=market, states=states, directions=still, flashes=still, number=number,
+        ages=np.full_like(frame.ages, -1), underlying=_closed(frame.underlying),
+        future=None if frame.future is None else _closed(frame.future),
+        others=tuple(_closed(quote) for quote in frame.others),
+        row_versions=np.where(changed, number, frame.row_versions),
+    )  # fmt: skip
+
+
+def _closed(quote: QuoteView) -> QuoteView:
+    return replace(quote, direction=0, state=DataState.CLOSED) if quote.state in _TRADED else quote
+
+
+_TRADED: Final = np.array([DataState.LIVE, DataState.QUIET, DataState.STALE, DataState.SNAP, DataState.CAS])

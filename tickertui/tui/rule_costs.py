@@ -1,18 +1,43 @@
-"""What each rule costs, and what one more would: asked one at a time, so that no answer holds the display up.
+"""What each rule holds, and what one more would cost.
 
-The answers stand until the plan or the rules change. Used by the main screen for the subscriptions pane and its panel.
+What a rule holds is counted in the legs of the plan; the cost of one more is asked for, while somebody can see it, and
+stands until the plan or the rules change. Used by the main screen for the subscriptions pane and its panel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tickertui.market.subscriptions import ChainRule
-from tickertui.services.state import RuleCost, RuleStatus
+from tickertui.services.state import RuleCost, RuleStatus, WatchedInstrument
 from tickertui.tui.backend import Backend, BackendRefused
 
 _STRIKES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class RuleShare:
+    """What a rule holds of the plan.
+
+    Attributes:
+        own: Legs that nothing else asks for: they go with the rule.
+        shared: Legs that something else asks for too.
+        accounts: Own legs by account id.
+    """
+
+    own: int = 0
+    shared: int = 0
+    accounts: Mapping[str, int] = field(default_factory=dict)
+
+    def describe(self) -> str:
+        """Return ``its own 326 legs: Z1 326``; empty where it holds none."""
+        if not self.own and not self.shared:
+            return ""
+        where = " ".join(f"{account} {count:,}" for account, count in self.accounts.items() if account)
+        shared = f", {self.shared:,} shared with others" if self.shared else ""
+        return f"its own {self.own:,} legs{f': {where}' if where else ''}{shared}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +45,12 @@ class Costs:
     """What is known so far.
 
     Attributes:
-        rules: Rule number -> what the rule costs beside all others: its own legs are those that go with it.
+        rules: Rule number -> what it holds.
         suggestion: The rule that ``what_if`` is about, None before it was asked for.
         what_if: What it would cost.
     """
 
-    rules: Mapping[int, RuleCost]
+    rules: Mapping[int, RuleShare]
     suggestion: ChainRule | None = None
     what_if: RuleCost | None = None
 
@@ -46,7 +71,7 @@ NO_COSTS = Costs({})
 
 
 class RuleCosts:
-    """Asks the backend.
+    """Counts, and asks the backend.
 
     Args:
         backend: The program behind the screens.
@@ -59,35 +84,42 @@ class RuleCosts:
         self.costs = NO_COSTS
 
     def is_due(self, rules: tuple[RuleStatus, ...], revision: int, underlying: str) -> bool:
-        """Whether `ask` has something to ask; forgets what an older plan cost."""
-        about = (revision, underlying, tuple((status.rule, status.legs) for status in rules))
+        """Whether `ask` has something to ask; counts anew, and forgets what an older plan cost."""
+        about = (revision, underlying, tuple((s.rule, s.legs, s.centre, s.expiries) for s in rules))
         if about != self._about:
-            self._about, self.costs = about, NO_COSTS
-        missing = any(status.rule.rule_id not in self.costs.rules for status in rules)
-        return not self._asking and (missing or self.costs.suggestion is None) and bool(underlying)
+            self._about, self.costs = about, Costs(shares(rules, self._backend.legs()))
+        return not self._asking and self.costs.suggestion is None and bool(underlying)
 
     async def ask(self, rules: tuple[RuleStatus, ...], underlying: str) -> None:
-        """Ask for one cost that is missing: of a rule, else of one more expiry of the shown underlying."""
+        """Ask what one more expiry of the shown underlying would cost."""
         self._asking, about = True, self._about
         try:
-            rule = next((s.rule for s in rules if s.rule.rule_id not in self.costs.rules), None)
-            more = None if rule is not None else one_more(rules, underlying)
-            cost = await self._cost(rule or one_more(rules, underlying))
-            if about != self._about:
-                return
-            if rule is not None:
-                self.costs = Costs({**self.costs.rules, rule.rule_id: cost}, self.costs.suggestion, self.costs.what_if)
-            else:
+            more = one_more(rules, underlying)
+            cost = await self._cost(more)
+            if about == self._about:
                 self.costs = Costs(self.costs.rules, more, cost)
         finally:
             self._asking = False
 
-    async def _cost(self, rule: ChainRule) -> RuleCost:
+    async def _cost(self, rule: ChainRule) -> RuleCost | None:
         try:
             return await self._backend.what_if(rule)
         except BackendRefused:
-            # Nothing can be told before there are contracts; the next plan asks again.
-            return RuleCost(0, 0, True, (), 0, 0, 0.0)
+            return None  # nothing can be told before there are contracts; the next plan asks again
+
+
+def shares(rules: Sequence[RuleStatus], legs: Sequence[WatchedInstrument]) -> dict[int, RuleShare]:
+    """Count the legs of each rule: a leg names everything that asks for it."""
+    found = {}
+    by_owner: dict[str, Counter[str]] = {}
+    for leg in legs:
+        by_owner.setdefault(leg.owner, Counter())[leg.account] += 1
+    for status in rules:
+        name = status.rule.describe()
+        own = by_owner.get(name, Counter())
+        shared = sum(counts.total() for owner, counts in by_owner.items() if name in owner and owner != name)
+        found[status.rule.rule_id] = RuleShare(own.total(), shared, dict(sorted(own.items())))
+    return found
 
 
 def one_more(rules: tuple[RuleStatus, ...], underlying: str) -> ChainRule:

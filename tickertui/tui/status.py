@@ -53,8 +53,8 @@ def status_view(
     fields = [
         *([StatusField(said)] if said else []),
         *_display(rate, paused=paused, keys=keys),
-        *_market(market),
-        *_loop(runtime),
+        *_market(market, runtime.feed, keys),
+        *_loop(runtime, keys),
         StatusField(f"{runtime.ticks_per_second:,.0f} t/s"),
         *_figures(backend, latency, wide=wide),
         *_trouble(backend, runtime),
@@ -70,20 +70,22 @@ def _display(rate: DisplayRate, *, paused: bool, keys: Mapping[str, str]) -> Ite
         yield StatusField(text, f"DISPLAY {rate.slow:.0f} fps", alert=True)
 
 
-def _loop(runtime: RuntimeState) -> Iterator[StatusField]:
+def _loop(runtime: RuntimeState, keys: Mapping[str, str]) -> Iterator[StatusField]:
     if runtime.state in (LoopState.FAILED, LoopState.STARTING, LoopState.RELOADING, LoopState.STOPPING):
         text = f"{runtime.state.upper()} {runtime.detail}".rstrip()
         yield StatusField(text, str(runtime.state.upper()), alert=runtime.state is LoopState.FAILED)
     for account in runtime.accounts:
         yield _account(account)
     if not runtime.accounts and runtime.feed is not FeedMode.REPLAY:
-        yield StatusField("no account: mock only", "no account")
+        show = key_name("show-subscriptions", keys)
+        yield StatusField(f"no account, mock only: {show} tells how to add one", f"no account: {show} how to add")
 
 
-def _market(market: MarketView) -> Iterator[StatusField]:
-    """When the market opens again, while it is shut."""
+def _market(market: MarketView, feed: FeedMode, keys: Mapping[str, str]) -> Iterator[StatusField]:
+    """When the market opens again, while it is shut, and what there is to look at meanwhile."""
     if not market.is_open and market.detail:
-        yield StatusField(market.detail)
+        mock = f", {key_name('toggle-mock', keys)} mock" if feed is FeedMode.CLOSED else ""
+        yield StatusField(f"{market.detail}{mock}")
 
 
 def _figures(backend: Backend, latency: LatencyMeter, *, wide: bool) -> Iterator[StatusField]:

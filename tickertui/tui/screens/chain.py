@@ -22,7 +22,7 @@ from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.chain_reader import ChainContext, ChainReader, HeaderQuote
 from tickertui.tui.columns import View
-from tickertui.tui.expiry_passing import ExpiryPassing
+from tickertui.tui.expiry_passing import ExpiryPassing, as_expired
 from tickertui.tui.format import Units
 from tickertui.tui.frames import ChainFrame, ChainKey, ExpiryMark
 from tickertui.tui.latency import LatencyMeter
@@ -261,7 +261,10 @@ class ChainPane(ChainLooks, can_focus=True):
             if coming.loaded or not coming.legs or waited > _SWITCH_PATIENCE_NS:
                 self._take_next()
         reader = self._reader
-        if reader is not None and not self._passing.is_on:
+        shown = self.current_frame
+        if self._passing.is_on and shown is not None:
+            self.view.show(as_expired(shown, self._backend.clock.now(), self._around.market))
+        elif reader is not None:
             reader.context = self._around
             self.view.show(reader.read())
             self._measure(reader.chain)

@@ -16,7 +16,6 @@ from tickertui.services.state import (
     ConnectionStatus,
     FeedMode,
     ReloadResult,
-    RuleCost,
     RuleStatus,
     RuntimeState,
     StreamState,
@@ -301,7 +300,8 @@ def _rule_rows(view: SubscriptionsView, width: int) -> Iterator[Row]:
     for status in view.rules:
         centre = "" if status.centre is None else f"around {status.centre:,.0f}"
         expiries = " ".join(f"{expiry:%d%b}" for expiry in status.expiries)
-        cost = rule_cost_text(view.costs.rules.get(status.rule.rule_id))
+        share = view.costs.rules.get(status.rule.rule_id)
+        cost = share.describe() if share is not None else ""
         beside = width >= 120
         yield row(
             f"rule:{status.rule.rule_id}", f" {fmt.clip(status.rule.describe(), 34)}{status.legs:>6,} legs  ",
@@ -316,15 +316,6 @@ def _rule_rows(view: SubscriptionsView, width: int) -> Iterator[Row]:
 
 
 _FIRST_COST = "subscribe one, its cost shown first"
-
-
-def rule_cost_text(cost: RuleCost | None) -> str:
-    """Return what would go with a rule, and where it is carried: ``its own 326 legs: Z1 326``."""
-    if cost is None or not cost.legs:
-        return ""
-    shared = f", {cost.legs - cost.new_legs:,} shared with others" if cost.new_legs != cost.legs else ""
-    where = " ".join(f"{account} {new:,}" for account, new, _, _ in cost.account_loads if new)
-    return f"its own {cost.new_legs:,} legs{f': {where}' if where else ''}{shared}"
 
 
 def _unplaced_rows(title: str, kind: str, items: tuple[Unplaced, ...]) -> Iterator[Row]:
