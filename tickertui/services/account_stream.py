@@ -377,6 +377,8 @@ class AccountStream:
             line.opened_ns = now
             if line.was_open:
                 self._report(f"{label} is back after {(now - line.lost_ns) / _NS:.0f} s", Severity.INFO)
+            else:
+                self._report(f"{label} is connected", Severity.INFO)
             line.was_open, line.limited = True, False
             self._hooks.on_open(self.account_id)
             return

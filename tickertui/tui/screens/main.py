@@ -20,7 +20,7 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
 from tickertui.services.state import RuntimeState
-from tickertui.tui.actions import BY_ID, Context, bindings_of
+from tickertui.tui.actions import BY_ID, Context, bindings_of, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.display_rate import DisplayRate, waiting_writes
 from tickertui.tui.latency import LatencyMeter
@@ -318,7 +318,8 @@ class MainScreen(Paced, Screen[None]):
         width, height = self.size
         self._arrange()
         if self._is_tiny:
-            sentence = f"80x24 needed, this is {width}x{height}: make the window larger."
+            leave = key_name("quit", self.keymap)
+            sentence = f"80x24 needed, this is {width}x{height}: make the window larger; {leave} quits."
             self.query_one("#too-small", Static).update(sentence)
         self.chain.fit(width, height)
         self.show_all()
