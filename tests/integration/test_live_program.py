@@ -185,10 +185,9 @@ def test_the_screen_shows_the_live_chain_and_asks_before_it_quits(environ: dict[
         terminal.until(lambda: "▶" in terminal.text, "the row at the money")
         terminal.type("r")
         terminal.until_painted("Reload plan")
+        terminal.until_painted("nothing to send")
         terminal.type("\r")
-        terminal.until_painted("STRIKE")
-        terminal.type("q")
-        terminal.until_painted("instruments stream")
+        terminal.type_until_painted("q", "instruments stream")
         terminal.type("\r")
         assert terminal.wait() == 0
 

@@ -89,6 +89,16 @@ class Terminal:
         self.output = ""
         os.write(self.master, keys.encode())
 
+    def type_until_painted(self, keys: str, words: str, timeout: float = 30.0) -> None:
+        """Type keys, and again every two seconds: the first may still have gone to a panel that was closing."""
+        deadline = time.monotonic() + timeout
+        while words not in self.text and time.monotonic() < deadline:
+            self.type(keys)
+            again = time.monotonic() + 2.0
+            while words not in self.text and time.monotonic() < again:
+                self.read()
+        assert words in self.text, f"waited {timeout} s in vain for: {words!r} on the screen\n{self.text[-2000:]}"
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the program."""
         self.process.send_signal(number)
