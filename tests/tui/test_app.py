@@ -26,6 +26,7 @@ from tickertui.tui.actions import ACTIONS, Context
 from tickertui.tui.app import TickerApp
 from tickertui.tui.screens.help import HelpScreen
 from tickertui.tui.screens.leg import LegScreen
+from tickertui.tui.screens.modals import PickerScreen
 
 SECRET = "s3cr3t-token-of-the-day"
 
@@ -128,6 +129,72 @@ async def test_no_resize_loses_the_selection() -> None:
             row_on_screen = run.grid.visible_rows.tolist()
             assert run.grid.leg is not None
             assert run.grid.leg.row in row_on_screen, (width, height)
+
+
+SIZES = (
+    (80, 24), (200, 50), (79, 23), (60, 20), (40, 10), (39, 9), (20, 5), (1, 1), (81, 24), (110, 34), (109, 33),
+    (180, 46), (179, 45), (300, 80), (80, 8), (120, 12), (40, 60), (120, 40),
+)  # fmt: skip
+
+
+async def test_a_walk_through_all_sizes_keeps_everything_that_was_chosen() -> None:
+    """Cursor, pins, sort, filter, range, view, columns, units, bars, expiry, mark: none depends on the window."""
+    async with driven(size=(120, 40)) as run:
+        await run.press("right_square_bracket", "left_square_bracket", "c", "z", "o", "minus", "minus", "A", "m")
+        await run.press("down", "down", "space", "down", "right", "right", "s", "f")
+        await run.until(PickerScreen)
+        await run.write("priced")
+        await run.press("enter")
+        await run.back_to_main()
+
+        def chosen() -> tuple[object, ...]:
+            grid = run.grid
+            return (
+                grid.cursor, grid.pins, grid.sort, grid.strike_range, grid.view, grid.preset.name, grid.units,
+                grid.bars, grid.auto_centre, run.chain.expiry, run.chain.underlying, run.chain.has_mark,
+                grid._order.filter, run.main.pane_name,
+            )  # fmt: skip
+
+        before = chosen()
+        assert run.grid.strike_range == 14
+        assert run.grid.sort is not None
+        for view in ("chain", "one side", "straddle"):
+            for width, height in SIZES:
+                await run.pilot.resize_terminal(width, height)
+                run.main.frame()
+                await run.pilot.pause()
+                assert chosen() == before, (width, height, view)
+            assert run.grid.leg is not None
+            assert run.grid.leg.row in run.grid.visible_rows.tolist()
+            assert run.grid.view == view
+            await run.press("v")
+            before = chosen()
+        assert run.chain.term.is_open
+        row = run.rows.cursor_key
+        for width, height in SIZES:
+            await run.pilot.resize_terminal(width, height)
+            run.main.frame()
+            await run.pilot.pause()
+            assert run.chain.term.is_open
+            assert run.chain.term.cursor_key == row, (width, height)
+
+
+@pytest.mark.parametrize("key", ["C", "u", "e", "question_mark", "i", "d", "enter", "colon", "slash", "r", "ctrl+p"])
+async def test_a_panel_survives_every_size(key: str) -> None:
+    async with driven(size=(120, 40)) as run:
+        await run.press(key)
+        await wait_until(lambda: run.screen is not run.main, "a panel")
+        panel = run.screen
+        for width, height in ((20, 5), (80, 24), (39, 9), (200, 50), (1, 1), (60, 12)):
+            await run.pilot.resize_terminal(width, height)
+            run.main.frame()
+            assert run.screen is panel, (width, height)
+        await run.press("escape")
+        await run.back_to_main()
+        if key != "ctrl+p":
+            before = run.grid.cursor
+            await run.press("down")
+            assert run.grid.cursor != before, "the keys are the rows' again"
 
 
 @pytest.mark.parametrize("size", [(80, 24), (109, 33), (110, 34), (179, 45), (180, 46), (250, 70), (60, 12)], ids=str)

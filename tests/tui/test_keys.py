@@ -21,7 +21,7 @@ from tickertui.services.state import AccountState, FeedMode
 from tickertui.tui.actions import ACTIONS, BY_ID
 from tickertui.tui.columns import PRESETS, View
 from tickertui.tui.format import Units
-from tickertui.tui.frames import BarMeaning
+from tickertui.tui.frames import BarMeaning, Field
 from tickertui.tui.screens.columns import ColumnsScreen
 from tickertui.tui.screens.command_line import CommandLineScreen
 from tickertui.tui.screens.help import HelpScreen
@@ -30,6 +30,7 @@ from tickertui.tui.screens.leg import LegScreen
 from tickertui.tui.screens.login import LoginScreen
 from tickertui.tui.screens.modals import ConfirmScreen, ListScreen, PickerScreen
 from tickertui.tui.screens.new_rule import NewRuleScreen
+from tickertui.tui.screens.rail import RailPanel
 from tickertui.tui.screens.reload_plan import ReloadPlanScreen
 
 TESTED: set[str] = set()
@@ -346,7 +347,7 @@ async def test_which_rows_are_shown() -> None:
         await press(run, "auto-centre")
         assert not grid.auto_centre
         await press(run, "narrower")
-        assert run.strike_range() == 60
+        assert run.strike_range() == 20, "61 strikes: 30 and more would change nothing"
         await press(run, "narrower", "wider", "wider")
         assert run.strike_range() is None
         await press(run, "pin")
@@ -370,6 +371,42 @@ async def test_which_rows_are_shown() -> None:
         run.main.frame()
         assert grid.frame is not None
         assert grid.frame.summary.marked_at == run.backend.clock.now()
+
+
+async def test_a_mark_holds_for_every_chain_and_has_columns_of_its_own() -> None:
+    async with driven(size=(200, 50)) as run:
+        assert "mark" not in run.chain.presets.names(marked=run.chain.has_mark)
+        await press(run, "mark")
+        marked = run.backend.clock.now()
+        run.backend.clock.advance(60)
+        await run.press("c", "c", "c", "c")
+        assert run.grid.preset.name == "mark"
+        await press(run, "next-expiry")
+        run.main.frame()
+        assert run.chain.expiry == date(2026, 12, 8)
+        for key in ("previous-expiry", "last-underlying"):
+            assert run.grid.frame is not None
+            assert run.grid.frame.summary.marked_at == marked
+            assert np.nanmax(np.abs(run.grid.frame.values[..., Field.MARK_LTP])) == 0
+            await press(run, key)
+            run.main.frame()
+        run.main.show_all()
+        movers = run.main.query_one("#rail-movers", RailPanel)
+        assert str(movers.border_title) == "Movers since mark 11:42"
+
+
+async def test_a_mark_ends_with_the_feed_it_was_set_in() -> None:
+    async with driven() as run:
+        await press(run, "mark")
+        await run.press("c", "c", "c", "c")
+        assert run.grid.preset.name == "mark"
+        run.backend.state = replace(run.backend.state, feed=FeedMode.MOCK)
+        run.main._frames = 0
+        run.main.frame()
+        run.main.frame()
+        assert run.grid.frame is not None
+        assert run.grid.frame.summary.marked_at is None
+        assert run.grid.preset.name == "oi"
 
 
 @covers("next-columns", "next-bar", "next-units", "maximise", "edit-columns")

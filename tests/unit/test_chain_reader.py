@@ -10,6 +10,7 @@ from tickertui.market.ticks import Source
 from tickertui.services.state import FeedMode
 from tickertui.tui.chain_reader import ChainContext, ChainReader, HeaderQuote
 from tickertui.tui.frames import BarMeaning, ChainFrame, Field
+from tickertui.tui.marks import BoardMark
 from tickertui.tui.states import DataState, Link, Links, MarketView
 
 
@@ -228,15 +229,15 @@ def test_changes_since_the_mark() -> None:
     scene = build_scene()
     reader = reader_of(scene)
     reader.read()
-    at = reader.mark_now()
-    assert at == scene.clock.now()
+    at = scene.clock.now()
+    reader.set_mark(BoardMark(scene.board, at).values(scene.chain.tokens), at)
     base = scene.chain.price()[30, 0]
     scene.tick(np.array([30]), 4.0)
     frame = reader.read()
     assert frame.summary.marked_at == at
     assert frame.values[30, 0, Field.MARK_LTP] == pytest.approx(scene.chain.price()[30, 0] - base)
     assert frame.values[10, 1, Field.MARK_OI] == 0
-    reader.clear_mark()
+    reader.set_mark(None, None)
     assert np.isnan(reader.read().values[..., Field.MARK_LTP]).all()
 
 

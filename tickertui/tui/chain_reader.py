@@ -159,17 +159,15 @@ class ChainReader:
 
     # ------------------------------------------------------------------ marks
 
-    def mark_now(self) -> datetime:
-        """Take the present values as the mark that changes are shown against."""
-        self._mark = self._values[..., _MARKED].copy()
-        self._marked_at = self._clock.now()
-        self._seen = -1
-        return self._marked_at
+    def set_mark(self, values: NDArray[np.float64] | None, at: datetime | None) -> None:
+        """Show changes against these values from the next frame on, or none any more.
 
-    def clear_mark(self) -> None:
-        """Show no changes since a mark any more."""
-        self._mark = None
-        self._marked_at = None
+        Args:
+            values: float64[k, 2, 3]: open interest, last price and volume at the mark, NaN where unknown.
+            at: When that was.
+        """
+        self._mark = values
+        self._marked_at = at
         self._seen = -1
 
     # ------------------------------------------------------------------ reading

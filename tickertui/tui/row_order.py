@@ -133,11 +133,21 @@ class RowOrder:
         self.rebuild(frame)
         return not np.array_equal(before, self.rows)
 
-    def widen(self, steps: int) -> int | None:
-        """Return the range so many steps wider (positive) or narrower; None for all strikes."""
-        ladder: list[int | None] = [*RANGES, None]
+    def widen(self, frame: ChainFrame | None, steps: int) -> int | None:
+        """Return the range so many steps wider (positive) or narrower; None for all strikes.
+
+        Ranges that reach beyond both ends of the chain are left out: a key that changes nothing looks broken.
+        """
+        ladder: list[int | None] = [*(span for span in RANGES if span < self._reach(frame)), None]
         here = ladder.index(self.range) if self.range in ladder else len(ladder) - 1
         return ladder[min(max(here + steps, 0), len(ladder) - 1)]
+
+    def _reach(self, frame: ChainFrame | None) -> int:
+        """Strikes from the centre to the farther end of the chain."""
+        if frame is None or np.isnan(self.centre):
+            return max(RANGES) + 1
+        centre, last = row_of(frame, self.centre), len(frame.strikes) - 1
+        return max(centre, last - centre)
 
     def is_away(self, frame: ChainFrame, *, held: bool) -> bool:
         """Return whether the money has been away from the centre so long that the rows should follow it.

@@ -7,6 +7,7 @@ from functools import partial
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.geometry import Offset
@@ -16,25 +17,26 @@ from tickertui.market.chain import OptionChain, Side
 from tickertui.market.forward import ForwardSource
 from tickertui.market.hours import CalendarError
 from tickertui.market.instruments import Instrument, InstrumentKind
-from tickertui.services.state import RuntimeState
+from tickertui.services.state import FeedMode, RuntimeState
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.chain_reader import ChainContext, ChainReader, HeaderQuote
-from tickertui.tui.columns import View
+from tickertui.tui.columns import MARK_COLUMNS, View
 from tickertui.tui.expiry_passing import ExpiryPassing, as_expired
 from tickertui.tui.format import Units
 from tickertui.tui.frames import ChainFrame, ChainKey, ExpiryMark
 from tickertui.tui.latency import LatencyMeter
+from tickertui.tui.marks import BoardMark, Marks
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.rule_costs import NO_COSTS
 from tickertui.tui.screens.by_expiry import ByExpiry
+from tickertui.tui.screens.chain_choices import contract_choices, expiry_choices, underlying_choices
 from tickertui.tui.screens.chain_looks import ChainLooks
 from tickertui.tui.screens.empty_chain import empty_chain_text
 from tickertui.tui.screens.jump import JumpTarget
-from tickertui.tui.screens.leg import name_of
 from tickertui.tui.screens.leg_views import LegViews
-from tickertui.tui.screens.modals import Choice, PickerScreen
+from tickertui.tui.screens.modals import PickerScreen
 from tickertui.tui.screens.rail import Rail
 from tickertui.tui.states import Links, MarketView
 from tickertui.tui.widgets.chain_grid import ChainGrid, Leg
@@ -84,6 +86,7 @@ class ChainPane(ChainLooks, can_focus=True):
         self._chosen_expiry: date | None = None
         self._runtime: RuntimeState | None = None
         self._painted_ns = 0
+        self._marks = Marks()
         self.expiries: tuple[ExpiryMark, ...] = ()
         self.costs = NO_COSTS
         self._passing = ExpiryPassing()
@@ -155,6 +158,7 @@ class ChainPane(ChainLooks, can_focus=True):
             for name in self._options.header
             if name != self._wanted and (token := self._backend.index_token(name)) and board.row(token)
         )
+        self._follow_feed(runtime.feed)
         self._runtime = runtime
         self._around = ChainContext(
             feed=runtime.feed,
@@ -237,6 +241,7 @@ class ChainPane(ChainLooks, can_focus=True):
             future_token=future.token if future is not None else 0,
         )
         self._next = ChainReader(chain, self._backend.clock, self._around)
+        self._marks.apply(self._next)
         self._switched_ns = self._backend.clock.monotonic_ns()
         if self._reader is None:
             self._take_next()
@@ -334,36 +339,19 @@ class ChainPane(ChainLooks, can_focus=True):
 
     def action_pick_underlying(self) -> None:
         """Choose an underlying."""
-        choices = [Choice(name, name, self._underlying_note(name)) for name in self._backend.underlyings()]
+        choices = list(underlying_choices(self._backend))
         self._ask(PickerScreen("Underlying", choices, current=self._wanted), self.select)
-
-    def _underlying_note(self, name: str) -> str:
-        marks = self._backend.expiries(name)
-        count = f"{len(marks)} expiries, next" if len(marks) > 1 else "one expiry,"
-        return f"{count} {marks[0].expiry:%d %b}" if marks else ""
 
     def action_pick_expiry(self) -> None:
         """Choose an expiry."""
-        choices = [Choice(mark.expiry.isoformat(), self._expiry_text(mark), mark.note) for mark in self.expiries]
+        choices = list(expiry_choices(self._backend, self._wanted, self.expiries))
         current = self.expiry.isoformat() if self.expiry else ""
         picker = PickerScreen(f"Expiry of {self._wanted}", choices, current=current)
         self._ask(picker, lambda chosen: self.select(self._wanted, date.fromisoformat(chosen)))
 
-    def _expiry_text(self, mark: ExpiryMark) -> str:
-        contracts = self._backend.chain(self._wanted, mark.expiry)
-        strikes = f"{len(contracts.strikes)} strikes" if contracts is not None else ""
-        today = "  expires today" if mark.is_today else ""
-        return f"{mark.letter} {mark.expiry:%d %b %Y}  {mark.days:>3}d  {strikes}{today}"
-
     def action_find(self) -> None:
         """Find a strike, symbol or expiry."""
-
-        def search(text: str) -> list[Choice]:
-            return [
-                Choice(str(found.token), name_of(found), found.tradingsymbol)
-                for found in self._backend.search(text, 20)
-            ]
-
+        search = partial(contract_choices, self._backend)
         picker = PickerScreen("Find", [], search=search, placeholder="24500, nifty dec 24500 ce, sensex ...")
         self._ask(picker, self._go_to_token)
 
@@ -463,10 +451,28 @@ class ChainPane(ChainLooks, can_focus=True):
 
     def action_mark(self) -> None:
         """Mark now: the marked columns show what changed since."""
-        if self._reader is not None:
-            at = self._reader.mark_now()
-            columns = key_name("edit-columns", self._options.keymap)
-            self._say(f"marked {at:%H:%M:%S}: {columns} adds the columns OI±m, LTP±m, Vol±m")
+        at = self._backend.clock.now()
+        self._marks.take(BoardMark(self._backend.board, at), self._reader, self._next)
+        key = key_name("next-columns", self._options.keymap)
+        self._say(f"marked {at:%H:%M:%S}: {key} shows what changed since, of every chain")
+
+    @property
+    def has_mark(self) -> bool:
+        """Whether changes since a mark can be shown."""
+        return self._marks.mark is not None
+
+    @property
+    def marked_iv(self) -> NDArray[np.float64] | None:
+        """Implied volatilities of the shown chain's legs at the mark, float64[k, 2]; None without a mark."""
+        reader, mark = self._reader, self._marks.mark
+        return mark.iv(reader.chain.tokens) if mark is not None and reader is not None else None
+
+    def _follow_feed(self, feed: FeedMode) -> None:
+        """Forget the mark when something else fills the board: a change from live to synthetic is none."""
+        if self.has_mark and feed is not self._around.feed:
+            self._marks.take(None, self._reader, self._next)
+            if self.grid.preset is MARK_COLUMNS:
+                self.grid.set_preset(self.first_preset)
 
     def back(self) -> bool:
         """Undo a narrowing: the view by expiry, else filter and sort; tell whether there was any."""

@@ -263,7 +263,11 @@ class MainScreen(Paced, Screen[None]):
         if self._has_panels:
             self._show_panels()
         if self._has_rail:
-            self.chain.rail.show(self.chain.current_frame, self.chain.instrument)
+            self._show_rail()
+
+    def _show_rail(self) -> None:
+        chain = self.chain
+        chain.rail.show(chain.current_frame, chain.instrument, chain.marked_iv)
 
     def _show_pane(self, name: str) -> None:
         backend = self.backend
@@ -304,7 +308,7 @@ class MainScreen(Paced, Screen[None]):
         """The depth in the rail is that of the leg under the cursor."""
         message.stop()
         if self._has_rail:
-            self.chain.rail.show(self.chain.current_frame, self.chain.instrument)
+            self._show_rail()
 
     def _title(self) -> None:
         """The window's title says MOCK, REPLAY and SIMULATED too."""
@@ -322,6 +326,9 @@ class MainScreen(Paced, Screen[None]):
             sentence = f"80x24 needed, this is {width}x{height}: make the window larger; {leave} quits."
             self.query_one("#too-small", Static).update(sentence)
         self.chain.fit(width, height)
+        if not self._is_tiny and self.focused is None:
+            # What was hidden has lost the keys; without them nothing but the digits would work any more.
+            self.pane.take_focus()
         self.show_all()
         self.refresh_keys()
 

@@ -101,15 +101,22 @@ class Rail(Vertical):
         super().__init__(id=id)
         self._backend = backend
         self._day = StraddleDay()
-        self._mark_iv: tuple[object, NDArray[np.float64]] = (None, np.zeros((0, 2)))
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
         for name in ("smile", "straddle", "depth", "movers"):
             yield RailPanel(id=f"rail-{name}")
 
-    def show(self, frame: ChainFrame | None, instrument: Instrument | None) -> None:
-        """Show a frame, and the depth of a leg."""
+    def show(
+        self, frame: ChainFrame | None, instrument: Instrument | None, marked_iv: NDArray[np.float64] | None = None
+    ) -> None:
+        """Show a frame, and the depth of a leg.
+
+        Args:
+            frame: The newest, None before the first.
+            instrument: Whose depth, None for no leg.
+            marked_iv: Volatilities of the frame's legs at the mark, float64[k, 2]; None without a mark.
+        """
         if frame is None:
             return
         mock = "~" if frame.is_mock else ""
@@ -121,21 +128,12 @@ class Rail(Vertical):
         self._put("depth", f"{mock}Depth {leg}", depth_lines(self._backend.board, instrument))
         marked = frame.summary.marked_at
         since = f"mark {marked:%H:%M}" if marked is not None else "yesterday"
-        self._put("movers", f"{mock}Movers since {since}", mover_rows(frame, self._iv_at_mark(frame)))
+        self._put("movers", f"{mock}Movers since {since}", mover_rows(frame, marked_iv))
 
     def _put(self, name: str, title: str, rows: Iterator[Row]) -> None:
         panel = self.query_one(f"#rail-{name}", RailPanel)
         panel.retitle(title)
         panel.set_rows(list(rows))
-
-    def _iv_at_mark(self, frame: ChainFrame) -> NDArray[np.float64] | None:
-        """Volatilities when the mark was set, float64[k, 2]; None without a mark."""
-        if frame.summary.marked_at is None:
-            return None
-        key = (frame.key, frame.summary.marked_at, len(frame.strikes))
-        if self._mark_iv[0] != key:
-            self._mark_iv = (key, frame.values[..., Field.IV].copy())
-        return self._mark_iv[1]
 
     # ------------------------------------------------------------------ straddle
 

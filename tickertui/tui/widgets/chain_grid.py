@@ -382,7 +382,7 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
 
     def widen_range(self, steps: int) -> None:
         """Go to a wider (positive) or narrower range of strikes; beyond the widest, all are shown."""
-        self.set_range(self._order.widen(steps))
+        self.set_range(self._order.widen(self._frame, steps))
 
     def set_sort(self, sort: Sort | None) -> None:
         """Sort the rows by a value, None for ascending strikes."""

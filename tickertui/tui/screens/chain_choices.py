@@ -1,0 +1,36 @@
+"""What the chain's pickers offer: underlyings, expiries, and contracts as one types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tickertui.tui.backend import Backend
+from tickertui.tui.frames import ExpiryMark
+from tickertui.tui.screens.leg import name_of
+from tickertui.tui.screens.modals import Choice
+
+_FOUND = 20
+"""Contracts that a search lists: more would not be read."""
+
+
+def underlying_choices(backend: Backend) -> Iterator[Choice]:
+    """Every underlying of the day with how many expiries it has, and the nearest."""
+    for name in backend.underlyings():
+        marks = backend.expiries(name)
+        count = f"{len(marks)} expiries, next" if len(marks) > 1 else "one expiry,"
+        yield Choice(name, name, f"{count} {marks[0].expiry:%d %b}" if marks else "")
+
+
+def expiry_choices(backend: Backend, underlying: str, marks: Sequence[ExpiryMark]) -> Iterator[Choice]:
+    """Every expiry with its cycle, days, strikes, and why it is not on its usual day."""
+    for mark in marks:
+        contracts = backend.chain(underlying, mark.expiry)
+        strikes = f"{len(contracts.strikes)} strikes" if contracts is not None else ""
+        today = "  expires today" if mark.is_today else ""
+        text = f"{mark.letter} {mark.expiry:%d %b %Y}  {mark.days:>3}d  {strikes}{today}"
+        yield Choice(mark.expiry.isoformat(), text, mark.note)
+
+
+def contract_choices(backend: Backend, typed: str) -> list[Choice]:
+    """The contracts that match what was typed, best first."""
+    return [Choice(str(found.token), name_of(found), found.tradingsymbol) for found in backend.search(typed, _FOUND)]
