@@ -139,14 +139,14 @@ def _tick_neighbours(scene: Scene, table: InstrumentTable) -> None:
         rows = scene.board.ensure([*contracts.call_tokens.tolist(), *contracts.put_tokens.tolist()])
         # Two packets: the first one is the broker's cached one.
         for wave in (0.0, 0.05):
-            _apply(scene, _prices_around(contracts, level, wave, scene.clock.time_ns() // 1_000_000_000))
+            _apply(scene, prices_around(contracts, level, wave, scene.clock.time_ns() // 1_000_000_000))
         scene.board.moved_ns[rows] -= 5_000_000_000
     waiting = table.chain("NIFTY", EXPIRIES[3])
     assert waiting is not None
     scene.board.ensure([*waiting.call_tokens.tolist(), *waiting.put_tokens.tolist()])
 
 
-def _prices_around(contracts: ChainRows, level: float, wave: float, at_s: int) -> list[NDArray[np.uint32]]:
+def prices_around(contracts: ChainRows, level: float, wave: float, at_s: int) -> list[NDArray[np.uint32]]:
     """Packets of both legs of every strike: inner value and a bell of time value."""
     packets = []
     width = level * 0.016

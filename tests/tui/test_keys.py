@@ -509,15 +509,27 @@ async def test_three_views_of_a_leg_lead_to_each_other() -> None:
         await press(run, "why")
         await run.until(LegScreen)
         text = "\n".join(item.text for item in run.rows.rows)
-        for part in ("LIVE, the account's socket", "Z1/s2", "NIFTY next 2 ATM±40 full", "T to 01 Dec 15:40"):
-            assert part in text
+        for part in (
+            "LIVE, the account's socket",
+            "Z1/s2",
+            "NIFTY next 2 ATM±40 full",
+            "T 8.165 d to 01 Dec 15:40",
+            "24,371.20 from parity",
+            "+92.9K   previous close 18.6L",
+        ):
+            assert part in text  # fmt: skip
+        assert "since " not in text
+        run.main.frame()
+        await wait_until(
+            lambda: any("1m candles 09:15..11:41   147, with OI 147" in line for line in run.text()), "the history"
+        )
         await run.press("d")
         await wait_until(lambda: any("orders     qty" in line for line in run.text()), "the depth")
         await run.press("enter")
         await run.called("candles")
         await wait_until(lambda: any("147 candles" in line for line in run.text()), "the day")
         await run.press("i")
-        await wait_until(lambda: any("T to 01 Dec" in line for line in run.text()), "why")
+        await wait_until(lambda: any("d to 01 Dec" in line for line in run.text()), "why")
         await run.press("escape")
         await run.back_to_main()
         await press(run, "depth")
@@ -525,6 +537,15 @@ async def test_three_views_of_a_leg_lead_to_each_other() -> None:
         await run.press("escape")
         await press(run, "leg")
         await wait_until(lambda: any("147 candles" in line for line in run.text()), "the day")
+
+
+async def test_why_tells_what_changed_since_the_mark() -> None:
+    async with driven() as run:
+        await press(run, "mark", "why")
+        await run.until(LegScreen)
+        run.main.frame()
+        text = "\n".join(item.text for item in run.rows.rows)
+        assert "since 11:42:07   dOI 0   price +0.00   volume 0" in text
 
 
 async def test_depth_stays_current_while_it_is_open() -> None:

@@ -12,16 +12,19 @@ from tickertui.market.hours import Phase
 from tickertui.services.state import AccountState, FeedMode, LoopState, Unplaced
 from tickertui.tui.display_rate import DisplayRate
 from tickertui.tui.latency import LatencyMeter
-from tickertui.tui.states import MarketView
+from tickertui.tui.states import NO_LINKS, Links, LinkWatch, MarketView
 from tickertui.tui.status import status_view
 from tickertui.tui.widgets.status_bar import StatusField
 
 
-def fields(backend: FakeBackend, *, wide: bool = True, paused: bool = False) -> tuple[StatusField, ...]:
+def fields(
+    backend: FakeBackend, *, wide: bool = True, paused: bool = False, links: Links = NO_LINKS, usual: float = 0.0
+) -> tuple[StatusField, ...]:
     latency = LatencyMeter()
     latency.add(np.array([1_000_000_000]), 1_120_000_000)
     return status_view(
-        backend, backend.state, latency, MarketView(), DisplayRate(10.0), paused=paused, wide=wide
+        backend, backend.state, latency, MarketView(), DisplayRate(10.0), paused=paused, wide=wide, links=links,
+        usual=usual,
     )  # fmt: skip
 
 
@@ -33,14 +36,30 @@ def test_the_order_is_fixed_and_nothing_alerts_in_good_health() -> None:
     texts = [field.text for field in fields(FakeBackend())]
     assert texts == [
         "Z1 0.4s", "Z2 0.6s", "1,312 t/s", "drop 0", "tick→screen p99 120 ms", "greeks 4.1 ms", "boot 92%", "DB ●",
-        "tok→06:00",
+        "tok→06:00", "skew +0.04s",
     ]  # fmt: skip
     assert alerts(FakeBackend()) == []
 
 
 def test_a_narrow_bar_leaves_out_the_figures_that_matter_less() -> None:
     texts = [field.text for field in fields(FakeBackend(), wide=False)]
-    assert not any("greeks" in text or "p99" in text for text in texts)
+    assert not any(word in text for text in texts for word in ("greeks", "p99", "DB ●", "skew"))
+
+
+def test_while_a_socket_is_in_trouble_each_one_of_its_account_is_told() -> None:
+    backend = FakeBackend()
+    first, second = live_accounts()
+    watch = LinkWatch()
+    watch.update((first, second), market_open=True)
+    silent = replace(first.connections[1], data_age=14.0)
+    first = replace(first, connections=(first.connections[0], silent, first.connections[2]))
+    backend.state = replace(backend.state, accounts=(first, second), ticks_per_second=870.0)
+    links = watch.update(backend.state.accounts, market_open=True)
+    shown = fields(backend, wide=False, links=links, usual=1_300.0)
+    assert [field.short or field.text for field in shown][:3] == [
+        "Z1 s1●0.4s s2◐14s s3●0.4s", "Z2 ●0.6s", "870 t/s (usual 1,300)",
+    ]  # fmt: skip
+    assert "usual" not in "".join(field.text for field in fields(backend, usual=1_300.0)), "only in trouble"
 
 
 def test_everything_that_is_not_in_order_says_so_in_a_word() -> None:

@@ -7,7 +7,7 @@ something at once are upper case and ask first.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -172,7 +172,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     _app("toggle-mock", "toggle_mock", "M", "mock", "Switch the synthetic market on or off.", asks=True),
     _app("theme", "choose_theme", "t", "theme", "Choose a theme."),
     _app("pause", "pause", "p", "pause", "Pause the display, never the feed.", 50),
-    _app("command", "command_line", "colon", "cmd", "Type a command, with completion.", 43),
+    _app("command", "command_line", "colon", "cmd", "Type a command, with completion.", 42),
     _app("screenshot", "save_picture", "S", "picture", "Save the screen as an SVG picture."),
     _app("help", "show_help", "question_mark", "help", "List the keys of this pane.", 90, short=" "),
     _app("back", "back", "escape", "back", "Go back; never quits."),
@@ -210,7 +210,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     _chain("filter", "filter", "f", "filter", "Show only rows that match.", 54),
     _chain("find", "find", "slash", "find", "Find a strike, symbol or expiry.", 49),
     _chain("why", "why", "i", "why", "Tell where this number comes from.", 41),
-    _chain("depth", "depth", "d", "depth", "Show the market depth of the leg.", 42),
+    _chain("depth", "depth", "d", "depth", "Show the market depth of the leg.", 43),
     _chain("leg", "leg", "enter", "leg", "Open the leg: candles and open interest.", 55),
     _chain("pin", "pin", "space", "pin", "Keep this strike in sight."),
     _chain("mark", "mark", "m", "mark", "Mark now: show changes since this moment.", 51),
@@ -222,7 +222,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     _in(_SUBS, "move-shard", "move", "X", "move", "Move this account's legs to others.", 23, asks=True),
     _in(_SUBS, "pin-account", "pin_account", "space", "pin", "Pin the rule to an account, or unpin it.", 25),
     _in(_SUBS, "open-legs", "open_legs", "enter", "legs", "List the legs behind this line, with reasons.", 24),
-    _app("toggle-bootstrap", "toggle_bootstrap", "b", "backfill", "Start or pause the backfill.", 16, short="boot"),
+    _app("toggle-bootstrap", "toggle_bootstrap", "b", "backfill", "Start or pause the backfill.", 56, short="boot"),
     _in(_SUBS, "list-never", "list_never", "i", "never", "List what has never ticked, and why.", 26),
     _in(_BOOT, "retry-failed", "retry_failed", "f", "retry", "Ask again for what failed.", 25),
     _in(_BOOT, "gap-map", "gap_map", "enter", "gap map", "Show covered and missing days.", 26),
@@ -236,6 +236,16 @@ ACTIONS: Final[tuple[Action, ...]] = (
     _in(_LIST, "list-last", "list_edge(1)", "G,end", "last", "Go to the last line."),
     _in(Context.REPLAY, "leave-replay", "leave_replay", "Q", "leave replay", "Leave the replay.", 9, asks=True),
 )  # fmt: skip
+
+_AT_HOME: Final[Mapping[str, tuple[Context, int]]] = {"toggle-bootstrap": (Context.BOOTSTRAP, 16)}
+"""Actions that work everywhere and are wanted first in one pane: which, and their place in its footer."""
+
+
+def footer_place(action: Action, contexts: Collection[Context]) -> int:
+    """Return the place of an action in the footer of a pane with these contexts; 0 keeps it out."""
+    home, place = _AT_HOME.get(action.id, (None, 0))
+    return place if home in contexts else action.footer
+
 
 NO_KEYS: Final[Mapping[str, str]] = {}
 """A keymap that moves nothing."""

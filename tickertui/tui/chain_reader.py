@@ -334,7 +334,8 @@ class ChainReader:
             reference=reference,
             atm_strike=float(chain.strikes[atm_row]) if atm_row >= 0 else float("nan"),
             straddle=straddle,
-            straddle_pct=100 * straddle / reference.price,
+            # Parity alone may put the forward of an odd chain at nothing.
+            straddle_pct=100 * straddle / (reference.price or float("nan")),
             atm_iv=iv,
             forward=forward,
             oi_at=from_epoch(oi_ns // 1_000_000_000) if oi_ns else None,

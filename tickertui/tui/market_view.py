@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase
-from tickertui.services.state import AccountState, FeedMode, RuntimeState
+from tickertui.services.state import AccountState, FeedMode, RuntimeState, StreamState
 from tickertui.tui.actions import NO_KEYS, key_name
 from tickertui.tui.frames import BannerKind, BannerView
 from tickertui.tui.provenance import LIVE_ONLY, Provenance
 from tickertui.tui.situations import socket_reason
-from tickertui.tui.states import Link, Links, MarketView
+from tickertui.tui.states import SILENT_DATA_S, Link, Links, MarketView
 
 DERIVATIVES = "NFO"
 """Segment whose hours the header shows; BFO keeps the same (BSE notice 20260612-9)."""
@@ -117,6 +117,8 @@ def _trouble(
         since = "" if age is None else f" {age:.0f}s"
         more = f" and {len(silent) - 1} more" if len(silent) > 1 else ""
         word = "SILENT" if problem.link is Link.SILENT else "DOWN"
+        if problem.status.state is StreamState.OPEN and age is not None and age < SILENT_DATA_S:
+            word, since = "RECOVERING", ""
         way_out = f"{key_name('show-subscriptions', keys)} {key_name('rebuild-feed', keys)} rebuilds it"
         return BannerView(
             BannerKind.SILENT, f"{problem.status.label} {word}{since}{more} · {socket_reason(problem)} · {way_out}"

@@ -18,7 +18,7 @@ from tickertui.tui.actions import NO_KEYS, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.display_rate import DisplayRate
 from tickertui.tui.latency import LatencyMeter
-from tickertui.tui.states import MarketView
+from tickertui.tui.states import NO_LINKS, Links, MarketView
 from tickertui.tui.widgets.status_bar import StatusField
 
 _SKEW_S = 2.0
@@ -36,6 +36,8 @@ def status_view(
     paused: bool,
     wide: bool,
     keys: Mapping[str, str] = NO_KEYS,
+    links: Links = NO_LINKS,
+    usual: float = 0.0,
 ) -> tuple[StatusField, ...]:
     """Return the fields of the status bar, in their fixed order.
 
@@ -49,15 +51,17 @@ def status_view(
         paused: Whether the display is held.
         wide: Whether there is room for figures that matter less.
         keys: The user's own keys by action id.
+        links: Health of the sockets: of an account with one in trouble, each one is told.
+        usual: Packets per second that the sockets usually send, 0 when that is not known.
     """
     fields = [
         *([StatusField(said)] if said else []),
         *_display(rate, paused=paused, keys=keys),
         *_market(market, runtime.feed, keys),
-        *_loop(runtime, keys),
-        StatusField(f"{runtime.ticks_per_second:,.0f} t/s"),
+        *_loop(runtime, links, keys),
+        _rate(runtime.ticks_per_second, usual if links.problems else 0.0),
         *_figures(backend, latency, wide=wide),
-        *_trouble(backend, runtime),
+        *_trouble(backend, runtime, wide=wide),
     ]
     return tuple(fields)
 
@@ -70,12 +74,17 @@ def _display(rate: DisplayRate, *, paused: bool, keys: Mapping[str, str]) -> Ite
         yield StatusField(text, f"DISPLAY {rate.slow:.0f} fps", alert=True)
 
 
-def _loop(runtime: RuntimeState, keys: Mapping[str, str]) -> Iterator[StatusField]:
+def _rate(now: float, usual: float) -> StatusField:
+    """Ticks a second, and against the usual while a socket is in trouble."""
+    return StatusField(f"{now:,.0f} t/s{f' (usual {usual:,.0f})' if usual else ''}")
+
+
+def _loop(runtime: RuntimeState, links: Links, keys: Mapping[str, str]) -> Iterator[StatusField]:
     if runtime.state in (LoopState.FAILED, LoopState.STARTING, LoopState.RELOADING, LoopState.STOPPING):
         text = f"{runtime.state.upper()} {runtime.detail}".rstrip()
         yield StatusField(text, str(runtime.state.upper()), alert=runtime.state is LoopState.FAILED)
     for account in runtime.accounts:
-        yield _account(account)
+        yield _account(account, links)
     if not runtime.accounts and runtime.feed is not FeedMode.REPLAY:
         show = key_name("show-subscriptions", keys)
         yield StatusField(f"no account, mock only: {show} tells how to add one", f"no account: {show} how to add")
@@ -102,11 +111,11 @@ def _figures(backend: Backend, latency: LatencyMeter, *, wide: bool) -> Iterator
         yield StatusField(f"boot {boot.fraction:.0%}{paused}")
     if health.database != "ok":
         yield StatusField(f"DB {health.database}", "DB AWAY", alert=True)
-    else:
+    elif wide:
         yield StatusField("DB ●")
 
 
-def _trouble(backend: Backend, runtime: RuntimeState) -> Iterator[StatusField]:
+def _trouble(backend: Backend, runtime: RuntimeState, *, wide: bool) -> Iterator[StatusField]:
     if runtime.feed is not FeedMode.MOCK:
         yield from _token(runtime, backend.clock.now())
     missing = len(runtime.unassigned)
@@ -116,17 +125,30 @@ def _trouble(backend: Backend, runtime: RuntimeState) -> Iterator[StatusField]:
     if skew is not None and abs(skew) > _SKEW_S:
         way = "behind" if skew < 0 else "ahead of"
         yield StatusField(f"CLOCK {abs(skew):.1f}s {way} the exchange", f"CLOCK {skew:+.1f}s", alert=True)
+    elif skew is not None and wide:
+        yield StatusField(f"skew {skew:+.2f}s")
 
 
-def _account(account: AccountStatus) -> StatusField:
+def _account(account: AccountStatus, links: Links) -> StatusField:
     if account.state is AccountState.AUTH_EXPIRED:
         return StatusField(f"{account.account_id} LOGIN", alert=True)
     if account.state not in _CALM:
         return StatusField(f"{account.account_id} {account.state.upper()}", alert=True)
-    ages = [status.data_age for status in account.connections if status.subscribed]
-    worst = max((age for age in ages if age is not None), default=None)
-    load = f"{account.account_id} {fmt.short_age(worst)}"
-    return StatusField(load, f"{account.account_id} {account.desired}/{account.capacity} ●{fmt.short_age(worst)}")
+    carrying = [status for status in account.connections if status.subscribed]
+    troubled = {problem.status.connection for problem in links.problems}
+    if len(carrying) > 1 and troubled & {status.connection for status in carrying}:
+        sockets = " ".join(
+            f"{status.label.rpartition('/')[2]}{'◐' if status.connection in troubled else '●'}"
+            f"{fmt.short_age(status.data_age)}"
+            for status in carrying
+        )
+        return StatusField(f"{account.account_id} {sockets}")
+    worst = max((status.data_age for status in carrying if status.data_age is not None), default=None)
+    mark = "◐" if troubled & {status.connection for status in carrying} else "●"
+    # While there is trouble its sockets matter more than how full each account is.
+    load = "" if troubled else f" {account.desired}/{account.capacity}"
+    age = fmt.short_age(worst)
+    return StatusField(f"{account.account_id} {age}", f"{account.account_id}{load} {mark}{age}")
 
 
 def _token(runtime: RuntimeState, now: datetime) -> Iterator[StatusField]:

@@ -49,7 +49,7 @@ def _sum(field: Field) -> Callable[[Values, Values, float], float]:
 
 
 def _share(call: Values, put: Values, reference: float) -> float:
-    return 100 * (call[Field.LTP] + put[Field.LTP]) / reference
+    return 100 * (call[Field.LTP] + put[Field.LTP]) / (reference or float("nan"))
 
 
 def _mean_volatility(call: Values, put: Values, reference: float) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from textual.containers import Vertical
 from textual.message import Message
 
+from tickertui.tui.actions import key_name
 from tickertui.tui.columns import PRESETS, Preset
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.preset_book import PresetBook
@@ -43,6 +44,7 @@ class ChainLooks(Vertical):
         super().__init__(id=id)
         self.presets = PresetBook(options)
         self._first_preset = options.preset
+        self._keys = options.keymap
         self._filtered = False
 
     @property
@@ -136,8 +138,9 @@ class ChainLooks(Vertical):
         self._ask(PickerScreen("Show", choices), self._filter)
 
     def _filter(self, name: str) -> None:
-        keep = FILTERS[name][1]
+        note, keep = FILTERS[name]
         self._filtered = keep is not None
+        self.grid.empty_text = f" No strike passes the filter ({note}).  {key_name('back', self._keys)}  show all"
         self.grid.set_filter(keep)
         self._say(f"strikes: {FILTERS[name][0]}")
 

@@ -9,13 +9,16 @@ from math import isnan, nan
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from textual.binding import Binding, BindingType
 
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.clock import Clock, from_epoch
+from tickertui.market.forward import ForwardSource
 from tickertui.market.implied_volatility import Status
 from tickertui.market.instruments import Instrument, price_divisor
+from tickertui.market.price_selection import PriceSource
 from tickertui.market.snapshots import OptionSnapshot, market_depth, option_snapshot
 from tickertui.market.ticks import Source, Word
 from tickertui.services.state import WatchedInstrument
@@ -32,6 +35,7 @@ _SOURCES = {
     Source.MOCK: "MOCK, synthetic: not an exchange price",
     Source.REPLAY: "REPLAY, recorded",
 }
+_COARSE = "   coarse: a tick is worth more than a point"
 _ARROWS = {1: " ▲", -1: " ▼", 0: ""}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -47,7 +51,8 @@ class LegContext:
         state: What its price is worth.
         convention: How the Greeks are computed, in words.
         expires_at: When its time runs out, None for what does not expire.
-        stored_candles: One-minute candles stored for today, None when not known.
+        history: One-minute candles stored for today, None when not read yet.
+        since_mark: What has changed since the mark, in words; empty without one.
     """
 
     instrument: Instrument
@@ -56,7 +61,8 @@ class LegContext:
     state: DataState
     convention: str
     expires_at: datetime | None
-    stored_candles: int | None = None
+    history: Candles | None = None
+    since_mark: str = ""
 
 
 class LegScreen(ListScreen):
@@ -113,6 +119,8 @@ def why_rows(board: MarketBoard, clock: Clock, context: LegContext) -> Iterator[
     at = board.row(instrument.token)
     yield from _price_lines(board, at, shot, clock, context)
     yield from _interest_lines(board, at, shot, clock)
+    if context.since_mark:
+        yield _line("mark", context.since_mark)
     yield from _greek_lines(board, at, shot, clock, context)
     yield _line("lot", f"{instrument.lot_size:,}   tick {instrument.tick_size:g}   {instrument.exchange}")
     yield from _feed_lines(board, at, clock, context)
@@ -160,7 +168,8 @@ def _interest_lines(board: MarketBoard, at: int, shot: OptionSnapshot, clock: Cl
     lots = f" ({fmt.compact(shot.oi / shot.instrument.lot_size)} lots)" if shot.oi >= 0 else ""
     yield _line("OI", f"{fmt.compact(_or_nan(shot.oi))}{lots}   {when}")
     if shot.oi_change is not None:
-        yield _line("dOI", f"{fmt.compact(shot.oi_change, signed=True)}  against the previous close")
+        before = fmt.compact(shot.oi - shot.oi_change)
+        yield _line("dOI", f"{fmt.compact(shot.oi_change, signed=True)}   previous close {before}")
 
 
 def _greek_lines(board: MarketBoard, at: int, shot: OptionSnapshot, clock: Clock, context: LegContext) -> Iterator[Row]:
@@ -175,16 +184,39 @@ def _greek_lines(board: MarketBoard, at: int, shot: OptionSnapshot, clock: Clock
         oldest = int(board.derived_ns[at])
         age = (clock.monotonic_ns() - oldest) / 1e9 if oldest else nan
         yield _line(
-            "IV", f"{fmt.volatility(shot.iv)}%   from {fmt.price(float(values[Derived.PRICE]))}   "
-            f"oldest input {fmt.short_age(age)}",
+            "IV", f"{fmt.volatility(shot.iv)}%   from {_price_words(values)}   oldest input {fmt.short_age(age)}"
+            f"{_COARSE if values[Derived.UNRELIABLE] > 0 else ''}",
         )  # fmt: skip
         yield _line(
             "Greeks", f"delta {fmt.signed_number(shot.delta)}  gamma {fmt.greek(shot.gamma, 7)}  "
             f"theta {fmt.number(shot.theta)} ₹/day  vega {fmt.number(shot.vega)} ₹/pt",
         )  # fmt: skip
     forward = float(values[Derived.FORWARD])
-    left = "" if context.expires_at is None else f"   T to {context.expires_at:%d %b %H:%M}"
-    yield _line("model", f"{context.convention}   F {fmt.price(forward)}{left}")
+    source = _code(values, Derived.FORWARD_SOURCE)
+    origin = f" from {ForwardSource(source).label}" if source else ""
+    yield _line("model", f"{context.convention}{_time_left(clock, context)}")
+    yield _line("forward", f"{fmt.price(forward)}{origin}")
+
+
+def _time_left(clock: Clock, context: LegContext) -> str:
+    until = context.expires_at
+    if until is None:
+        return ""
+    days = max((until - clock.now()).total_seconds(), 0.0) / 86_400
+    return f"   T {days:.3f} d to {until:%d %b %H:%M}"
+
+
+def _code(values: NDArray[np.float64], column: Derived) -> int:
+    """A code of the valuation, 0 where it has none."""
+    value = float(values[column])
+    return 0 if isnan(value) else int(value)
+
+
+def _price_words(values: NDArray[np.float64]) -> str:
+    """``mid 183.05``: which price the volatility was solved from."""
+    source = PriceSource(_code(values, Derived.PRICE_SOURCE))
+    word = "" if source is PriceSource.NONE else f"{source.name.lower()} "
+    return f"{word}{fmt.price(float(values[Derived.PRICE]))}"
 
 
 def _status_words(status: int) -> str:
@@ -201,8 +233,16 @@ def _feed_lines(board: MarketBoard, at: int, clock: Clock, context: LegContext) 
     )
     owner = context.leg.owner if context.leg is not None else "not in the plan: nothing asks for it"
     yield _line("owner", owner)
-    if context.stored_candles is not None:
-        yield _line("history", f"{context.stored_candles:,} one-minute candles stored for today")
+    if context.history is not None:
+        yield _line("history", _history_words(context.history))
+
+
+def _history_words(candles: Candles) -> str:
+    """``1m candles 09:15..11:41   147, with OI 147``."""
+    if not len(candles):
+        return "no one-minute candle of today is stored yet"
+    first, last = (from_epoch(int(candles.start[place])) for place in (0, -1))
+    return f"1m candles {first:%H:%M}..{last:%H:%M}   {len(candles):,}, with OI {int((candles.oi >= 0).sum()):,}"
 
 
 def _or_nan(value: int) -> float:

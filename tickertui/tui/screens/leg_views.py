@@ -48,6 +48,7 @@ class LegViews:
         self._backend = backend
         self._convention = convention
         self._keys = keys
+        self._history: tuple[int, Candles | None] = (0, None)
 
     def show(self, view: str) -> None:
         """Open ``why``, ``depth`` or ``day`` of the leg under the cursor; its keys lead to the others."""
@@ -63,7 +64,9 @@ class LegViews:
         elif view == "depth":
             self._push(f"Depth · {title_of(instrument)}", instrument, lambda: self._depth(instrument))
         elif view == "why":
+            self._history = (instrument.token, None)
             self._push(title_of(instrument), instrument, lambda: self._why(instrument))
+            self._pane.run_worker(self._read_history(instrument), group="leg", exclusive=True)
 
     def _push(self, title: str, instrument: Instrument, source: _RowSource) -> None:
         screen = LegScreen(self._marked(title, instrument), source(), source=source, keys=self._keys)
@@ -89,16 +92,48 @@ class LegViews:
             state=self._state(instrument.token),
             convention=self._convention,
             expires_at=self._expires_at(instrument),
+            history=self._history[1] if self._history[0] == instrument.token else None,
+            since_mark=self._since_mark(instrument.token),
         )
+
+    async def _read_history(self, instrument: Instrument) -> None:
+        """Today's candles of a leg, for the line that counts them; the view is open meanwhile."""
+        now = self._backend.clock.now()
+        start = datetime.combine(now.date(), time(0, 0), tzinfo=now.tzinfo)
+        try:
+            candles = await self._backend.candles(instrument.token, start, now)
+        except BackendRefused:
+            # The line stays away; the events say why the store cannot be read.
+            return
+        if self._history[0] == instrument.token:
+            self._history = (instrument.token, candles)
+
+    def _since_mark(self, token: int) -> str:
+        """``11:30   dOI -41.0K   price +2.30   volume +1.20L`` of a leg in the frame on display."""
+        frame = self._pane.current_frame
+        place = self._place(token)
+        if frame is None or place is None or frame.summary.marked_at is None:
+            return ""
+        values = frame.values[place]
+        oi, volume = (float(values[field]) for field in (Field.MARK_OI, Field.MARK_VOLUME))
+        return (
+            f"since {frame.summary.marked_at:%H:%M:%S}   dOI {fmt.compact(oi, signed=True)}   "
+            f"price {fmt.price(float(values[Field.MARK_LTP]), signed=True)}   volume {fmt.compact(volume, signed=True)}"
+        )
+
+    def _place(self, token: int) -> tuple[int, int] | None:
+        """Row and side of a leg in the frame on display, None for a leg of another chain."""
+        frame = self._pane.current_frame
+        if frame is None:
+            return None
+        tokens = np.stack([frame.contracts.call_tokens, frame.contracts.put_tokens], axis=1)
+        places = np.argwhere(tokens == token)
+        return (int(places[0][0]), int(places[0][1])) if len(places) else None
 
     def _state(self, token: int) -> DataState:
         """State of the leg in the frame on display, WAITING for a leg of another chain."""
-        frame = self._pane.current_frame
-        if frame is None:
-            return DataState.WAITING
-        tokens = np.stack([frame.contracts.call_tokens, frame.contracts.put_tokens], axis=1)
-        places = np.argwhere(tokens == token)
-        return DataState(int(frame.states[tuple(places[0])])) if len(places) else DataState.WAITING
+        frame, place = self._pane.current_frame, self._place(token)
+        return DataState(int(frame.states[place])) if frame is not None and place is not None else DataState.WAITING
 
     def _socket_label(self, watched: WatchedInstrument | None) -> str:
         if watched is None:

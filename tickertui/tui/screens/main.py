@@ -211,7 +211,8 @@ class MainScreen(Paced, Screen[None]):
         said = self._said or self.chain.passing_text
         fields = status_view(
             backend, self.runtime, self.latency, market, self.rate, said=said, paused=self.paused,
-            wide=self.size.width >= _WIDE, keys=self.keymap,
+            wide=self.size.width >= _WIDE, keys=self.keymap, links=links,
+            usual=sum(self._links.usual(s.connection) for a in self.runtime.accounts for s in a.connections),
         )  # fmt: skip
         self.query_one(StatusBar).show(fields)
         self._title()

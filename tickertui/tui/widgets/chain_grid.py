@@ -97,6 +97,8 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
         self._cursor_moved = False
         self._auto_centre = True
         self._painter: GridPainter | None = None
+        self.empty_text = ""
+        """What stands in the place of the rows when the filter leaves none."""
 
     # ------------------------------------------------------------------ what is shown
 
@@ -507,7 +509,7 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
             return paint.row(frame, int(self._pinned[line]), None, pinned=True, repeated=True)
         place = y - self._head_height + self.scroll_offset.y
         if place >= len(self._order):
-            return paint.blank()
+            return paint.muted(self.empty_text if place == 0 and len(frame.strikes) else "")
         row = int(self._order.rows[place])
         strike = float(frame.strikes[row])
         cursor = self._cursor if strike == self._cursor.strike else None

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import date
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -97,7 +99,7 @@ class ChainView(Vertical):
 
     def show_around(self, frame: ChainFrame) -> None:
         """Renew the lines around the rows from a frame (after a key that changed the grid, too)."""
-        self.header.show(header_view(frame, frame.tag(self.grid.visible_rows), self._loading))
+        self.header.show(header_view(frame, frame.tag(self._tagged_rows(frame)), self._loading))
         self.summary.show(summary_view(frame, with_skew=self.size.width >= _WIDEST))
         grid = self.grid
         # What the other two lines say changes rarely; putting their texts together ten times a second would not pay.
@@ -109,6 +111,11 @@ class ChainView(Vertical):
             self._around = around
             self.strip.show(StripView(frame.expiries, frame.key.expiry, self._settings(frame)))
             self.totals.show(totals_view(frame, grid.units))
+
+    def _tagged_rows(self, frame: ChainFrame) -> NDArray[np.intp]:
+        """The rows in sight, or all of them when a filter leaves none: the tag tells what the feed is worth."""
+        rows = self.grid.visible_rows
+        return rows if len(rows) else np.arange(len(frame.strikes), dtype=np.intp)
 
     def say_loading(self, text: str) -> None:
         """Say in the tag's place that another chain is on its way (``SENSEX W03Dec 84/162``), empty for no more."""

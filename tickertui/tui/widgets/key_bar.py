@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tickertui.tui.actions import Context, actions_of, key_name
+from tickertui.tui.actions import Context, actions_of, footer_place, key_name
 from tickertui.tui.format import UNICODE, GlyphSet
 
 _WIDE = 110
@@ -99,7 +99,8 @@ class KeyBar(Widget):
     def entries(self) -> list[Entry]:
         """Return what fits, left to right."""
         narrow = self.size.width < _WIDE
-        actions = sorted((action for action in actions_of(self._contexts) if action.footer), key=lambda a: a.footer)
+        shown = (action for action in actions_of(self._contexts) if action.footer)
+        actions = sorted(shown, key=lambda action: footer_place(action, self._contexts))
         entries = []
         for action in actions:
             key = key_name(action.id, self._keys)
