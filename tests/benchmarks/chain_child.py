@@ -196,6 +196,7 @@ class Child(App[None]):
         wall, now = time.perf_counter() - self.started, resource.getrusage(resource.RUSAGE_SELF)
         used = now.ru_utime + now.ru_stime - self.usage.ru_utime - self.usage.ru_stime
         figures = FIGURES.summary() | {"cpu": 100 * used / wall, "wall": wall, "rss_mb": now.ru_maxrss / 1024}
+        figures["synchronised"] = self._sync_available
         Path(self.options.out).write_text(json.dumps(figures), encoding="utf-8")
         self.exit()
 

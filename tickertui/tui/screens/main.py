@@ -169,6 +169,12 @@ class MainScreen(Paced, Screen[None]):
         if now_ns - self._slow_ns >= _SLOW_EVERY_S * 1e9:
             # Frames were merged: what is counted in frames would be late.
             self._frames = 0
+        elif self.app.screen is not self or self.pane_name == "analytics":
+            # Behind a panel Textual dims the whole screen anew for each change in it (60 ms), and curves are read, not
+            # watched: both take part in the slow frame only. What is on top stays at its rate.
+            self.chain.rest()
+            self._renew_top(slow=False)
+            return
         self.frame()
 
     def frame(self) -> None:
@@ -185,8 +191,12 @@ class MainScreen(Paced, Screen[None]):
             self.chain.frame()
             if self.pane_name == "analytics":
                 self.query_one(AnalyticsPane).show(self.chain.current_frame)
+        self._renew_top(slow=(self._frames - 1) % slow_every == 0)
+
+    def _renew_top(self, *, slow: bool) -> None:
+        """Renew the list over this screen, if there is one."""
         top = self.app.screen
-        if isinstance(top, ListScreen) and not (top.slowly and (self._frames - 1) % slow_every):
+        if isinstance(top, ListScreen) and (slow or not top.slowly):
             top.renew()
 
     def _slow_frame(self) -> None:
