@@ -7,12 +7,13 @@ writes do (what changes meanwhile is painted once). Every screen of ours is one.
 
 A panel lets the screen below shine through. Textual blends the colours of every piece of it anew for every paint, which
 is 60 to 100 ms of a panel's opening on 200x50; there are a few hundred styles on a screen, and each is blended once.
+The lines below are kept until Textual tells that one of them has changed.
 """
 
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from rich.segment import Segment
 from rich.style import Style
@@ -46,9 +47,11 @@ class Paced(_Base):
     _hurry_until = 0.0
 
     def __init__(self, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(name, id, classes)
         self._veil: Color | None = None
         self._veiled: dict[Style | None, Style] = {}
+        self._shines: list[Strip] | None = None
+        self._shines_of: object = None
+        super().__init__(name, id, classes)
         if type(self._compositor) is Compositor and is_supported():
             self._compositor = DirectCompositor()
 
@@ -57,19 +60,37 @@ class Paced(_Base):
         below = self._below
         if below is None:
             return super().render_lines(crop)
-        veil, veiled = self.styles.background, self._veiled
+        key = (below, below.size, self.styles.background)
+        if self._shines is None or self._shines_of != key:
+            if isinstance(below, Paced):
+                below.forget_below()
+            self._shines, self._shines_of = self._dim(below, self.styles.background), key
+        return [strip.crop(crop.x, crop.right) for strip in self._shines[crop.y : crop.bottom]]
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Paint anew. Textual calls this, with regions, for what has changed on the screen below."""
+        self.forget_below()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def forget_below(self) -> None:
+        """Look at the screen below again; until then its lines are kept: a panel is painted thrice while it opens."""
+        self._shines = None
+
+    def _dim(self, below: Screen[Any], veil: Color) -> list[Strip]:
+        """Return the lines of the screen below under a veil."""
+        veiled = self._veiled
         if veil != self._veil:
             self._veil = veil
             veiled.clear()
         strips = []
-        for strip in below._compositor.render_strips()[crop.y : crop.bottom]:
+        for strip in below._compositor.render_strips():
             segments = []
             for text, style, _ in strip:
                 dim = veiled.get(style)
                 if dim is None:
                     dim = veiled[style] = _dimmed(style, veil)
                 segments.append(Segment(text, dim))
-            strips.append(Strip(segments, strip.cell_length).crop(crop.x, crop.right))
+            strips.append(Strip(segments, strip.cell_length))
         return strips
 
     @property
