@@ -89,10 +89,11 @@ def measure(
                 raise RuntimeError(f"no first paint of {widget}: {terminal.tail[-2000:]!r}")
             terminal.drain(_WARM_S)
             server, taken, start = tmux.cpu_s() if tmux else 0.0, terminal.total, time.perf_counter()
-            latencies = _press_keys(terminal, seconds - 0.4) if keys else []
-            terminal.drain(start + seconds - 0.4 - time.perf_counter())
+            latencies = _press_keys(terminal, seconds - 1.2) if keys else []
+            # The server is asked before the child, and with it the server, ends.
+            terminal.drain(start + seconds - 1.0 - time.perf_counter())
             wall = time.perf_counter() - start
-            server = (tmux.cpu_s() - server) if tmux else 0.0
+            server = max(tmux.cpu_s() - server, 0.0) if tmux else 0.0
             taken = terminal.total - taken
             end = time.perf_counter() + _STOP_S
             while not out.exists() and time.perf_counter() < end and terminal.drain(0.1):
@@ -134,8 +135,8 @@ def run() -> list[Result]:
     full = measure("grid", ticks=20_000, seconds=4.0)
     few = measure("grid", rows="12", seconds=3.0)
     slow = measure("grid", rate=4.0, seconds=3.0)
-    busy = measure("grid", ticks=20_000, seconds=4.0, keys=True)
-    idle = measure("grid", rate=0.0, seconds=3.0, keys=True)
+    busy = measure("grid", ticks=20_000, seconds=4.8, keys=True)
+    idle = measure("grid", rate=0.0, seconds=4.0, keys=True)
     table = measure("table", ticks=20_000, seconds=4.0)
     table_few = measure("table", rows="12", seconds=3.0)
     table_busy = measure("table", ticks=20_000, seconds=5.0, keys=True)
@@ -166,9 +167,9 @@ def _inside_tmux() -> list[Result]:
     with in_tmux() as tmux:
         full = measure("grid", ticks=20_000, seconds=4.0, tmux=tmux)
     with in_tmux() as tmux:
-        busy = measure("grid", ticks=20_000, seconds=4.0, keys=True, tmux=tmux)
+        busy = measure("grid", ticks=20_000, seconds=4.8, keys=True, tmux=tmux)
     with in_tmux() as tmux:
-        idle = measure("grid", rate=0.0, seconds=3.0, keys=True, tmux=tmux)
+        idle = measure("grid", rate=0.0, seconds=4.0, keys=True, tmux=tmux)
     with in_tmux() as tmux:
         table = measure("table", ticks=20_000, seconds=5.0, keys=True, tmux=tmux)
     middle = statistics.median
