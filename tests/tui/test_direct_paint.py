@@ -266,3 +266,5 @@ async def test_what_shines_through_two_panels_is_what_is_below_them(monkeypatch:
                 run.main.frame()
                 await settled(run, painted, "other units below two panels")
                 assert painted.model.seen() != before, "open interest stands beside the panels"
+            run.app.theme = "cvd-light"
+            await settled(run, painted, "another theme below two panels")

@@ -68,9 +68,15 @@ class Paced(_Base):
         return [strip.crop(crop.x, crop.right) for strip in self._shines[crop.y : crop.bottom]]
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        """Paint anew. Textual calls this, with regions, for what has changed on the screen below."""
-        self.forget_below()
+        """Paint anew. Textual calls this with regions for what has changed on the screen below, and only for that."""
+        if regions:
+            self.forget_below()
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def notify_style_update(self) -> None:
+        """Take over the theme's colours, those of the screen below too."""
+        super().notify_style_update()
+        self.forget_below()
 
     def forget_below(self) -> None:
         """Look at the screen below again; until then its lines are kept: a panel is painted thrice while it opens."""
