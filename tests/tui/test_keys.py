@@ -574,6 +574,23 @@ async def test_cell_and_row_are_copied_and_a_mock_value_keeps_its_mark() -> None
         assert run.app.clipboard.startswith("MOCK\t")
 
 
+async def test_what_is_copied_is_what_the_cursor_is_on_in_every_view() -> None:
+    async with driven(size=(120, 40)) as run:
+        await run.press("v", "v")
+        assert run.grid.view is View.STRADDLE
+        frame = run.grid.frame
+        assert frame is not None
+        await press(run, "copy")
+        assert run.app.clipboard == f"{float(frame.values[frame.atm_row, :, Field.LTP].sum()):.10g}"
+        await press(run, "column-right", "copy")
+        assert run.app.clipboard.startswith("1.41")
+        await run.press("v")
+        await press(run, "strike-down", "copy")
+        assert run.app.clipboard.startswith("W 08Dec 15d 158.30")
+        await press(run, "copy-row")
+        assert run.app.clipboard.startswith("W 08Dec 15d 158.30")
+
+
 # ---------------------------------------------------------------------- lists
 
 

@@ -21,6 +21,7 @@ from tickertui.tui.columns import COLUMNS
 from tickertui.tui.frames import Field
 from tickertui.tui.screens.leg import LegContext, LegScreen, depth_rows, leg_rows, title_of, why_rows
 from tickertui.tui.states import DataState
+from tickertui.tui.straddle import PAIRS
 from tickertui.tui.widgets.row_list import Row
 
 if TYPE_CHECKING:
@@ -165,16 +166,32 @@ class LegViews:
     def cell_text(self) -> str | None:
         """Return the value under the cursor as it is copied: plain, a synthetic one with its mark."""
         frame, leg = self._pane.current_frame, self._pane.grid.leg
+        if self._pane.term.is_open:
+            return self._term_text()
         if frame is None or leg is None:
             return None
+        pair = next((pair for pair in PAIRS if pair.name == leg.column), None)
+        if pair is not None:
+            call, put = frame.values[leg.row].tolist()
+            mock = "~" if (frame.states[leg.row] == DataState.MOCK).any() else ""
+            return mock + _plain(pair.value(call, put, frame.summary.reference.price))
         column = COLUMNS.get(leg.column)
         field = column.field if column is not None else Field.LTP
         mock = "~" if frame.states[leg.row, leg.side] == DataState.MOCK else ""
         return mock + _plain(float(frame.values[leg.row, leg.side, field]))
 
+    def _term_text(self) -> str | None:
+        """The line under the cursor of the view by expiry, as it stands on the screen."""
+        term = self._pane.term
+        lines = (item.text for item in term.rows if item.key and item.key == term.cursor_key)
+        line = next(lines, None)
+        return " ".join(line.split()) if line is not None else None
+
     def row_text(self) -> str | None:
         """Return both legs of the strike, tab separated, outside in; a synthetic row says so first."""
         frame, leg = self._pane.current_frame, self._pane.grid.leg
+        if self._pane.term.is_open:
+            return self._term_text()
         if frame is None or leg is None:
             return None
         call, put = ([_plain(float(frame.values[leg.row, side, field])) for field in _COPIED] for side in Side)
