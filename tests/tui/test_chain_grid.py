@@ -358,6 +358,26 @@ async def test_sorting_by_the_column_under_the_cursor() -> None:
         assert at.strikes == sorted(at.strikes)
 
 
+async def test_sorting_by_a_column_of_both_sides() -> None:
+    async with stage() as at:
+        grid = at.grid
+        grid.set_view(View.STRADDLE)
+        await at.settle()
+        for steps, fields in ((0, (Field.LTP,)), (3, (Field.OI,))):
+            grid.move_cursor(columns=steps)
+            orders = []
+            for _ in range(2):
+                sort = grid.sort_by_cursor()
+                assert sort is not None
+                assert sort.pair
+                assert grid.frame is not None
+                keys = sum(grid.frame.values[grid._order.rows, side, field] for side in (0, 1) for field in fields)
+                orders.append(np.diff(np.asarray(keys)))
+            assert (orders[0] <= 0).all()
+            assert (orders[1] >= 0).all()
+            assert grid.sort_by_cursor() is None
+
+
 async def test_sorted_rows_change_places_at_leisure() -> None:
     async with stage() as at:
         at.grid.set_sort(Sort(Field.OI, Side.CALL))

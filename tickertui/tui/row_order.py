@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tickertui.market.chain import Side
 from tickertui.tui.frames import ChainFrame, Field
+from tickertui.tui.straddle import PAIRS_BY_NAME
 
 RowFilter = Callable[[ChainFrame], NDArray[np.bool_]]
 """Says which strikes are shown: bool[k] of a frame."""
@@ -70,11 +71,30 @@ class Sort:
         field: By what.
         side: Of which side.
         descending: Largest first.
+        pair: Name of a column of the straddle view, which is of both sides; then field and side do not matter.
     """
 
     field: Field
     side: Side
     descending: bool = True
+    pair: str = ""
+
+    @property
+    def what(self) -> str:
+        """In words: ``oi of the CE``, ``net dlt``."""
+        return PAIRS_BY_NAME[self.pair].title if self.pair else f"{self.field.name.lower()} of the {self.side.label}"
+
+    def by(self, other: Sort | None) -> bool:
+        """Whether another one orders by the same values."""
+        return other is not None and (self.field, self.side, self.pair) == (other.field, other.side, other.pair)
+
+    def keys(self, frame: ChainFrame, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the values of rows that decide, float64[n], NaN where missing."""
+        if not self.pair:
+            column: NDArray[np.float64] = frame.values[rows, self.side, self.field]
+            return column
+        value, reference = PAIRS_BY_NAME[self.pair].value, frame.summary.reference.price
+        return np.array([value(call, put, reference) for call, put in frame.values[rows].tolist()], dtype=np.float64)
 
 
 class RowOrder:
@@ -112,7 +132,7 @@ class RowOrder:
         if self.filter is not None:
             rows = rows[self.filter(frame)[rows]]
         if self.sort is not None:
-            keys = frame.values[rows, self.sort.side, self.sort.field]
+            keys = self.sort.keys(frame, rows)
             # Missing values last, whichever way the others go: argsort puts NaN there.
             rows = rows[np.argsort(-keys if self.sort.descending else keys, kind="stable")]
         self.rows = rows

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from rich.segment import Segment
@@ -85,6 +86,8 @@ PAIRS: Final = (
     Pair("pair_vega", "vega", 7, _sum(Field.VEGA), lambda value, _: fmt.number(value)),
 )
 """All columns of the view, in order; those at the end go first when there is no room."""
+PAIRS_BY_NAME: Final[Mapping[str, Pair]] = MappingProxyType({pair.name: pair for pair in PAIRS})
+"""The same by their names."""
 
 
 class StraddlePainter:

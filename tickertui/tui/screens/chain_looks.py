@@ -130,7 +130,7 @@ class ChainLooks(Vertical):
             self._say("sorted by strike")
         else:
             way = "largest first" if sort.descending else "smallest first"
-            self._say(f"sorted by {sort.field.name.lower()} of the {sort.side.label}, {way}")
+            self._say(f"sorted by {sort.what}, {way}")
 
     def action_filter(self) -> None:
         """Choose which strikes are shown."""

@@ -27,6 +27,7 @@ from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.grid_painter import GridPainter, Look
 from tickertui.tui.ink import Inked, Line
 from tickertui.tui.row_order import Cursor, Leg, RowFilter, RowOrder, Sort, moneyness_row, nearest_row, row_of
+from tickertui.tui.straddle import PAIRS_BY_NAME
 from tickertui.tui.widgets.painted import Painted
 
 __all__ = ["ChainGrid", "Cursor", "Leg", "RowFilter", "Sort"]
@@ -395,12 +396,13 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
     def sort_by_cursor(self) -> Sort | None:
         """Sort by the column under the cursor: first descending, then ascending, then by strike again."""
         side, name = self._paint.shown(self._cursor)
-        field = COLUMNS[name if name in COLUMNS else "ltp"].field
+        pair = name if name in PAIRS_BY_NAME else ""
+        wanted = Sort(COLUMNS[name if name in COLUMNS else "ltp"].field, Side.CALL if pair else side, pair=pair)
         now = self._order.sort
-        if now is None or (now.field, now.side) != (field, side):
-            self.set_sort(Sort(field, side))
+        if now is None or not wanted.by(now):
+            self.set_sort(wanted)
         else:
-            self.set_sort(Sort(field, side, descending=False) if now.descending else None)
+            self.set_sort(replace(wanted, descending=False) if now.descending else None)
         return self._order.sort
 
     def set_filter(self, keep: RowFilter | None) -> None:
