@@ -13,9 +13,10 @@ from tests.support.boards import START
 from tests.support.chain_host import FIELDS, MARKS, READERS
 from tests.support.strips import expiry_marks
 from tickertui.market.chain import ReferenceKind
+from tickertui.market.hours import Phase
 from tickertui.tui.format import Units
 from tickertui.tui.frames import BannerKind, BannerView, ExpiryMark, QuoteView
-from tickertui.tui.states import DataState
+from tickertui.tui.states import DataState, MarketView
 from tickertui.tui.widgets.banner import banner_text
 from tickertui.tui.widgets.chain_summary import ChainSummaryLine, summary_view
 from tickertui.tui.widgets.expiry_strip import ExpiryStrip, StripView
@@ -106,6 +107,13 @@ def test_the_tag_of_a_chain_without_data() -> None:
     waiting = replace(frame, states=frame.states * 0 + DataState.WAITING)
     assert tag_text(waiting.tag(frame.strikes.argsort()[:5]), frame.market) == "[WAITING 10/10]"
     assert tag_text(waiting.tag(frame.strikes.argsort()[:0]), frame.market) == "[WAITING]"
+
+
+def test_a_shut_evening_leaves_room_for_the_future() -> None:
+    frame = FRAMES["mock"]
+    evening = replace(frame, market=MarketView(Phase.CLOSED, "F&O CLOSED", "next open Thu 26 Nov 09:15"))
+    line = text(Header().lay_out(header_view(evening, evening.tag(frame.strikes.argsort()[20:37])), 80))
+    assert line == "[MOCK] NIFTY ~24,352.40▲  (synthetic)  Fut ~24,371.20    CLOSED Mon 23 Nov 11:42"
 
 
 def test_another_chain_on_its_way_takes_the_tags_place() -> None:

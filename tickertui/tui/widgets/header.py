@@ -196,8 +196,10 @@ def _right(view: HeaderView, width: int, *, name: bool = True) -> list[Piece]:
     """Phase and time; on a shut day the date too, and the holiday's name where it is wanted."""
     market = view.market
     if not market.is_open and not market.closes_in:
+        # ``F&O CLOSED`` is one word too many at 80 columns: the future would have no room.
+        words = market.label.removeprefix("F&O ") if width < _WIDE else market.label
         whole = (name and width >= _WIDE) or market.label.startswith("F&O")
-        label = market.label if whole else market.label.split(" ")[0]
+        label = words if whole else words.split(" ")[0]
         shut = f"{view.at:%a %d %b %H:%M}" if width < _WIDE else f"{view.at:%a %d %b %H:%M:%S} IST"
         return [Piece(f"{label} ", Tint("closed")), Piece(shut, PLAIN)]
     if width < _WIDE:
