@@ -7,18 +7,19 @@ import difflib
 import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from itertools import pairwise
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from pydantic import BaseModel, SecretStr
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticUndefined
+from tickertui.values import frozen
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _MAX_SHOWN = 60
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConfigProblem:
     """One mistake in the configuration.
 
@@ -85,7 +86,7 @@ def nearest_key(wrong: str, names: Iterable[str]) -> str:
 
 def problem_from(
     detail: ErrorDetails,
-    model: type[BaseModel],
+    model: type,
     text: str,
     file: str,
     origin: Mapping[tuple[str, str], str],
@@ -105,11 +106,11 @@ def _is_type_tag(part: str | int) -> bool:
     )
 
 
-def _sentence(detail: ErrorDetails, model: type[BaseModel], path: Sequence[str | int]) -> str:
+def _sentence(detail: ErrorDetails, model: type, path: Sequence[str | int]) -> str:
     kind = detail["type"]
-    if kind == "extra_forbidden":
+    if kind == "unexpected_keyword_argument":
         owner = _model_at(model, path[:-1])
-        names = list(owner.model_fields) if owner else []
+        names = [item.name for item in fields(owner)] if owner else []
         return f"is not a setting{nearest_key(str(path[-1]), names)}"
     if kind == "missing":
         return "is missing"
@@ -124,24 +125,28 @@ def _is_confidential(path: Sequence[str | int]) -> bool:
 
 def _shown(value: object) -> str:
     """The wrong value, shortened; never a secret, never a whole table."""
-    if value is None or isinstance(value, (dict, list, SecretStr, BaseModel)):
+    if value is None or isinstance(value, (dict, list)) or is_dataclass(value):
         return ""
     shown = repr(value)
     return f" (it is {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '…'})"
 
 
-def _model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
-    current: type[BaseModel] | None = model
+def sections_of(model: type) -> list[str]:
+    """Return the names of the settings that are one table each."""
+    return [name for name, annotation in get_type_hints(model).items() if is_dataclass(annotation)]
+
+
+def _model_at(model: type, path: Sequence[str | int]) -> type | None:
+    current: type | None = model
     for part in path:
         if isinstance(part, int) or current is None:
             continue
-        field = current.model_fields.get(part)
-        current = _model_in(field.annotation) if field else None
+        current = _model_in(get_type_hints(current).get(part))
     return current
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _model_in(annotation: Any) -> type | None:
+    if isinstance(annotation, type) and is_dataclass(annotation):
         return annotation
     return next((model for arg in get_args(annotation) if (model := _model_in(arg))), None)
 
@@ -159,7 +164,7 @@ _EXAMPLES: Mapping[str, str] = {
 }
 
 
-def render_example(model: type[BaseModel]) -> str:
+def render_example(model: type) -> str:
     """Return a TOML file that documents every setting and sets none: each line is its default, commented out."""
     documents = _field_documents(model)
     lines = [
@@ -167,28 +172,31 @@ def render_example(model: type[BaseModel]) -> str:
         "# Any of them can be set for one run in the environment: TICKERTUI_SCREEN__THEME=mono",
         "",
     ]
-    for name, field in model.model_fields.items():
-        section = _model_in(field.annotation)
-        repeated = field.annotation is not section
+    annotations = get_type_hints(model)
+    for item in fields(model):
+        name, annotation = item.name, annotations[item.name]
+        section = _model_in(annotation)
+        repeated = annotation is not section
         lines += _comment(section.__doc__ or "" if section else documents[model.__name__, name])
         if section is None:
             lines += [f"[{name}]", *_EXAMPLES[name].splitlines(), ""]
             continue
         if repeated:
-            for key, info in section.model_fields.items():
-                lines += _comment(f"  {key}: {documents[section.__name__, key]}{_default_note(info)}")
+            for key in fields(section):
+                lines += _comment(f"  {key.name}: {documents[section.__name__, key.name]}{_default_note(key)}")
             lines += [*_EXAMPLES[name].splitlines(), ""]
             continue
         lines.append(f"[{name}]")
-        for key, info in section.model_fields.items():
-            lines += _comment(documents[section.__name__, key])
+        for key in fields(section):
+            lines += _comment(documents[section.__name__, key.name])
             # A table of its own stands behind the other keys, so that it may be written with its header.
-            lines += _EXAMPLES[key].splitlines() if key in _EXAMPLES else [f"# {key} = {_toml(info.default)}"]
+            example = _EXAMPLES.get(key.name, f"# {key.name} = {_toml(key.default)}")
+            lines += example.splitlines()
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _field_documents(model: type[BaseModel]) -> dict[tuple[str, str], str]:
+def _field_documents(model: type) -> dict[tuple[str, str], str]:
     """Return the docstring under every field of the models in the model's module, by class and field."""
     found: dict[tuple[str, str], str] = {}
     for definition in ast.parse(inspect.getsource(inspect.getmodule(model) or model)).body:
@@ -206,8 +214,8 @@ def _comment(text: str) -> list[str]:
     return [f"# {line}".rstrip() for line in " ".join(text.split("\n")).splitlines() if line.strip()]
 
 
-def _default_note(info: FieldInfo) -> str:
-    return " (required)" if info.default is PydanticUndefined else f" Default {_toml(info.default)}."
+def _default_note(item: Field[Any]) -> str:
+    return " (required)" if item.default is MISSING else f" Default {_toml(item.default)}."
 
 
 def _toml(value: object) -> str:

@@ -13,8 +13,8 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from tickertui.config import AccountSettings
 from tickertui.kite.secrets import Secret
+from tickertui.settings import AccountSettings
 
 _COMMAND_TIMEOUT_S = 30.0
 

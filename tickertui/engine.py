@@ -13,7 +13,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,7 +23,6 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from tickertui.clock import SystemClock
-from tickertui.config import AccountSettings, RuleSettings, Settings
 from tickertui.credentials import CredentialError, api_secret, environment_name
 from tickertui.kite.login import TokenFile, login_url
 from tickertui.kite.secrets import Secret
@@ -56,8 +55,10 @@ from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.valuation import Valuation
+from tickertui.settings import AccountSettings, RuleSettings, Settings
 from tickertui.store.open import open_store
 from tickertui.store.protocol import Store
+from tickertui.values import frozen
 
 if TYPE_CHECKING:
     from tickertui.kite.client import KiteClient
@@ -102,7 +103,7 @@ class StopRequest:
 Foreground = Callable[[Services, StopRequest], Awaitable[int]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EngineOptions:
     """What the engine is built from.
 
@@ -314,7 +315,7 @@ class Engine:
         token = environ.get(environment_name(account.id, "ACCESS_TOKEN"))
         return AccountConfig(
             account_id=account.id,
-            api_key=account.api_key.get_secret_value(),
+            api_key=account.api_key.reveal(),
             api_secret=secret,
             access_token=Secret(token) if token else None,
             sockets=account.sockets,

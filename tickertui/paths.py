@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from tickertui.values import frozen
 
 APP_NAME = "tickertui"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Paths:
     """The directories and files of one installation. Nothing is created by asking for a path.
 

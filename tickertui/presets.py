@@ -11,9 +11,11 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
+
+from tickertui.values import frozen
 
 COLUMN_NAMES: Final = (
     "bar", "oi", "oi_change", "mark_oi", "volume", "mark_volume", "iv", "delta", "gamma", "theta", "vega", "bid",
@@ -86,7 +88,7 @@ def preset_name(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SavedPresets:
     """What the column editor's file holds.
 

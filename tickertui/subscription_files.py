@@ -9,7 +9,6 @@ import csv
 import io
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ import tomli_w
 
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
+from tickertui.values import frozen
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class SubscriptionFileError(ValueError):
     """A file of subscriptions cannot be used; the text names file, place and what was expected."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WantedInstrument:
     """A single instrument as a file names it.
 
@@ -46,7 +46,7 @@ class WantedInstrument:
     account: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubscriptionSet:
     """What a file holds."""
 

@@ -15,7 +15,6 @@ from tests.support.backfill_process import EVENING, UNPACED
 from tests.support.history import HistoryAccounts, HistoryBroker
 from tests.support.virtual_time import LoopClock
 from tests.support.waiting import wait_until
-from tickertui.config import Settings
 from tickertui.engine import Engine, EngineOptions
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.greeks import GreeksCalculator
@@ -29,6 +28,7 @@ from tickertui.services.events import EventLog
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.state import BootstrapState
+from tickertui.settings import Settings
 from tickertui.store.protocol import Span, Store, VolatilityFact
 from tickertui.store.sqlite import SqliteStore
 from tickertui.tui.services_backend import ServicesBackend

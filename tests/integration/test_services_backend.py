@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from tests.support.waiting import wait_until
-from tickertui.config import Settings
 from tickertui.engine import Engine, EngineOptions
 from tickertui.kite.errors import BrokerTimeout
 from tickertui.market.calendar_data import CalendarError
@@ -25,6 +24,7 @@ from tickertui.services.instrument_registry import DumpRefused
 from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.state import FeedMode
 from tickertui.services.ticker_loop import LoopNotRunning, ReloadFailed
+from tickertui.settings import Settings
 from tickertui.store.protocol import StoreBusy
 from tickertui.tui.backend import BackendRefused
 from tickertui.tui.services_backend import ServicesBackend

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tests.support.paths import REPOSITORY
-from tickertui.config import ConfigError, Settings, check_starting_columns, load_settings, resolve_config_path
+from tickertui.config import ConfigError, check_starting_columns, load_settings, resolve_config_path
 from tickertui.config_text import line_of, render_example
 from tickertui.paths import user_paths
+from tickertui.settings import BrokerSettings, Settings
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -52,7 +54,7 @@ chain-to-atm = "a,home"
     )
     settings = load_settings(path, {})
     assert settings.broker.api_url == "http://127.0.0.1:8000"
-    assert settings.accounts[0].api_key.get_secret_value() == "abcd1234"
+    assert settings.accounts[0].api_key.reveal() == "abcd1234"
     assert settings.rules[0].expiries == (date(2026, 12, 1), date(2026, 12, 8))
     assert settings.rules[0].strikes == "all"
     assert settings.keys == {"chain-to-atm": "a,home"}
@@ -175,7 +177,7 @@ def test_the_example_is_valid_with_every_comment_taken_off(tmp_path: Path) -> No
     assert settings.accounts[0].id == "Z1"
     assert len(settings.rules) == 2
     assert settings.screen.presets == {"mine": ("bar", "oi", "oi_change", "iv", "delta")}
-    assert settings.screen.model_copy(update={"presets": {}}) == Settings().screen
+    assert replace(settings.screen, presets={}) == Settings().screen
 
 
 PRESETS = """[screen]
@@ -234,13 +236,13 @@ def test_line_of(path: tuple[str | int, ...], line: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("addresses", "simulated"),
+    ("broker", "simulated"),
     [
-        ({}, False),
-        ({"api_url": "http://127.0.0.1:8765"}, True),
-        ({"stream_url": "ws://localhost:8765"}, True),
-        ({"stream_url": "wss://ws.kite.trade.example"}, True),
+        (BrokerSettings(), False),
+        (BrokerSettings(api_url="http://127.0.0.1:8765"), True),
+        (BrokerSettings(stream_url="ws://localhost:8765"), True),
+        (BrokerSettings(stream_url="wss://ws.kite.trade.example"), True),
     ],
 )
-def test_prices_from_elsewhere_than_the_broker_are_known_as_such(addresses: dict[str, str], simulated: bool) -> None:
-    assert Settings.model_validate({"broker": addresses}).broker.is_simulated is simulated
+def test_prices_from_elsewhere_than_the_broker_are_known_as_such(broker: BrokerSettings, simulated: bool) -> None:
+    assert broker.is_simulated is simulated

@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
-from tickertui.config import AccountSettings
 from tickertui.credentials import CredentialError, api_secret
+from tickertui.kite.secrets import Secret
+from tickertui.settings import AccountSettings
 
 
 def account(command: str = "") -> AccountSettings:
-    return AccountSettings(id="Z1", api_key=SecretStr("key1"), secret_command=command)
+    return AccountSettings(id="Z1", api_key=Secret("key1"), secret_command=command)
 
 
 def secrets(tmp_path: Path, text: str, mode: int = 0o600) -> Path:

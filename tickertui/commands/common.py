@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tickertui.clock import ClockUnavailable, program_clock
 from tickertui.config import (
     ConfigError,
-    Settings,
     check_starting_columns,
     environment,
     load_settings,
@@ -19,6 +18,8 @@ from tickertui.exit_codes import ExitCode
 from tickertui.market.clock import Clock
 from tickertui.paths import Paths, user_paths
 from tickertui.presets import SavedPresets, read_presets
+from tickertui.settings import Settings
+from tickertui.values import frozen
 
 
 class CommandFailed(Exception):  # noqa: N818 - it ends a command; it is not an error of the program
@@ -33,7 +34,7 @@ class CommandFailed(Exception):  # noqa: N818 - it ends a command; it is not an 
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Configuration:
     """Settings, where the files are, and the presets that the column editor keeps."""
 

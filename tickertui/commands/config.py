@@ -7,10 +7,11 @@ from argparse import Namespace
 from pathlib import Path
 
 from tickertui.commands.common import CommandFailed, load_configuration, report
-from tickertui.config import ConfigError, Settings, environment, resolve_config_path
+from tickertui.config import ConfigError, environment, resolve_config_path
 from tickertui.config_text import render_example
 from tickertui.exit_codes import ExitCode
 from tickertui.paths import user_paths
+from tickertui.settings import Settings
 
 
 def run_command(arguments: Namespace) -> int:

@@ -9,13 +9,14 @@ from argparse import Namespace
 import anyio
 
 from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
-from tickertui.config import AccountSettings, environment
+from tickertui.config import environment
 from tickertui.credentials import CredentialError, api_secret, environment_name
 from tickertui.exit_codes import ExitCode
 from tickertui.kite.client import KiteClient, Session
 from tickertui.kite.errors import BrokerTimeout, BrokerUnavailable, KiteError
 from tickertui.kite.login import LoginError, TokenFile, login_url, parse_redirect
 from tickertui.kite.secrets import Secret
+from tickertui.settings import AccountSettings
 
 
 def run_command(arguments: Namespace) -> int:
@@ -34,7 +35,7 @@ def _login(configuration: Configuration, account_id: str) -> None:
     account = _account(configuration, account_id)
     secret = _secret(configuration, account)
     broker = configuration.settings.broker
-    key = account.api_key.get_secret_value()
+    key = account.api_key.reveal()
     print(f"1  Open this address in a browser and log in:\n   {login_url(key, broker.login_url)}")
     print("2  Paste the address that you are sent to, or only its request_token (it is not shown):")
     try:

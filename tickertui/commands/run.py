@@ -10,12 +10,13 @@ from collections.abc import Mapping
 import anyio
 
 from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
-from tickertui.config import Settings, environment
+from tickertui.config import environment
 from tickertui.engine import CONVENTIONS, Engine, EngineOptions, StopRequest
 from tickertui.exit_codes import ExitCode
 from tickertui.logging_setup import LogUnavailable, logging_to
 from tickertui.market.chain import ReferenceKind
 from tickertui.services.bundle import Services
+from tickertui.settings import Settings
 from tickertui.store.protocol import StoreError
 from tickertui.tui.actions import KeymapError, check_keymap
 from tickertui.tui.app import TickerApp

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final
 
@@ -21,6 +21,7 @@ from tickertui.market.candles import Candles
 from tickertui.market.clock import IST
 from tickertui.market.instruments import price_divisor
 from tickertui.market.ticks import WORDS, Word
+from tickertui.values import frozen
 
 _UINT32_MAX: Final = (1 << 32) - 1
 _LEVELS: Final = 5
@@ -36,7 +37,7 @@ class AnswerError(ValueError):
 # ---------------------------------------------------------------------- user
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     """What a login gives.
 
@@ -53,7 +54,7 @@ class Session:
     login_time: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Profile:
     """Whose session it is.
 
@@ -70,7 +71,7 @@ class Profile:
     products: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SegmentMargins:
     """Funds of one segment in rupees, NaN where the broker did not say.
 
@@ -97,7 +98,7 @@ class SegmentMargins:
     option_premium: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Margins:
     """Funds of a user; None for a segment the broker does not list."""
 
@@ -149,7 +150,7 @@ def _segment_margins(data: object) -> SegmentMargins | None:
 # ---------------------------------------------------------------------- quotes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuoteLevel:
     """One level of the order book.
 
@@ -164,7 +165,7 @@ class QuoteLevel:
     orders: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OHLC:
     """Prices of the day in rupees, NaN where the broker did not say.
 
@@ -185,7 +186,7 @@ class OHLC:
     close: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quote:
     """A full quote; NaN or -1 where the broker did not say (an index has no volume, open interest or depth).
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from io import StringIO
 from operator import methodcaller
@@ -20,7 +19,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.market.arrays import distinct
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
+from tickertui.values import frozen
 
 HEADER: Final = (
     "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike", "tick_size",
@@ -53,7 +54,7 @@ class DumpError(ValueError):
     """The bytes are not an instruments dump; the text names line and column."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ParsedDump:
     """A dump and what was wrong with it.
 
@@ -161,7 +162,7 @@ def _ordinal(text: str) -> int:
     return date.fromisoformat(text).toordinal() if text else 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Block:
     """Converted rows."""
 
@@ -370,7 +371,7 @@ def format_instruments(table: InstrumentTable) -> bytes:
     labels = {int(kind): kind.label for kind in InstrumentKind} | {int(InstrumentKind.INDEX): "EQ"}
     expiries = {
         ordinal: date.fromordinal(ordinal).isoformat() if ordinal else ""
-        for ordinal in np.unique(table.expiries).tolist()
+        for ordinal in distinct(table.expiries).tolist()
     }
     writer.writerows(
         zip(

@@ -14,7 +14,6 @@ import json
 import os
 import re
 import stat
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Final
@@ -22,6 +21,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from tickertui.kite.secrets import Secret
 from tickertui.market.clock import IST, Clock
+from tickertui.values import frozen
 
 LOGIN_ROOT: Final = "https://kite.zerodha.com/connect/login"
 
@@ -76,7 +76,7 @@ def _parameter(pasted: str, name: str) -> str:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredToken:
     """A day's token.
 

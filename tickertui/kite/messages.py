@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from tickertui.values import frozen
 
 _LONGEST_SHOWN: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OrderUpdate:
     """Something happened to an order of this user, placed anywhere; tickertui shows it and cannot place any.
 
@@ -46,7 +47,7 @@ class OrderUpdate:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokerError:
     """The broker refused part of what was sent; the connection stays up.
 
@@ -57,14 +58,14 @@ class BrokerError:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokerMessage:
     """A message of the broker to its users."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InstrumentsMeta:
     """What the day's instruments dump looks like: a cheap test whether the one at hand is stale.
 
@@ -77,7 +78,7 @@ class InstrumentsMeta:
     etag: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AppCode:
     """Sent at each connect; its meaning is the broker's.
 
@@ -88,7 +89,7 @@ class AppCode:
     timestamp: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnknownText:
     """A text that none of the others is.
 

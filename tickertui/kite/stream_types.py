@@ -10,6 +10,7 @@ from typing import Protocol
 from tickertui.kite.messages import TextMessage
 from tickertui.kite.stream_state import StreamState
 from tickertui.market.ticks import TickBatch
+from tickertui.values import frozen
 
 
 class StreamSink(Protocol):
@@ -41,7 +42,7 @@ class StreamSink(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StreamTiming:
     """Times and limits of a stream, in seconds of the event loop's clock.
 
@@ -116,7 +117,7 @@ class StreamStats:
         return max(0, self.epoch - 1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuarantinedFrame:
     """A frame that could not be decoded.
 

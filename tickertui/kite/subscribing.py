@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from tickertui.market.ticks import Mode
+from tickertui.values import frozen
 
 MAX_INSTRUMENTS: Final = 3000
 """Most instruments the broker serves on one connection."""
@@ -23,7 +23,7 @@ _CHUNK: Final = 1000
 _MODES: Final = (Mode.FULL, Mode.QUOTE, Mode.LTP)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubscriptionMessage:
     """A message to the broker and what is so once it is sent.
 

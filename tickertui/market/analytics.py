@@ -9,7 +9,6 @@ missing value is NaN; what is undefined comes back as NaN, never as 0.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, TypeAlias
 
@@ -32,6 +31,7 @@ from tickertui.market.volatility_analytics import (
     volatility_percentile,
     volatility_rank,
 )
+from tickertui.values import frozen
 
 __all__ = [
     "BuildUp",
@@ -168,7 +168,7 @@ def atm_index(strikes: Floats, reference: float) -> int:
     return int(np.argmin(np.abs(strikes - reference)))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Straddle:
     """The at-the-money straddle and the moves that it implies until the expiry.
 
@@ -350,7 +350,7 @@ def build_up(
     return np.select(conditions, [np.int8(name) for name in names], np.int8(BuildUp.NONE))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Levels:
     """Strikes where open interest piles up, the largest first.
 

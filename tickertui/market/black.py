@@ -16,7 +16,7 @@ directly, the other as its complement, so that small deltas keep all their digit
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Final
 
 import numpy as np
@@ -31,6 +31,7 @@ from tickertui.market.implied_volatility import (
 )
 from tickertui.market.mills import Floats, mills
 from tickertui.market.wide_volatility import normalised_price
+from tickertui.values import frozen
 
 DAYS_PER_YEAR: Final = 365.0
 """Theta and charm are per calendar day, whatever the convention of time."""
@@ -39,7 +40,7 @@ _DENSITY_END: Final = 40.0  # phi(40) = 0 in double precision; beyond, the ratio
 _INVERSE_SQRT_2PI: Final = 1.0 / SQRT_2PI
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Greeks:
     """Greeks of n options, each a float64[n]; NaN where the inputs have no answer.
 

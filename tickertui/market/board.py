@@ -124,6 +124,8 @@ class MarketBoard:
 
     def ensure(self, tokens: Iterable[int]) -> NDArray[np.intp]:
         """Give every token a row (those that have one keep it) and return the rows, in order."""
+        tokens = list(tokens)
+        self._reach(tokens)
         rows = []
         added = False
         for token in tokens:
@@ -151,17 +153,20 @@ class MarketBoard:
         self._index(token, row)
         return row
 
+    def _reach(self, tokens: Sequence[int]) -> None:
+        """Make the direct table long enough for these tokens: once for all, as each time copies the whole of it."""
+        longest = max((key for token in tokens if (key := token >> 8) < _DENSE_LIMIT), default=0)
+        if longest >= len(self._dense):
+            # zeros, not resize: pages that no token touches are never paid for.
+            dense = np.zeros(min(_DENSE_LIMIT, max(longest + 1, 2 * len(self._dense))), dtype=np.intp)
+            dense[: len(self._dense)] = self._dense
+            self._dense = dense
+
     def _index(self, token: int, row: int) -> None:
         """Enter a row in the direct table; two segments may share an exchange token, then the dictionary decides."""
         key = token >> 8
-        if key >= _DENSE_LIMIT:
-            return
-        if key >= len(self._dense):
-            # zeros, not resize: pages that no token touches are never paid for.
-            dense = np.zeros(min(_DENSE_LIMIT, max(key + 1, 2 * len(self._dense))), dtype=np.intp)
-            dense[: len(self._dense)] = self._dense
-            self._dense = dense
-        self._dense[key] = row
+        if key < len(self._dense):
+            self._dense[key] = row
 
     def release(self, tokens: Iterable[int]) -> None:
         """Free the rows of these tokens and forget their values; unknown tokens are passed over."""

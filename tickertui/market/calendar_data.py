@@ -17,6 +17,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from tickertui.values import frozen
+
 BUNDLED: Final = "nse_bse.toml"
 
 
@@ -24,7 +26,7 @@ class CalendarError(Exception):
     """The calendar's data cannot be used, or does not reach far enough; one sentence for the user."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hours:
     """The hours of an ordinary day from a date on.
 
@@ -47,7 +49,7 @@ class Hours:
     steps: tuple[tuple[time, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Holiday:
     """A day without a session, or with its evening session alone.
 
@@ -60,7 +62,7 @@ class Holiday:
     evening: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Special:
     """A session that replaces what the day would be otherwise.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tickertui.values import frozen
 
 
 class Interval(StrEnum):
@@ -54,7 +55,7 @@ _MAX_DAYS = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Candles:
     """Candles of one instrument, ascending in time.
 

@@ -6,7 +6,6 @@ analytics screen and by the subscription services that look for the money.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum, StrEnum
 from typing import Final
@@ -18,6 +17,7 @@ from tickertui.market.analytics import atm_index, max_pain
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.instruments import ChainRows
 from tickertui.market.ticks import ABSENT, Word
+from tickertui.values import frozen
 
 
 class Side(IntEnum):
@@ -44,7 +44,7 @@ class ReferenceKind(StrEnum):
     NONE = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reference:
     """The price that decides which strike is at the money.
 
@@ -60,7 +60,7 @@ class Reference:
 NO_REFERENCE: Final = Reference(float("nan"), ReferenceKind.NONE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChainTotals:
     """Sums over all strikes of a chain; a ratio is NaN where its divisor is zero or nothing is known.
 

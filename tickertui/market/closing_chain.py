@@ -8,7 +8,7 @@ where no minute has enough of them (most stocks) does a trade stand for a few mi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,7 @@ from tickertui.market.implied_volatility import Statuses
 from tickertui.market.mills import Floats
 from tickertui.market.option_kernel import OptionKernel
 from tickertui.market.volatility_analytics import NAN, atm_volatility, mean_of_legs
+from tickertui.values import frozen
 
 CLOSING_MINUTES: Final = 5
 """The result is the median of this many of the last minutes that can be valued; one odd trade moves it little."""
@@ -32,7 +33,7 @@ CARRIED_YEARS: Final = 5 * 60 / YEAR_SECONDS
 """How long a trade stands for the present where trades are rare."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class ClosingChain:
     """Closes of one expiry, k strikes by m minutes, ascending both ways.
 

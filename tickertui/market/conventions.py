@@ -8,10 +8,11 @@ another forward, another clock or another leg. A `Convention` says which, in wor
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum, StrEnum
 from typing import Final, Protocol, TypeAlias
+
+from tickertui.values import frozen
 
 YEAR_SECONDS: Final = 365 * 86_400.0
 """Seconds of the calendar/365 year."""
@@ -67,7 +68,7 @@ class PriceRule(StrEnum):
     ASK = "ask"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Convention:
     """One way to value options.
 
@@ -156,7 +157,7 @@ class ExpiryState(StrEnum):
     """Nothing trades any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExpiryDay:
     """The instants of an expiry's last day, from the calendar's data (all aware, in this order).
 

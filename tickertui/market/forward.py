@@ -14,7 +14,6 @@ some thirty numpy calls per expiry would cost more than the Greeks. The order of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Final, TypeAlias
 
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.market.mills import Floats
+from tickertui.values import frozen
 
 Counts: TypeAlias = NDArray[np.intp]
 Sources: TypeAlias = NDArray[np.int8]
@@ -81,7 +81,7 @@ class ForwardRule(StrEnum):
     SPOT_ONLY = "spot"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class ParityForwards:
     """Forwards of n slices from put-call parity.
 
@@ -98,7 +98,7 @@ class ParityForwards:
     strikes: Counts
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Forwards:
     """The chosen forwards of n slices.
 
@@ -111,7 +111,7 @@ class Forwards:
     source: Sources
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class ForwardInputs:
     """What else is known about n slices; every array float64[n], NaN where unknown.
 

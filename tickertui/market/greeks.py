@@ -13,7 +13,6 @@ of theta is a 365th of that year.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, TypeAlias
 
@@ -34,6 +33,7 @@ from tickertui.market.implied_volatility import Flags, Status, Statuses
 from tickertui.market.instruments import InstrumentKind
 from tickertui.market.mills import Floats
 from tickertui.market.option_kernel import OptionKernel
+from tickertui.values import frozen
 
 __all__ = ["Greeks", "GreeksCalculator", "Model", "OptionGreeks", "OptionType", "OptionValues", "Status", "theta_left"]
 
@@ -44,7 +44,7 @@ _CALL_WORDS: Final = frozenset({"CE", "CALL", "C"})
 _PUT_WORDS: Final = frozenset({"PE", "PUT", "P"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OptionGreeks:
     """Greeks of one option in the units of `Greeks`, with the reason when they are NaN."""
 
@@ -60,7 +60,7 @@ class OptionGreeks:
     status: Status
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OptionValues:
     """Model value of one option and its parts; unit in each name.
 

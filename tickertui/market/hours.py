@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Final, TypeVar
 
 from tickertui.market.calendar_data import CalendarData, CalendarError, Hours, Special, load_calendar_data
 from tickertui.market.clock import IST
+from tickertui.values import frozen
 
 __all__ = ["IST", "CalendarError", "DayKind", "MarketCalendar", "Phase", "Session", "load_calendar"]
 
@@ -62,7 +62,7 @@ class DayKind(StrEnum):
     """A day with a session of its own (Muhurat, Budget), also when its timings are pending."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     """One session of one segment.
 

@@ -7,13 +7,16 @@ no code takes a trading symbol apart. The broker's CSV is parsed in `tickertui.k
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from enum import IntEnum
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tickertui.market.arrays import distinct
+from tickertui.values import frozen
 
 
 class InstrumentKind(IntEnum):
@@ -63,7 +66,7 @@ def price_divisor(token: int) -> int:
     return _DIVISORS.get(token & 0xFF, 100)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Instrument:
     """One contract of the day, with the words of the broker's dump.
 
@@ -99,7 +102,7 @@ class Instrument:
         return f"{self.exchange}:{self.tradingsymbol}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChainRows:
     """The option rows of one underlying and expiry in an `InstrumentTable`.
 
@@ -126,7 +129,7 @@ class ChainRows:
     segment: str
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class InstrumentTable:
     """Contracts as columns of equal length n; row order is the dump's.
 
@@ -259,7 +262,7 @@ class InstrumentTable:
         return chain
 
     def _build_chain(self, underlying: str, expiry: date, rows: NDArray[np.intp]) -> ChainRows:
-        strikes = np.unique(self.strikes[rows])
+        strikes = distinct(self.strikes[rows])
         sides = []
         for kind in (InstrumentKind.CALL, InstrumentKind.PUT):
             side = rows[self.kinds[rows] == kind]

@@ -5,7 +5,6 @@ Called by the valuation service for all touched rows at once; every function is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, TypeAlias
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from tickertui.market.conventions import PriceRule, VolatilitySide
 from tickertui.market.implied_volatility import Flags
 from tickertui.market.mills import Floats
+from tickertui.values import frozen
 
 Codes: TypeAlias = NDArray[np.int8]
 Rows: TypeAlias = NDArray[np.intp]
@@ -45,7 +45,7 @@ class PriceSource(IntEnum):
     ASK = 4
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class SelectedPrices:
     """Prices of n rows.
 
@@ -122,7 +122,7 @@ def other_legs(slices: Rows, strike: Floats, is_call: Flags) -> Rows:
     return other
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class SelectedVolatilities:
     """Volatilities that the Greeks of n rows are computed at.
 

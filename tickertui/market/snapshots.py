@@ -6,7 +6,6 @@ original service know.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypedDict
 
@@ -17,11 +16,12 @@ from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.clock import from_epoch
 from tickertui.market.instruments import INDEX_SEGMENT_CODE, Instrument, price_divisor
 from tickertui.market.ticks import ABSENT, DEPTH_ORDERS, DEPTH_PRICE, DEPTH_QUANTITY, Mode, Source, Word
+from tickertui.values import frozen
 
 _DEPTH_ROWS: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DepthLevel:
     """One price level of the order book.
 
@@ -36,7 +36,7 @@ class DepthLevel:
     orders: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MarketDepth:
     """The order book's best five levels a side; empty levels are left out.
 
@@ -117,7 +117,7 @@ def _present(value: int) -> int | None:
     return None if value == ABSENT else value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OptionSnapshot:
     """One option, future or share as the board held it.
 
@@ -220,7 +220,7 @@ class BarPayload(TypedDict):
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnderlyingBar:
     """The running bar of an underlying: the day's from the board, or a shorter one that a feed has formed.
 

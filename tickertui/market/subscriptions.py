@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
 from tickertui.market.ticks import Mode
+from tickertui.values import frozen
 
 
 class SubscriptionStatus(StrEnum):
@@ -17,7 +17,7 @@ class SubscriptionStatus(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubscriptionRecord:
     """One instrument that the trader asked for.
 
@@ -48,7 +48,7 @@ class SubscriptionRecord:
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChainRule:
     """What a trader really says: "NIFTY, next 2 expiries, ATM ± 40, full".
 
@@ -85,7 +85,7 @@ class ChainRule:
         return f"{self.underlying} {when} {width} {self.mode.label}{where}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Assignment:
     """Where the last plan put a contract; what makes placement sticky across restarts.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from importlib.resources import files
@@ -19,7 +18,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.market.arrays import distinct
 from tickertui.market.instruments import INDEX_SEGMENT_CODE, Instrument, InstrumentKind, InstrumentTable
+from tickertui.values import frozen
 
 SEGMENT_CODES: Final = {"NSE": 1, "NFO": 2, "CDS": 3, "BSE": 4, "BFO": 5, "BCD": 6, "MCX": 7, "INDICES": 9, "NCO": 12}
 """Low byte of an ``instrument_token`` by exchange or segment (kiteconnect, ticker.py)."""
@@ -38,7 +39,7 @@ _MONTH_SLOTS: Final = 96
 _FUTURE_SLOT: Final = 127
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listing:
     """Which expiries of one cycle are listed, and with which strikes.
 
@@ -55,7 +56,7 @@ class Listing:
     ladders: tuple[tuple[tuple[float, float], ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListedExpiry:
     """An expiry as it is listed on a day.
 
@@ -76,11 +77,11 @@ class ListedExpiry:
         runs = [
             np.arange(-(-(spot - reach) // step), (spot + reach) // step + 1) * step for step, reach in self.ladders
         ]
-        strikes = np.unique(np.concatenate(runs))
+        strikes = distinct(np.concatenate(runs))
         return strikes[strikes > 0]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Schedule:
     """Dated expiries of one exchange.
 
@@ -105,7 +106,7 @@ class Schedule:
                 yield expiry
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Underlying:
     """One index with options.
 
@@ -245,7 +246,7 @@ class Underlying:
         return np.asarray(first + places * 2 + (kinds == InstrumentKind.PUT), dtype=np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IndexLevel:
     """An index without options here (the volatility index).
 
@@ -260,7 +261,7 @@ class IndexLevel:
     level: float
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Universe:
     """The bundled underlyings.
 

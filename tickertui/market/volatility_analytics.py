@@ -6,13 +6,13 @@ are sorted by strike; a missing volatility is NaN; what is undefined comes back 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from tickertui.market.implied_volatility import Flags
 from tickertui.market.mills import Floats
+from tickertui.values import frozen
 
 NAN: Final = float("nan")
 
@@ -55,7 +55,7 @@ def call_put_spread(strikes: Floats, call_iv: Floats, put_iv: Floats, forward: f
     return at_strike(strikes, call_iv - put_iv, forward)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Smile:
     """Volatility by strike, from the out-of-the-money legs.
 
@@ -107,7 +107,7 @@ def at_delta(delta: Floats, iv: Floats, target: float) -> float:
     return float(np.interp(target, x, y))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Skew:
     """How the smile leans and bends, in volatility (0.01 = one point).
 
@@ -173,7 +173,7 @@ def forward_volatility(years: Floats, atm: Floats) -> Floats:
         return np.sqrt(np.where(forward_variance >= 0.0, forward_variance, np.nan))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class TermStructure:
     """At-the-money volatility by expiry.
 

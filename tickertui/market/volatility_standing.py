@@ -7,13 +7,13 @@ rule and clock on every day, so the figures do not depend on which chain or conv
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
 
 from tickertui.market.volatility_analytics import NAN, YEAR_SESSIONS, volatility_percentile, volatility_rank
+from tickertui.values import frozen
 
 FEWEST_DAYS: Final = 20
 """Below a month of sessions the lowest and the highest value say nothing about a year."""
@@ -24,7 +24,7 @@ HISTORY_DAYS: Final = YEAR_SESSIONS + 1
 _YEAR: Final = timedelta(days=366)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VolatilityStanding:
     """Rank and percentile of the last close.
 

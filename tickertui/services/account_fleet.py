@@ -28,6 +28,7 @@ from tickertui.services.sockets import SocketFactory
 from tickertui.services.state import AccountState, AccountStatus, Severity
 from tickertui.services.task_monitor import RestartPolicy, TaskMonitor, describe_error
 from tickertui.store.protocol import StoreError
+from tickertui.values import frozen
 
 SOCKETS = 3
 """Connections that the broker allows one API key; sockets are numbered account index * 3 + socket."""
@@ -52,7 +53,7 @@ class _Hold(Enum):
     ELSEWHERE = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FleetSettings:
     """How accounts are run.
 

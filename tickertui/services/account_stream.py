@@ -22,6 +22,7 @@ from tickertui.services.events import EventLog
 from tickertui.services.silence import DEFAULT_LIMITS, SilenceLimits, SilenceWatch
 from tickertui.services.sockets import Socket, SocketFactory
 from tickertui.services.state import AccountState, AccountStatus, ConnectionStatus, Severity, StreamState
+from tickertui.values import frozen
 
 _NS = 1_000_000_000
 
@@ -42,7 +43,7 @@ class FeedPulse:
     last_data_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SocketCounts:
     """Instruments of one socket, counted on the board."""
 
@@ -53,7 +54,7 @@ class SocketCounts:
 NO_COUNTS = SocketCounts()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StreamHooks:
     """What an account's stream needs of its owner.
 
@@ -76,22 +77,22 @@ class _Command:
     """An entry of the inbox."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _SetDesired(_Command):
     modes: Mapping[int, Mapping[int, Mode]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _SwapToken(_Command):
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Reconnect(_Command):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Stop(_Command):
     pass
 

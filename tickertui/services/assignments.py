@@ -7,14 +7,16 @@ applier carries the difference out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.market.arrays import distinct
 from tickertui.market.ticks import Mode
+from tickertui.values import frozen
 
 Distribution = Mapping[int, Mapping[int, Mode]]
 """Connection number -> token -> mode."""
@@ -28,7 +30,7 @@ MODES: Final = {int(mode): mode for mode in Mode}
 Integers = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountSlots:
     """An account that a plan may use.
 
@@ -54,7 +56,7 @@ class AccountSlots:
         return f"{self.account}/s{connection - self.first_connection + 1}"
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class Assignments:
     """Which socket carries which instrument in which mode, as columns of equal length n.
 
@@ -133,7 +135,7 @@ class Assignments:
 # ---------------------------------------------------------------------- difference
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class PlanDiff:
     """What turns one plan into another; rows point into the columns of ``old`` and ``new``.
 
@@ -228,7 +230,7 @@ def common_rows(left: Integers, right: Integers) -> tuple[NDArray[np.intp], NDAr
 def by_connection(tokens: Integers, connections: Integers, modes: Integers) -> dict[int, dict[int, Mode]]:
     """Return columns as connection -> token -> mode."""
     found: dict[int, dict[int, Mode]] = {}
-    for connection in np.unique(connections).tolist():
+    for connection in distinct(connections).tolist():
         rows = connections == connection
         found[connection] = dict(zip(tokens[rows].tolist(), map(MODES.__getitem__, modes[rows].tolist()), strict=True))
     return found

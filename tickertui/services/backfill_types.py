@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
@@ -11,12 +10,13 @@ from tickertui.kite.pacing import RATES, CallClass
 from tickertui.market.candles import Candles, Interval
 from tickertui.services.gaps import TradingSession
 from tickertui.store.protocol import ContractKey, HistoryFailure, OpenInterestFact, Span, VolatilityFact
+from tickertui.values import frozen
 
 InterestHook = Callable[[int, date, int], None]
 """Called with token, day and open interest at its close."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BackfillTarget:
     """A contract whose history is wanted.
 
@@ -51,7 +51,7 @@ class BackfillTarget:
         return self.expiry is not None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BackfillSettings:
     """How the backfill goes about it.
 
@@ -89,7 +89,7 @@ class BackfillSettings:
         return min(self.longest_delay, self.first_delay * 2.0 ** min(attempts - 1, 30))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """One call to the broker.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
@@ -21,9 +20,10 @@ from tickertui.services.task_monitor import TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.valuation import Valuation
 from tickertui.store.protocol import Store
+from tickertui.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Services:
     """The running services; the engine owns their tasks, whoever receives this only asks.
 

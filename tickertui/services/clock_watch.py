@@ -7,12 +7,12 @@ the next keep-alive would find out many seconds too late.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from tickertui.market.clock import Clock
+from tickertui.values import frozen
 
 _NS: Final = 1_000_000_000
 
@@ -26,7 +26,7 @@ class ClockFault(StrEnum):
     """The wall clock was set back; nothing was missed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClockGap:
     """A stretch of time that this program has missed.
 

@@ -13,6 +13,7 @@ from typing import Final, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.market.arrays import distinct
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.closing_chain import ClosingChain, closing_volatility
 from tickertui.market.conventions import YEAR_SECONDS
@@ -135,7 +136,7 @@ class ClosingVolatility:
             for tokens in (chain.call_tokens, chain.put_tokens)
             for token in tokens[near]
         ]
-        starts = np.unique(np.concatenate([leg.start for leg in legs])) if legs else np.zeros(0, dtype=np.int64)
+        starts = distinct(np.concatenate([leg.start for leg in legs])) if legs else np.zeros(0, dtype=np.int64)
         closes = np.full((len(legs), len(starts)), np.nan)
         tokens = np.concatenate((chain.call_tokens[near], chain.put_tokens[near])).tolist()
         for number, (leg, token) in enumerate(zip(legs, tokens, strict=True)):

@@ -7,7 +7,6 @@ reconciler, in a worker thread) sees one consistent dump to the end.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from itertools import zip_longest
@@ -16,6 +15,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
+from tickertui.values import frozen
 
 MONTHLY_SERIES: Final = 3
 """Monthly expiries of an underlying that are listed at a time (NSE contract specification, equity derivatives)."""
@@ -39,7 +39,7 @@ class ExpiryCalendar(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExpiryName:
     """How an expiry is called on the screen.
 

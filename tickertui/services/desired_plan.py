@@ -8,7 +8,7 @@ asks for, and goes when the last one who asks for it does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
@@ -23,6 +23,7 @@ from tickertui.services.day_contracts import DayContracts
 from tickertui.services.expansion import Expansion, RuleState
 from tickertui.services.placement import NO_PIN, Wanted
 from tickertui.services.state import RuleStatus, Unplaced
+from tickertui.values import frozen
 
 SINGLE: Final = "single subscription"
 """Owner of what the trader subscribed by itself."""
@@ -42,7 +43,7 @@ _CLASS_SHIFT: Final = 56
 _MOST_RULES: Final = (1 << _PLACE_SHIFT) - 1
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class Source:
     """What one rule, or all single subscriptions together, ask for: columns of equal length n.
 
@@ -107,7 +108,7 @@ def leg_priorities(expansion: Expansion, rule_place: int) -> Integers:
     )
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class DesiredPlan:
     """What is wanted; see the module.
 
@@ -186,7 +187,7 @@ class DesiredPlan:
         return next((status for status in self.rules if status.rule.rule_id == rule_id), None)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class Merged:
     """Sources put together.
 

@@ -13,7 +13,7 @@ Strikes that are listed during the day are taken in wherever they lie within wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from typing import Final
 
@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from tickertui.market.instruments import ChainRows
 from tickertui.market.subscriptions import ChainRule
+from tickertui.values import frozen
 
 Integers = NDArray[np.int64]
 
 _NO_LEGS: Final = np.zeros(0, dtype=np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FollowSettings:
     """How a rule follows the spot.
 
@@ -52,7 +53,7 @@ class FollowSettings:
         return max(1, min(self.strikes, rule.strikes or 0))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleState:
     """What a rule holds in the plan in force; the next expansion starts from it.
 
@@ -75,7 +76,7 @@ class RuleState:
         return (self.underlying, self.strikes) == (rule.underlying, rule.strikes)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class Expansion:
     """The option legs of a rule, as columns of equal length n.
 

@@ -7,13 +7,13 @@ them; lists of spans are ascending and their spans do not overlap.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
 from tickertui.market.candles import Interval
 from tickertui.market.clock import IST
 from tickertui.store.protocol import Span
+from tickertui.values import frozen
 
 _DAY_SECONDS: Final = 86_400
 
@@ -42,7 +42,7 @@ class TradingSession(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """What the calendar says there must be by now.
 

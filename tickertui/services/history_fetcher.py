@@ -9,7 +9,6 @@ candles that make no sense.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -20,9 +19,10 @@ from tickertui.market.clock import from_epoch
 from tickertui.services.backfill_types import BackfillSettings, HistoryClient, HistoryStore, Request
 from tickertui.services.gaps import TradingSession, clipped, merged, seconds_of, subtract
 from tickertui.store.protocol import OpenInterestFact, Span
+from tickertui.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fetched:
     """What came of a request.
 

@@ -7,7 +7,7 @@ that the exchange has moved, and tokens that name another contract now.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from typing import Final
 
@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.market.instruments import InstrumentTable
+from tickertui.values import frozen
 
 _EMPTY: Final[NDArray[np.int64]] = np.zeros(0, dtype=np.int64)
 _SHOWN: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ValueChange:
     """A lot or tick size that is another one now, for all contracts of an underlying that changed alike.
 
@@ -42,7 +43,7 @@ class ValueChange:
         return f"{self.name} {self.before:g} → {self.after:g}{count}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShiftedExpiry:
     """An expiry that the exchange has moved.
 
@@ -63,7 +64,7 @@ class ShiftedExpiry:
         return f"{self.name} {self.before:%d %b} → {self.after:%d %b}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReusedToken:
     """A token that names another contract now; anything kept under it is about the old one."""
 
@@ -76,7 +77,7 @@ class ReusedToken:
         return f"{self.token}: {self.before} → {self.after}"
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class Differences:
     """What changed.
 

@@ -8,7 +8,7 @@ that is cut off or implausibly small is refused, and the contracts before it sta
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, time, timedelta
 from typing import Final, Protocol, TypeVar
 
@@ -24,6 +24,7 @@ from tickertui.services.events import EventLog
 from tickertui.services.instrument_differences import Differences, differences
 from tickertui.services.instrument_search import SearchIndex
 from tickertui.services.state import Severity
+from tickertui.values import frozen
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ class InstrumentCache(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plausibility:
     """What a dump must have to be taken for whole.
 
@@ -101,7 +102,7 @@ class Plausibility:
             raise DumpRefused(f"the broker's contracts of {day:%d %b} lack {_listed(missing)}; they are not used")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RefreshReport:
     """What came of a refresh.
 
@@ -120,6 +121,9 @@ class RefreshReport:
     differences: Differences = field(default_factory=Differences)
     skipped: int = 0
     refused: str = ""
+
+
+_USUAL: Final = Plausibility()
 
 
 class InstrumentRegistry:
@@ -142,7 +146,7 @@ class InstrumentRegistry:
         index_tokens: Mapping[str, int],
         cache: InstrumentCache | None = None,
         events: EventLog | None = None,
-        plausibility: Plausibility = Plausibility(),
+        plausibility: Plausibility = _USUAL,
     ) -> None:
         self._clock = clock
         self._calendar = calendar

@@ -7,7 +7,6 @@ starts and stops with itself.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import anyio
@@ -42,6 +41,7 @@ from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.task_monitor import TaskMonitor
 from tickertui.services.tick_rate import TickRate
 from tickertui.store.protocol import Store
+from tickertui.values import frozen
 
 Duty = Callable[[], Awaitable[None]]
 
@@ -49,7 +49,7 @@ _SPOT_WAIT: Final = 5.0
 """Seconds that a plan waits for the broker's quotes of the indices; without them the rules wait for the stream."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoopInputs:
     """The services that a ticker loop is given; see `tickertui.services.ticker_loop.MultiAccountTickerLoop`."""
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import time
 
 from tickertui.services.account_fleet import FleetSettings
 from tickertui.services.snapshots import SnapshotLimits
 from tickertui.services.state import FeedMode
+from tickertui.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoopSettings:
     """How the loop runs.
 

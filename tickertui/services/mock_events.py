@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final, Protocol
 
 from tickertui.market.hours import market_time
 from tickertui.market.instruments import Instrument
 from tickertui.services.mock_paths import Regime
+from tickertui.values import frozen
 
 NEW_STRIKE_AT: Final = time(11, 38)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MockEvent:
     """Something that happened.
 
@@ -58,7 +58,7 @@ class MarketAction(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChangeRegime:
     """The market behaves differently from here on."""
 
@@ -69,7 +69,7 @@ class ChangeRegime:
         market.set_regime(self.regime)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gap:
     """An underlying, or with None the whole market, gaps by so many per cent."""
 
@@ -81,7 +81,7 @@ class Gap:
         market.jump(self.percent, self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewStrike:
     """A strike is listed; without an expiry the nearest, without a strike the next one above the chain."""
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -35,6 +34,7 @@ from tickertui.services.mock_events import MarketScript, MockEvent
 from tickertui.services.mock_market import MockMarket
 from tickertui.services.mock_paths import Regime
 from tickertui.services.mock_seeding import MockSeeder, QuoteSource, SeedOrigin
+from tickertui.values import frozen
 
 _CHUNK: Final = 1500
 """Contracts begun without letting the event loop run: about 8 ms."""
@@ -43,7 +43,7 @@ _CANDLES_AT_ONCE: Final = timedelta(hours=1)
 _MOMENT: Final = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MockRefusal:
     """A planned contract that is not mocked.
 

@@ -27,9 +27,10 @@ from tickertui.services.mock_paths import (
     SessionHours,
     Timeline,
 )
+from tickertui.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MarketTraits:
     """How an underlying behaves that is not in the universe (a share): its level is known, the rest is typical.
 

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.market.arrays import distinct
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import from_epoch
 from tickertui.market.hours import MarketCalendar, market_time
@@ -67,7 +68,8 @@ class MockMarket:
         start = market_time(start)
         self.universe = universe
         self.seed = seed
-        self.instruments = instruments if instruments is not None else universe_instruments(universe, start.date())
+        self._instruments = instruments
+        self._first_day = start.date()
         self._levels = MarketLevels(
             universe, calendar, seed=seed, regime=regime, sessions=sessions, start=start.timestamp()
         )
@@ -80,6 +82,18 @@ class MockMarket:
         self._script.begin(start)
         for name, level in (levels or {}).items():
             self._levels.seed_level(name, level, self._now)
+
+    @property
+    def instruments(self) -> InstrumentTable:
+        """The contracts that it knows, new strikes of the day included."""
+        if self._instruments is None:
+            # Not before somebody asks: a feed hands its own over first, and listing these takes 10 ms.
+            self._instruments = universe_instruments(self.universe, self._first_day)
+        return self._instruments
+
+    @instruments.setter
+    def instruments(self, table: InstrumentTable) -> None:
+        self._instruments = table
 
     # ------------------------------------------------------------------ levels
 
@@ -300,7 +314,7 @@ class MockMarket:
             return np.empty(0)
         pulses = np.arange(np.ceil(opened / period) * period, stop, period)
         last = (np.ceil(stop / own) - 1.0) * own
-        return np.unique(np.concatenate(([opened], pulses, [max(last, opened)])))
+        return distinct(np.concatenate(([opened], pulses, [max(last, opened)])))
 
     # ------------------------------------------------------------------ what is done to the market
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import zlib
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from tickertui.market.clock import IST, from_epoch
 from tickertui.market.hours import MarketCalendar
+from tickertui.values import frozen
 
 Floats = NDArray[np.float64]
 
@@ -274,7 +274,7 @@ class Regime(StrEnum):
     CLOSING_AUCTION = "closing-auction"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RegimeTraits:
     """What a regime means.
 

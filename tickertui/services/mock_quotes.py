@@ -8,13 +8,13 @@ milliseconds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.market.arrays import distinct
 from tickertui.market.clock import from_epoch
 from tickertui.market.hours import MarketCalendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
@@ -31,6 +31,7 @@ from tickertui.services.mock_pricing import (
     total_volatility,
     volume_lots,
 )
+from tickertui.values import frozen
 
 Rows = NDArray[np.intp]
 Span = tuple[float, float]
@@ -51,7 +52,7 @@ _KIND_OF: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OptionState:
     """What the model knows of an option at its last look.
 
@@ -355,7 +356,7 @@ class MockQuotes:
         factor, _ = self._levels.timeline.traits_at(at)
         level, volatility = np.empty(len(at)), np.empty(len(at))
         owner = book.underlying[groups]
-        for number in np.unique(owner).tolist():
+        for number in distinct(owner).tolist():
             mine = np.flatnonzero(owner == number)
             level[mine], volatility[mine] = self._levels.names[number].path.state(tau[mine], factor[mine])
         years = np.where(spot, 0.0, np.maximum(book.expiry[groups] - at, 1.0) / YEAR)
@@ -412,7 +413,7 @@ class MockQuotes:
         book, groups = self._rows, self._groups
         opened, closed = session
         at = min(at, np.nextafter(closed, opened))
-        which = np.unique(book.group[rows])
+        which = distinct(book.group[rows])
         group = book.group[rows]
         prices = []
         for instants in self._looks(which, opened, at):
@@ -437,7 +438,7 @@ class MockQuotes:
         instants = np.append(np.arange(opened, at, _EXTREME_STEP), at)
         owner = self._groups.underlying[groups]
         extremes: dict[int, tuple[float, float]] = {}
-        for number in np.unique(owner).tolist():
+        for number in distinct(owner).tolist():
             level = self._levels.shown(number, instants)
             extremes[number] = (float(instants[level.argmax()]), float(instants[level.argmin()]))
         highest, lowest = (np.array([extremes[number][side] for number in owner.tolist()]) for side in (0, 1))

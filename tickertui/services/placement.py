@@ -18,7 +18,6 @@ Pure functions over arrays; the `SubscriptionReconciler` calls them. The rules, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -34,6 +33,7 @@ from tickertui.services.assignments import (
     common_rows,
     diff,
 )
+from tickertui.values import frozen
 
 __all__ = [
     "NO_CONNECTION", "NO_PIN", "AccountSlots", "Assignments", "Distribution", "PlacementLimits", "PlanDiff", "Wanted",
@@ -44,7 +44,7 @@ NO_PIN: Final = -1
 """Value of `Wanted.pins` of an instrument that may go anywhere."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlacementLimits:
     """How much goes where.
 
@@ -70,7 +70,7 @@ class PlacementLimits:
         return min(self.comfortable, self.per_socket)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class Wanted:
     """What is to be placed, as columns of equal length n.
 

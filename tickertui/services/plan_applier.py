@@ -7,16 +7,16 @@ new one; the old one drops it when the first packet has come through the new one
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import anyio
 
 from tickertui.market.ticks import TickBatch
 from tickertui.services.account_stream import AccountStream
 from tickertui.services.placement import Distribution, PlanDiff
+from tickertui.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApplyReport:
     """How a distribution was put into force.
 

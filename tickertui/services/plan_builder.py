@@ -8,12 +8,13 @@ are no contracts at all, everything stays as it was.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from typing import Final
 
 import numpy as np
 
+from tickertui.market.arrays import distinct
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord
 from tickertui.market.ticks import Mode
@@ -33,13 +34,14 @@ from tickertui.services.desired_plan import (
 )
 from tickertui.services.expansion import Expansion, FollowSettings, RuleState, expand, moved_strikes
 from tickertui.services.state import RuleStatus, Unplaced
+from tickertui.values import frozen
 
 NOT_LOADED: Final = "today's contracts are not loaded yet; it stays as it is"
 
 _NONE: Final = np.zeros(0, dtype=np.int64)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class ExpandedRule:
     """A rule and what came of it, kept until something that it depends on changes.
 
@@ -64,7 +66,7 @@ class ExpandedRule:
     status: RuleStatus
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class PlanInputs:
     """What a plan depends on beside store and contracts.
 
@@ -248,7 +250,7 @@ class PlanBuilder:
         if len(live) < len(source.instants):
             over = [
                 ordinal
-                for ordinal in np.unique(source.expiries).tolist()
+                for ordinal in distinct(source.expiries).tolist()
                 if ordinal and now >= last.contracts.expiry_instant(_exchange(last), ordinal)
             ]
             source = source.where(~np.isin(source.expiries, over), live)

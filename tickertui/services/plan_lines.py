@@ -7,7 +7,6 @@ for every plan; the reload screen and ``subs plan`` show it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -19,6 +18,7 @@ from tickertui.services.assignments import NO_CONNECTION, Assignments, Integers,
 from tickertui.services.day_contracts import DayContracts
 from tickertui.services.desired_plan import INDICES, SINGLES, DesiredPlan
 from tickertui.services.state import PlanLine
+from tickertui.values import frozen
 
 NO_SOCKET: Final = "no account (mock only)"
 
@@ -27,7 +27,7 @@ _MOST_NAMED: Final = 2
 """Instruments of a group that are named one by one before it is summed up."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Group:
     """Instruments that make one line.
 

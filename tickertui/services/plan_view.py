@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.market.arrays import distinct
 from tickertui.market.board import MarketBoard
 from tickertui.market.instruments import INDEX_SEGMENT_CODE
 from tickertui.market.ticks import Source
@@ -48,7 +49,7 @@ class PlanView:
         """Put another plan into force."""
         self._assignments = assignments
         self._layout = -1
-        codes = np.unique(assignments.tokens & 0xFF).tolist()
+        codes = distinct(assignments.tokens & 0xFF).tolist()
         self._segments = frozenset(_EXCHANGES[code] for code in codes if code in _EXCHANGES) or _USUAL_SEGMENTS
 
     def __len__(self) -> int:

@@ -7,18 +7,19 @@ import resource
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import anyio
+
+from tickertui.values import frozen
 
 _STATM: Final = Path("/proc/self/statm")
 _PERIOD_S: Final = 1.0
 _KEPT: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProcessFigures:
     """Figures over the last seconds.
 

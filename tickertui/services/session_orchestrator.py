@@ -30,6 +30,7 @@ from tickertui.market.clock import Clock
 from tickertui.services.broker import BrokerClient
 from tickertui.services.events import EventLog
 from tickertui.services.state import AccountState, Severity
+from tickertui.values import frozen
 
 T = TypeVar("T")
 
@@ -87,7 +88,7 @@ class TokenStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountConfig:
     """One account of the configuration.
 

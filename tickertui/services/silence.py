@@ -7,10 +7,10 @@ others tick is broken, one that is quiet with all others probably is not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tickertui.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SilenceLimits:
     """Seconds without data after which an open socket is taken for broken.
 

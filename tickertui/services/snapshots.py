@@ -8,19 +8,20 @@ has received a packet since then, or whose exchange time is newer, keeps what it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.market.arrays import distinct
 from tickertui.market.board import MarketBoard
 from tickertui.market.ticks import Mode, Source, TickBatch, Word
+from tickertui.values import frozen
 
 _NS: Final = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SnapshotLimits:
     """When rows are filled by REST.
 
@@ -97,7 +98,7 @@ class SnapshotPlanner:
 
     def _note_down(self, connections: NDArray[np.int64], up: Sequence[int], now_ns: int) -> None:
         connected = set(up)
-        for connection in np.unique(connections).tolist():
+        for connection in distinct(connections).tolist():
             if connection in connected:
                 self._down_ns.pop(connection, None)
             else:

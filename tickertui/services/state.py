@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ from tickertui.kite.stream_state import StreamState as StreamState
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
 from tickertui.services.clock_watch import ClockGap
+from tickertui.values import frozen
 
 
 class LoopState(StrEnum):
@@ -50,7 +51,7 @@ class AccountState(StrEnum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConnectionStatus:
     """One socket of an account.
 
@@ -100,7 +101,7 @@ class ConnectionStatus:
         return self.open_for is not None and (self.data_age is None or self.data_age > self.open_for)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountStatus:
     """One account, for the subscriptions pane.
 
@@ -136,7 +137,7 @@ class AccountStatus:
         return max(0, self.capacity - self.desired)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unplaced:
     """An instrument or rule that the plan could not serve, and why; never dropped silently.
 
@@ -151,7 +152,7 @@ class Unplaced:
     token: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanLine:
     """One line of a reload plan as the trader sees it.
 
@@ -172,7 +173,7 @@ class PlanLine:
     tokens: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReloadPlan:
     """What a reload would do; nothing has been sent yet.
 
@@ -212,7 +213,7 @@ class ReloadPlan:
         return not (self.added or self.removed or self.moved or self.mode_changed)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReloadResult:
     """What the last reload did.
 
@@ -237,7 +238,7 @@ class ReloadResult:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleCost:
     """What a rule would cost before it is added.
 
@@ -260,7 +261,7 @@ class RuleCost:
     backfill_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleStatus:
     """A chain rule as it stands.
 
@@ -279,7 +280,7 @@ class RuleStatus:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuntimeState:
     """The loop at a glance.
 
@@ -328,7 +329,7 @@ class TaskState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskInfo:
     """One background task, for the health pane.
 
@@ -361,7 +362,7 @@ class BootstrapState(StrEnum):
     DONE = "done"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BootstrapGroup:
     """Progress of one underlying and expiry.
 
@@ -382,7 +383,7 @@ class BootstrapGroup:
     failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BootstrapFailure:
     """A request that failed, and why."""
 
@@ -393,7 +394,7 @@ class BootstrapFailure:
     retry_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DayCoverage:
     """Coverage of one trading day in a group, for the gap map.
 
@@ -410,7 +411,7 @@ class DayCoverage:
     requested: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BootstrapProgress:
     """The backfill at a glance.
 
@@ -464,7 +465,7 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """Something that happened, for the events pane and ``headless``.
 
@@ -485,7 +486,7 @@ class Event:
     account: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WatchedInstrument:
     """One leg of the plan in force, for drilling down.
 

@@ -6,7 +6,6 @@ is none, the screens say so at once and not only when the trader changes a rule.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -16,6 +15,7 @@ from tickertui.market.clock import Clock
 from tickertui.services.events import EventLog
 from tickertui.services.state import Severity
 from tickertui.store.protocol import StoreError
+from tickertui.values import frozen
 
 _EVERY_S: Final = 5.0
 _MOST_S: Final = 30.0
@@ -31,7 +31,7 @@ class AskedStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoreHealth:
     """How the store is.
 

@@ -7,7 +7,6 @@ keeps it in step with what it writes; only while another terminal streams one of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 
 import numpy as np
@@ -17,9 +16,10 @@ from tickertui.market.subscriptions import Assignment
 from tickertui.services.assignments import NO_CONNECTION, AccountSlots, Assignments, Integers
 from tickertui.services.desired_plan import DesiredPlan
 from tickertui.store.protocol import PlanChanges
+from tickertui.values import frozen
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class StoredPlacement:
     """Columns of equal length n, by token.
 

@@ -11,7 +11,7 @@ Between reloads it watches the spots (`follow_spot`) and knows when the next con
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -41,6 +41,7 @@ from tickertui.services.state import ReloadPlan, RuleCost, RuleStatus, Unplaced,
 from tickertui.services.stored_placement import StoredPlacement, changes_of, previous_of
 from tickertui.services.subscription_reloader import SubscriptionReloader
 from tickertui.store.protocol import PlanChanges, Store
+from tickertui.values import frozen
 
 __all__ = [
     "NO_CONNECTION", "AccountSlots", "Assignments", "DesiredPlan", "Distribution", "FollowSettings", "PlacementLimits",
@@ -70,7 +71,7 @@ class Registry(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class PreparedReload:
     """The next plan, not in force yet.
 
@@ -98,7 +99,7 @@ class PreparedReload:
         return self.assignments.distribution
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class _Basis:
     """Everything that one plan is made from, so that it can be made in a thread."""
 

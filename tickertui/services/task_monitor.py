@@ -23,6 +23,7 @@ from anyio.abc import TaskGroup
 from tickertui.market.clock import Clock
 from tickertui.services.events import EventLog
 from tickertui.services.state import Severity, TaskInfo, TaskState
+from tickertui.values import frozen
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RestartPolicy:
     """How a task that died is started again.
 

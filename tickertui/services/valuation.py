@@ -9,7 +9,6 @@ under 4 ms, which is why this runs on the event loop: in a thread it would fight
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Protocol
 
@@ -35,6 +34,7 @@ from tickertui.market.option_kernel import OptionKernel, slice_rows
 from tickertui.market.price_selection import SelectedPrices, is_unreliable, select_price, select_volatility
 from tickertui.market.ticks import ASK_PRICE, BID_PRICE, Mode, Source, Word
 from tickertui.services.valuation_layout import Floats, Rows, ValuationLayout, ValuationSlice, build_layout
+from tickertui.values import frozen
 
 CARRY_RATE: Final = 0.055
 """Growth of forwards per year for carried ones: about the repo rate less dividends (`ForwardSource.SPOT_CARRIED`)."""
@@ -64,7 +64,7 @@ class Contracts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ValuationRound:
     """What the last round did.
 

@@ -8,7 +8,6 @@ array work on the touched slices.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -17,12 +16,13 @@ from numpy.typing import NDArray
 from tickertui.market.board import MarketBoard
 from tickertui.market.instruments import PRICE_DIVISORS, InstrumentKind, InstrumentTable
 from tickertui.market.price_selection import other_legs
+from tickertui.values import frozen
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ValuationSlice:
     """One underlying and expiry.
 
@@ -37,7 +37,7 @@ class ValuationSlice:
     segment: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class ValuationLayout:
     """Option rows of the board in valuation order, n rows in m slices with k strikes in all.
 

@@ -15,12 +15,13 @@ from datetime import datetime, time, timedelta
 from typing import Final
 
 from tickertui.simulator.clock import SimulatedClock
+from tickertui.values import frozen
 
 FLUSH_TIME: Final = time(6, 0)
 """Access tokens end at this time of the next day (a rule of the regulator)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SimulatedAccount:
     """One user with one app. Nothing here is secret: the account exists only on this machine.
 
@@ -56,7 +57,7 @@ class _Session:
     ends_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenSession:
     """What an exchange gives.
 

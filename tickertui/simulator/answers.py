@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from tickertui.simulator.http import Response
+from tickertui.values import frozen
 
 
 class ApiError(Exception):
@@ -58,7 +58,7 @@ def failure(error: ApiError, retry_after: int | None = None) -> Response:
     return Response(error.status, json.dumps(document).encode(), headers=headers)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """A small HTML page.
 

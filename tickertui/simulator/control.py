@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, fields
 from datetime import datetime
 from types import NoneType, UnionType
 from typing import Any, Protocol, TypeVar, get_args, get_type_hints
@@ -30,6 +30,7 @@ from tickertui.simulator.clock import SimulatedClock
 from tickertui.simulator.faults import FAULT_TYPES, ActiveFault, AnyFault
 from tickertui.simulator.http import Request, Response
 from tickertui.simulator.orders import SimulatedOrder
+from tickertui.values import frozen
 
 T = TypeVar("T")
 
@@ -71,7 +72,7 @@ class Controlled(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SocketState:
     """One open socket.
 
@@ -96,7 +97,7 @@ class SocketState:
     messages: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SimulatorState:
     """How the simulator is.
 

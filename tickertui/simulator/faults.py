@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final, TypeVar
 
 from tickertui.market.clock import Clock
+from tickertui.values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StreamFault:
     """A fault of streams.
 
@@ -36,28 +37,28 @@ class StreamFault:
         return self.api_key in (None, api_key) and self.socket in (None, socket)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Silent(StreamFault):
     """Neither heartbeats nor data, but pings are answered: only a data watchdog notices."""
 
     name: ClassVar[str] = "silent"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class NoData(StreamFault):
     """Heartbeats flow, data does not: one socket of several is wedged behind a living one."""
 
     name: ClassVar[str] = "no-data"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class HalfOpen(StreamFault):
     """Nothing is sent and nothing is read, pings included, while TCP stays open: a lost route."""
 
     name: ClassVar[str] = "half-open"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Slow(StreamFault):
     """Each frame waits before it is sent; values are conflated meanwhile.
 
@@ -69,14 +70,14 @@ class Slow(StreamFault):
     delay: float = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ZeroSpot(StreamFault):
     """Index packets carry the last value 0."""
 
     name: ClassVar[str] = "zero-spot"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class FrameFault(StreamFault):
     """A fault of the next data frames of each socket it concerns.
 
@@ -87,7 +88,7 @@ class FrameFault(StreamFault):
     frames: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class TruncatedPacket(FrameFault):
     """The frame ends within its last packet.
 
@@ -99,7 +100,7 @@ class TruncatedPacket(FrameFault):
     missing: int = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class UnknownPacket(FrameFault):
     """The frame holds a packet of a length that the protocol does not know, in front of the others.
 
@@ -111,21 +112,21 @@ class UnknownPacket(FrameFault):
     length: int = 164
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class DuplicateFrame(FrameFault):
     """The frame is sent twice."""
 
     name: ClassVar[str] = "duplicate-frame"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class OutOfOrder(FrameFault):
     """The frame is held back and sent behind the next one, so that older values come last."""
 
     name: ClassVar[str] = "out-of-order"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class HugeFrame(FrameFault):
     """The packets of the frame are repeated until it holds as many as a socket may subscribe.
 
@@ -137,7 +138,7 @@ class HugeFrame(FrameFault):
     packets: int = 3000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GarbageText(StreamFault):
     """A text is sent at once that is not what the broker sends.
 
@@ -149,7 +150,7 @@ class GarbageText(StreamFault):
     text: str = "{not json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GarbageFrame(StreamFault):
     """A binary frame is sent at once whose lengths do not add up.
 
@@ -161,14 +162,14 @@ class GarbageFrame(StreamFault):
     content: str = "0009ffff00"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Reset(StreamFault):
     """The TCP connection is reset at once, without a word."""
 
     name: ClassVar[str] = "reset"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Close(StreamFault):
     """The WebSocket is closed at once, with a code.
 
@@ -182,7 +183,7 @@ class Close(StreamFault):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RefuseUpgrade(StreamFault):
     """New connections are answered with a status instead of the upgrade (``socket`` is not looked at).
 
@@ -198,7 +199,7 @@ class RefuseUpgrade(StreamFault):
     retry_after: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SlowUpgrade(StreamFault):
     """New connections wait for the answer to their upgrade.
 
@@ -210,7 +211,7 @@ class SlowUpgrade(StreamFault):
     delay: float = 3.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ExpireTokens:
     """Access tokens end now: REST and new connections get 403, open streams go on.
 
@@ -222,7 +223,7 @@ class ExpireTokens:
     api_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RestFault:
     """A fault of REST answers.
 
@@ -242,7 +243,7 @@ class RestFault:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ErrorAnswer(RestFault):
     """The broker's error envelope: 429 and 5xx, or any other.
 
@@ -260,7 +261,7 @@ class ErrorAnswer(RestFault):
     retry_after: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ErrorInside200(RestFault):
     """HTTP 200 whose body says error and has no error_type: the official client raises a TypeError.
 
@@ -272,7 +273,7 @@ class ErrorInside200(RestFault):
     message: str = "Too many requests"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class HtmlError(RestFault):
     """A page of the proxy in front of the broker instead of JSON.
 
@@ -284,7 +285,7 @@ class HtmlError(RestFault):
     status: int = 502
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SlowAnswer(RestFault):
     """The right answer, late.
 
@@ -296,14 +297,14 @@ class SlowAnswer(RestFault):
     delay: float = 3.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ResetAnswer(RestFault):
     """The connection is reset instead of an answer."""
 
     name: ClassVar[str] = "reset-answer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CutAnswer(RestFault):
     """The body ends before its announced length.
 
@@ -315,7 +316,7 @@ class CutAnswer(RestFault):
     share: float = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ShortDump(RestFault):
     """The instruments dump is well-formed but holds only its first rows.
 
@@ -328,7 +329,7 @@ class ShortDump(RestFault):
     share: float = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GarbageAnswer(RestFault):
     """HTTP 200 whose body is not JSON though it says so.
 
@@ -367,7 +368,7 @@ class _Active:
     used: dict[int, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ActiveFault:
     """A fault that lasts.
 

@@ -17,7 +17,7 @@ import re
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -25,6 +25,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
+
+from tickertui.values import frozen
 
 MOST_HEAD_BYTES: Final = 128 << 10
 """Request line and headers: a request for 1,000 quotes has a line of 26 kB."""
@@ -41,7 +43,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """One request.
 
@@ -90,7 +92,7 @@ class Request:
         return not quality or bool(quality.strip("0."))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Response:
     """One answer.
 

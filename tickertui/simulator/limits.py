@@ -7,8 +7,9 @@ Sources: Kite Connect v3 documentation (exceptions, market quotes, WebSocket), f
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import StrEnum
+
+from tickertui.values import frozen
 
 
 class RateClass(StrEnum):
@@ -19,7 +20,7 @@ class RateClass(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """The broker's limits; a test may choose others.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, time
 from functools import partial
 from typing import Final
@@ -38,6 +38,7 @@ from tickertui.simulator.dump import Dump, compressed
 from tickertui.simulator.http import Request, Response
 from tickertui.simulator.limits import Limits, RateClass, RateLimiter
 from tickertui.simulator.market import SimulatedMarket
+from tickertui.values import frozen
 
 _EXCHANGES: Final = ("NSE", "NFO", "BFO", "CDS", "BSE", "MCX", "BCD", "MF")
 _PRODUCTS: Final = ("CNC", "NRML", "MIS", "BO", "CO")
@@ -46,7 +47,7 @@ _CASH: Final = 1_000_000.0
 """Every simulated account has this many rupees and no positions."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """A request that found its route.
 
@@ -69,7 +70,7 @@ class Call:
         return self.account
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Route:
     method: str
     path: str

@@ -11,7 +11,6 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 import anyio
@@ -33,11 +32,12 @@ from tickertui.simulator.orders import SimulatedOrder
 from tickertui.simulator.rest import RestApi
 from tickertui.simulator.stream import StreamServer, UpgradeAttempt
 from tickertui.simulator.subscriber import Subscriber
+from tickertui.values import frozen
 
 _MOST_ORDERS: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timing:
     """How often things happen, in seconds of the machine's clock.
 

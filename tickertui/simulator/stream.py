@@ -8,7 +8,6 @@ from asyncio import BaseTransport
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
@@ -26,6 +25,7 @@ from tickertui.simulator.faults import Faults
 from tickertui.simulator.feed import Feed
 from tickertui.simulator.limits import Limits
 from tickertui.simulator.subscriber import Subscriber
+from tickertui.values import frozen
 
 _log: Final = logging.getLogger(__name__)
 _CLOSE_SECONDS: Final = 1.0
@@ -33,7 +33,7 @@ _OPEN_SECONDS: Final = 60.0
 _MOST_ATTEMPTS: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UpgradeAttempt:
     """A connection that was asked for.
 

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.market.arrays import distinct
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import from_epoch
 from tickertui.store.operation import (
@@ -69,7 +70,7 @@ def _distinct(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _count_days(contract: tuple[int, int, int], starts: NDArray[np.int64]) -> Operation[None]:
     counts = []
-    for days_since_epoch in np.unique((starts + _MARKET_OFFSET) // 86_400).tolist():
+    for days_since_epoch in distinct((starts + _MARKET_OFFSET) // 86_400).tolist():
         first = days_since_epoch * 86_400 - _MARKET_OFFSET
         day = day_number(from_epoch(first).date())
         counts.append((*contract, day, *contract, first, first + 86_400))

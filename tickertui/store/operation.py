@@ -8,12 +8,12 @@ loop, each within one transaction. The SQL is what both databases understand, wi
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from tickertui.market.clock import IST, epoch_ns, from_epoch
+from tickertui.values import frozen
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ Value = int | float | str | bytes | None
 Row = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Statement:
     """One statement; the operation is sent its rows.
 
@@ -34,7 +34,7 @@ class Statement:
     values: tuple[Value, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Many:
     """One statement for each row of values; the operation is sent no rows.
 
@@ -47,7 +47,7 @@ class Many:
     rows: Sequence[tuple[Value, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BulkInsert:
     """Thousands of rows of integers as columns; the operation is sent no rows.
 
@@ -64,7 +64,7 @@ class BulkInsert:
     conflict: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exclusive:
     """No other process gets past the same name until this transaction ends; the operation is sent no rows.
 

@@ -8,7 +8,6 @@ sentence for the trader.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Final, Protocol
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionRecord, SubscriptionStatus
 from tickertui.market.ticks import Mode
+from tickertui.values import frozen
 
 ContractKey = tuple[int, date | None]
 """(token, expiry): the broker uses a token again after its contract has expired."""
@@ -59,7 +59,7 @@ class StoreFull(StoreError):  # noqa: N818 - says what is the matter
     """The disk is full: nothing was written, everything written before is there."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanChanges:
     """What a reload changes in the store, written in one transaction.
 
@@ -79,7 +79,7 @@ class PlanChanges:
         return not (self.assigned or self.released or self.expired)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HistoryFailure:
     """A contract whose history could not be fetched, so that a restart knows it too.
 
@@ -102,7 +102,7 @@ class HistoryFailure:
     retry_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenInterestFact:
     """Open interest of one contract at the end of a day.
 
@@ -117,7 +117,7 @@ class OpenInterestFact:
     oi: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VolatilityFact:
     """At-the-money implied volatility of an underlying at the end of a day.
 
@@ -130,7 +130,7 @@ class VolatilityFact:
     atm_iv: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Owner:
     """Which terminal streams an account.
 

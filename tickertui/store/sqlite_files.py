@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from tickertui.store.file_locks import FileLock
 from tickertui.store.migrations import load_migrations, pending
 from tickertui.store.protocol import StoreBusy, StoreError, StoreUnreadable
 from tickertui.store.sqlite_thread import BUSY_SECONDS, translated
+from tickertui.values import frozen
 
 APPLICATION_ID: Final = 0x54494B54
 """ASCII "TIKT", in the header of every database of this program."""
@@ -33,7 +33,7 @@ _BACKUP_PAGES: Final = 2_000
 """Pages copied between two looks at other users of the database: 8 MB, some 10 ms."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoreFiles:
     """Paths of one store.
 
@@ -77,7 +77,7 @@ class StoreFiles:
         return sorted(self.backups.glob("*.db"), reverse=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recovery:
     """What `recover` did.
 

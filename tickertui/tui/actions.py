@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from textual.binding import Binding, Keymap
+
+from tickertui.values import frozen
 
 
 class Context(StrEnum):
@@ -27,7 +28,7 @@ class Context(StrEnum):
     REPLAY = "Replay"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Action:
     """One thing the trader can do.
 

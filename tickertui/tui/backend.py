@@ -8,7 +8,6 @@ one sentence for the trader.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
@@ -32,13 +31,14 @@ from tickertui.services.state import (
     WatchedInstrument,
 )
 from tickertui.tui.frames import ExpiryMark
+from tickertui.values import frozen
 
 
 class BackendRefused(Exception):  # noqa: N818 - an answer, not a defect
     """The program cannot do it; the text is one sentence that says why and which key helps."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HealthFigures:
     """Figures of the program itself; None where one cannot be had on this platform.
 
@@ -71,7 +71,7 @@ class HealthFigures:
     contracts_stale: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoginPage:
     """What a login needs to show: the address of the broker's page. The API secret stays behind."""
 

@@ -8,7 +8,7 @@ a few array operations. 200 strikes with every leg changed take well under 3 ms.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final
 
@@ -44,6 +44,7 @@ from tickertui.tui.states import (
     live_or_quiet,
     spot_state,
 )
+from tickertui.values import frozen
 
 FLASH_NS: Final = 400_000_000
 """How long a price that changed is lit."""
@@ -84,7 +85,7 @@ _SCALE_SLACK: Final = 0.9
 """A bar's scale follows the largest value at once upward, and downward only when it has fallen by a tenth."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeaderQuote:
     """An instrument that the header line shows beside the underlying and its future."""
 
@@ -92,7 +93,7 @@ class HeaderQuote:
     token: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChainContext:
     """What is around the chain and changes slowly; the screen renews it about once a second.
 

@@ -24,6 +24,7 @@ from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.ink import Line, Pens, Pieces
 from tickertui.tui.palette import INKS, Ground, Ink
 from tickertui.tui.states import DataState
+from tickertui.values import frozen
 
 _CACHE_LIMIT: Final = 4_000
 """Texts kept per column; prices come back, volumes never do. 20,000 would be 50 MB in all by the evening."""
@@ -63,7 +64,7 @@ _PRICE_INKS: Final = tuple(int(_STATE_INKS.get(state, -1)) for state in DataStat
 _STATE_CELLS: Final = tuple(state.mark.cell for state in DataState)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Step:
     """What is done for one column of a row.
 

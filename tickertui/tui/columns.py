@@ -8,7 +8,6 @@ side; the put side is its mirror.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -18,6 +17,7 @@ from tickertui.presets import MARK_PRESET, column_choice
 from tickertui.tui import format as fmt
 from tickertui.tui.format import Units
 from tickertui.tui.frames import Field
+from tickertui.values import frozen
 
 
 class Kind(StrEnum):
@@ -38,7 +38,7 @@ Writer = Callable[[float, int], str]
 """Writes a value into at most so many cells; the caller pads."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """One column of a side.
 
@@ -144,7 +144,7 @@ NARROW: Final = 40
 """Cells below which nothing is drawn but a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Preset:
     """A named choice of columns.
 
@@ -233,7 +233,7 @@ class View(StrEnum):
         return order[(order.index(self) + 1) % len(order)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Placed:
     """A column at its place.
 
@@ -257,7 +257,7 @@ class Placed:
         return self.gap + self.width + (PRICE_TAIL if self.column.kind is Kind.PRICE else 0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layout:
     """Columns placed into a width.
 

@@ -5,7 +5,7 @@ The chain pane asks it each time that it looks at the list of expiries. Used by 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
 
@@ -13,12 +13,13 @@ import numpy as np
 
 from tickertui.tui.frames import ChainFrame, QuoteView
 from tickertui.tui.states import DataState, MarketView
+from tickertui.values import frozen
 
 WAIT_NS: Final = 10_000_000_000
 """How long an expired chain stays before the next one takes its place."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Passing:
     underlying: str
     expired: date

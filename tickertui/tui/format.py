@@ -7,9 +7,10 @@ result per value, so these functions may take a microsecond.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from tickertui.values import frozen
 
 MISSING: Final = "—"
 """What stands for a value that is not there."""
@@ -238,7 +239,7 @@ _TO_ASCII: Final = str.maketrans(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GlyphSet:
     """The characters of the interface; each is one cell wide in its terminal.
 

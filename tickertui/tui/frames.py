@@ -6,7 +6,6 @@ that changes them repaints at once from the frame that is there. `tickertui.tui.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from typing import Final
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from tickertui.market.chain import NO_REFERENCE, ChainTotals, Reference, ReferenceKind
 from tickertui.market.instruments import ChainRows
 from tickertui.tui.states import LIVE_STATES, DataState, MarketView
+from tickertui.values import frozen
 
 
 class Field(IntEnum):
@@ -80,7 +80,7 @@ class BarMeaning(IntEnum):
         return BarMeaning((self + 1) % len(BarMeaning))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChainKey:
     """Which chain a frame shows."""
 
@@ -88,7 +88,7 @@ class ChainKey:
     expiry: date
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExpiryMark:
     """One expiry of the strip.
 
@@ -110,7 +110,7 @@ class ExpiryMark:
         return self.days == 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuoteView:
     """One instrument of the header line.
 
@@ -142,7 +142,7 @@ class BannerKind(StrEnum):
     LOGIN = "error"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BannerView:
     """The first row while something about all numbers must be known; it cannot be dismissed.
 
@@ -155,7 +155,7 @@ class BannerView:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChainSummary:
     """The third line: what the chain says as a whole.
 
@@ -186,7 +186,7 @@ class ChainSummary:
     marked_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class ChainFrame:
     """One chain at one moment. Arrays are read-only; column 0 of the second axis is the call, 1 the put.
 
@@ -278,7 +278,7 @@ _TAG_ORDER: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StateTag:
     """The header's tag.
 

@@ -7,7 +7,6 @@ a line is taken from here by its row's version.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from rich.segment import Segment
 from textual.strip import Strip
@@ -22,9 +21,10 @@ from tickertui.tui.ink import Line
 from tickertui.tui.palette import INKS, Ground, Ink, build_palette
 from tickertui.tui.row_order import Cursor
 from tickertui.tui.straddle import StraddlePainter
+from tickertui.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """How the trader wants the rows.
 

@@ -6,7 +6,6 @@ feed's own word about itself: a batch that somebody else applied is marked too. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -16,9 +15,10 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import from_epoch
 from tickertui.market.ticks import Source, Word
 from tickertui.services.state import FeedMode
+from tickertui.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Provenance:
     """Where what is shown comes from.
 

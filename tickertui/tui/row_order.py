@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from tickertui.market.chain import Side
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.straddle import PAIRS_BY_NAME
+from tickertui.values import frozen
 
 RowFilter = Callable[[ChainFrame], NDArray[np.bool_]]
 """Says which strikes are shown: bool[k] of a frame."""
@@ -29,7 +29,7 @@ _SORT_EVERY_NS: Final = 2_000_000_000
 """Rows ordered by a value change places at most this often."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cursor:
     """Where the trader is; by value, so that it outlives a resize and a switch of the chain.
 
@@ -44,7 +44,7 @@ class Cursor:
     column: str = "ltp"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leg:
     """What the cursor is on.
 
@@ -63,7 +63,7 @@ class Leg:
     row: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sort:
     """Order of the rows; without one they ascend by strike.
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tickertui.market.subscriptions import ChainRule
 from tickertui.services.state import RuleCost, RuleStatus, WatchedInstrument
 from tickertui.tui.backend import Backend, BackendRefused
+from tickertui.values import frozen
 
 _STRIKES = 40
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleShare:
     """What a rule holds of the plan.
 
@@ -40,7 +41,8 @@ class RuleShare:
         return f"its own {self.own:,} legs{f': {where}' if where else ''}{shared}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
+@frozen
 class Costs:
     """What is known so far.
 

@@ -7,7 +7,7 @@ service for more than the screens are told anyway, and nothing is remembered: wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,6 +29,7 @@ from tickertui.tui.actions import key_name
 from tickertui.tui.backend import HealthFigures
 from tickertui.tui.display_rate import DisplayRate
 from tickertui.tui.states import Link, LinkProblem, Links, MarketView
+from tickertui.values import frozen
 
 SKEW_S: Final = 2.0
 """A clock that is further off than this is told."""
@@ -36,7 +37,7 @@ _SLEEP_TOLD: Final = timedelta(minutes=30)
 """How long a sleep stays in sight when nothing is fetched any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Situation:
     """One thing that is not as it should be.
 
@@ -55,7 +56,7 @@ class Situation:
     role: str = "warn"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Surroundings:
     """What the situations are read from.
 

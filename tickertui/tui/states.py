@@ -7,7 +7,6 @@ screenshot may be grey, a log has words only. The rule works on whole arrays; th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from tickertui.market.hours import Phase
 from tickertui.market.ticks import Source
 from tickertui.services.state import AccountStatus, ConnectionStatus, FeedMode, StreamState
+from tickertui.values import frozen
 
 SILENT_DATA_S: Final = 3.0
 """A socket that expects ticks and has sent none for this long makes its cells stale."""
@@ -103,7 +103,7 @@ class Link(IntEnum):
     AUTH = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinkProblem:
     """A socket whose cells are not current.
 
@@ -118,7 +118,7 @@ class LinkProblem:
     account: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Links:
     """Health of all sockets.
 
@@ -134,7 +134,7 @@ class Links:
 NO_LINKS: Final = Links(np.zeros(1, dtype=np.int8))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Recovery:
     """What a socket had received when it was last in trouble, and in how many looks since there was more."""
 
@@ -258,7 +258,7 @@ class GapHabit:
         self.gap_s = np.where(again, stepped, old)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MarketView:
     """What the calendar says about now, for one derivatives segment.
 
@@ -289,7 +289,7 @@ class MarketView:
         return self.phase is Phase.CAS
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class CellFacts:
     """What the rule needs to know of cells, in arrays of one shape.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -17,12 +16,13 @@ from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.ink import Line, Pens, Pieces
 from tickertui.tui.palette import INKS, Ground, Ink
 from tickertui.tui.states import DataState
+from tickertui.values import frozen
 
 Values = list[float]
 _STRIKE_WIDTH: Final = 12
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pair:
     """A column of the straddle view.
 

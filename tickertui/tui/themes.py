@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +16,8 @@ from typing import Final
 
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
+
+from tickertui.values import frozen
 
 DEFAULT_THEME: Final = "cvd-dark"
 SHIPPED: Final = ("cvd-dark", "cvd-light", "classic", "classic-asia", "mono", "high-contrast")
@@ -65,7 +66,7 @@ class ThemeError(ValueError):
     """A theme file that cannot be used; the text names the file, the key and the way out."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ThemeFailure:
     """A theme file that was passed over.
 
@@ -176,7 +177,7 @@ def variable_defaults() -> dict[str, str]:
     return dict(_DARK.colours)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Base:
     """What a theme that names nothing looks like."""
 

@@ -6,7 +6,6 @@ Rows are read from the board in arrays, so that a list of 9,000 legs can stay cu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,6 +16,7 @@ from tickertui.tui import format as fmt
 from tickertui.tui.backend import Backend
 from tickertui.tui.states import NEVER_AFTER_S, CellFacts, DataState, Link, Links, MarketView, classify
 from tickertui.tui.widgets.row_list import Row, Span, row
+from tickertui.values import frozen
 
 FAR_FROM_MONEY: Final = 0.12
 """Strikes further off than this share of the spot often do not trade for hours; the broker sends nothing of them."""
@@ -30,7 +30,7 @@ _ROLES: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Around:
     """What decides what a leg is worth, beside its row.
 
@@ -45,7 +45,7 @@ class Around:
     market: MarketView
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NeverTicked:
     """Why instruments that are subscribed have never ticked.
 

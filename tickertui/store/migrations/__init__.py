@@ -6,13 +6,13 @@ changed; a new version is a new file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import resources
 
 from tickertui.store.protocol import StoreNewer
+from tickertui.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Migration:
     """One step.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -17,6 +16,7 @@ from tickertui.tui.format import Units
 from tickertui.tui.frames import ChainFrame, ExpiryMark, Field
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
+from tickertui.values import frozen
 
 _ARROWS = {1: "▲", -1: "▼", 0: "·"}
 _ROLES = {DataState.MOCK: "mock", DataState.STALE: "quiet", DataState.SNAP: "warn", DataState.ERROR: "error"}
@@ -24,7 +24,7 @@ WIDE = 110
 """From this width on the deltas and the share of the straddle are shown too."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TermLook:
     """How the rows are written.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,12 +14,13 @@ from tickertui.tui.columns import COLUMNS, Preset
 from tickertui.tui.preset_book import PresetBook, PresetRefused
 from tickertui.tui.screens.modals import ConfirmScreen, PanelScreen, entry
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
+from tickertui.values import frozen
 
 _KEYS = "Space on/off  ← → order  c preset  s save  D delete  Enter use  Esc back"
 _NAMING = "Enter save under this name  Esc back to the columns"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ColumnChoice:
     """What the editor closes with.
 

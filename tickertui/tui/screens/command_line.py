@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -14,9 +13,10 @@ from textual.widgets import Input
 from tickertui.tui.actions import ACTIONS
 from tickertui.tui.screens.modals import Choice, PanelScreen, entry, narrowed
 from tickertui.tui.widgets.row_list import RowList, Span, row
+from tickertui.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """A command of the line.
 

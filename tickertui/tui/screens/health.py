@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -16,6 +15,7 @@ from tickertui.tui.situations import SKEW_S, Situation
 from tickertui.tui.states import NO_LINKS, Links
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, Span, heading, row, wrapped
+from tickertui.values import frozen
 
 _TASK_ROLE = {
     TaskState.RUNNING: "ok",
@@ -28,7 +28,7 @@ _LONG_QUEUE: Final = 20
 """Frames: the broker sends about one a second and socket, so that many are a loop that is far behind."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HealthView:
     """What the pane and its panel show.
 

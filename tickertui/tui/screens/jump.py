@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import ClassVar
 
@@ -15,12 +14,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Label
 
 from tickertui.tui.paced import Paced
+from tickertui.values import frozen
 
 LETTERS = "asdfghjklqwertyuiopzxcvbnm"
 """The home row first."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JumpTarget:
     """Something that can be jumped to.
 

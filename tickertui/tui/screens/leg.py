@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from math import isnan, nan
 from typing import ClassVar
@@ -27,6 +26,7 @@ from tickertui.tui.actions import BY_ID, NO_KEYS, key_name
 from tickertui.tui.screens.modals import ListScreen
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.row_list import Row, Span, row
+from tickertui.values import frozen
 
 _SOURCES = {
     Source.NONE: "nothing came yet",
@@ -40,7 +40,7 @@ _ARROWS = {1: " ▲", -1: " ▼", 0: ""}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LegContext:
     """What is around a leg.
 

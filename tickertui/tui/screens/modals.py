@@ -6,7 +6,6 @@ They are panels below the first row, so that the MOCK or REPLAY banner stays in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from textual.app import ComposeResult
@@ -22,6 +21,7 @@ from tickertui.tui.frames import BannerView
 from tickertui.tui.paced import Paced
 from tickertui.tui.widgets.banner import Banner
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
+from tickertui.values import frozen
 
 T = TypeVar("T")
 
@@ -267,7 +267,7 @@ class ListScreen(PanelScreen[str]):
         self.notify("Copied.", timeout=2)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choice:
     """One thing to choose.
 

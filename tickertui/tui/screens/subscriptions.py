@@ -29,6 +29,7 @@ from tickertui.tui.states import NO_LINKS, Link, LinkProblem, Links
 from tickertui.tui.watched_legs import NONE_NEVER, NeverTicked
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row, wrapped
+from tickertui.values import frozen
 
 _ACCOUNT_ROLE = {
     AccountState.LIVE: "ok",
@@ -59,7 +60,7 @@ _WORDS = {AccountState.ELSEWHERE: "elsewhere"}
 _TITLE = " acct   state          used/cap load       room  tick cached never   age token"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubscriptionsView:
     """What the pane and its panel show.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from tickertui.market.chain import ReferenceKind
@@ -12,12 +11,13 @@ from tickertui.tui import format as fmt
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, length
+from tickertui.values import frozen
 
 _WIDE = 110
 _WIDEST = 180
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SummaryView:
     """Values of the line, already rounded to what it shows, so that an equal view repaints nothing.
 
@@ -119,7 +119,7 @@ class ChainSummaryLine(OneLine[SummaryView]):
         return pieces
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Part:
     """A labelled figure and how soon it is dropped (a higher rank sooner)."""
 

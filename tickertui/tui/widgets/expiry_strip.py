@@ -12,12 +12,13 @@ from textual.message import Message
 
 from tickertui.tui.frames import ExpiryMark
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, justified, length
+from tickertui.values import frozen
 
 _WIDE: Final = 110
 """From this width on every expiry shows its days."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StripView:
     """What the strip says.
 

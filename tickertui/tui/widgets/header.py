@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +11,7 @@ from tickertui.tui import format as fmt
 from tickertui.tui.frames import ChainFrame, QuoteView, StateTag
 from tickertui.tui.states import DataState, MarketView
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, first_fit, justified, length
+from tickertui.values import frozen
 
 _ARROWS: Final = {1: "▲", -1: "▼", 0: ""}
 _MOVING: Final = (DataState.LIVE, DataState.QUIET, DataState.REPLAY, DataState.MOCK)
@@ -21,7 +21,7 @@ _WIDE: Final = 110
 _WIDEST: Final = 180
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeaderView:
     """What the header says.
 

@@ -15,13 +15,14 @@ from textual.widget import Widget
 
 from tickertui.tui.actions import Context, actions_of, footer_place, key_name
 from tickertui.tui.format import UNICODE, GlyphSet
+from tickertui.values import frozen
 
 _WIDE = 110
 """From this width on labels are written in full."""
 _SEPARATOR = " │"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One entry of the bar.
 

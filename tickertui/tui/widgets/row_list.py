@@ -23,6 +23,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tickertui.tui.format import UNICODE, GlyphSet
+from tickertui.values import frozen
 
 ROLES: Final[Mapping[str, tuple[str, bool]]] = MappingProxyType(
     {
@@ -39,7 +40,7 @@ fourteen classes each would be matched against the style sheet at the start and 
 _COLOURS: Final = frozenset({"ground", "atm", *(meaning for meaning, _ in ROLES.values())})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """A piece of a line in one style."""
 
@@ -47,7 +48,7 @@ class Span:
     role: str = "text"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One line.
 

@@ -6,10 +6,10 @@ What is not in order stands in reverse video with a word, wherever it stands in 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from tickertui.tui.widgets.one_line import OneLine, Piece, Tint
+from tickertui.values import frozen
 
 _WIDE: Final = 110
 """From this width on fields have bars between them."""
@@ -17,7 +17,7 @@ _OK: Final = Tint("header-text", "header")
 _ALERT: Final = Tint("warn", "header", bold=True, reverse=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StatusField:
     """One figure.
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tickertui.tui import format as fmt
 from tickertui.tui.format import Units
 from tickertui.tui.frames import ChainFrame
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, OneLine, Piece, Tint, justified
+from tickertui.values import frozen
 
 _WIDE = 110
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TotalsView:
     """Values of the line as text, so that an equal view repaints nothing.
 
