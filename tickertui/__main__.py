@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 
@@ -11,6 +12,9 @@ def main() -> int:
     # What the modules make lives as long as the process: looking it through for garbage costs some 7 % of the start
     # and, unfrozen, lengthens every full collection while the market moves.
     gc.disable()
+    # numpy's BLAS starts a thread for each further processor when it is loaded, which takes 60 ms of processor time;
+    # the one product of matrices here (the gamma profile) has 100 rows.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from tickertui.cli import run
 
     return run(sys.argv[1:], loaded=_collect_from_here)

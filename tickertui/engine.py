@@ -101,6 +101,7 @@ class StopRequest:
 
 
 Foreground = Callable[[Services, StopRequest], Awaitable[int]]
+Touch = Callable[[], None]
 
 
 @frozen
@@ -157,7 +158,9 @@ class Engine:
         monitor.start(tasks, "store watch", services.store_watch.run)
         if services.valuation is not None:
             touch = partial(monitor.touch, "valuation")
-            monitor.start(tasks, "valuation", services.valuation.run, touch, restart=always)
+            # After the loop's start, so that the first round finds the first prices: the first frame has Greeks.
+            run = partial(_after, services.loop.wait_until_started, services.valuation.run)
+            monitor.start(tasks, "valuation", run, touch, restart=always)
         if not self._options.demo:
             history = self._settings.history
             # `days` are trading days: weekends and holidays come on top.
@@ -421,6 +424,11 @@ def _write_seen(path: Path, keys: list[str]) -> None:
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps(keys, indent=1), encoding="utf-8")
     os.replace(temporary, path)
+
+
+async def _after(first: Callable[[], Awaitable[None]], then: Callable[[Touch], Awaitable[None]], touch: Touch) -> None:
+    await first()
+    await then(touch)
 
 
 async def _watch_signals(stop: StopRequest) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
+from typing import Final
 
 import anyio
 
@@ -22,6 +23,10 @@ from tickertui.tui.actions import KeymapError, check_keymap
 from tickertui.tui.app import TickerApp
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.services_backend import ServicesBackend
+
+_FIRST_PLAN_WAIT_S: Final = 0.3
+"""The mock has its chain in 0.1 s: the first frame shows it. An empty one before it would be mounted, styled and
+painted for nothing, 0.15 s. Accounts take longer; the screen tells then how far they are."""
 
 
 def run_command(arguments: Namespace) -> int:
@@ -65,6 +70,8 @@ class _Terminal:
 
     async def show(self, services: Services, stop: StopRequest) -> int:
         """Run the application until it ends or a signal asks for it."""
+        with anyio.move_on_after(_FIRST_PLAN_WAIT_S):
+            await services.loop.wait_until_started()
         app = TickerApp(ServicesBackend(services), self._options)
         async with anyio.create_task_group() as tasks:
 

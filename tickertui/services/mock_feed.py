@@ -14,7 +14,6 @@ import numpy as np
 
 from tickertui.market.board import MarketBoard
 from tickertui.market.instruments import InstrumentTable
-from tickertui.market.snapshots import UnderlyingBar
 from tickertui.market.ticks import TickBatch
 from tickertui.market.universe import Universe
 from tickertui.services.events import EventLog
@@ -59,8 +58,8 @@ class MockSource(Protocol):
         """Give underlyings a level from the best source that has one."""
         ...
 
-    def get_underlying_snapshot(self, name: str = ...) -> UnderlyingBar | None:
-        """Return an underlying's day, None where it has no level."""
+    def spot(self, name: str) -> float | None:
+        """Return the level of an underlying's index, None where it has none."""
         ...
 
     def drain_events(self) -> tuple[MockEvent, ...]:
@@ -122,8 +121,7 @@ class MockFeed:
     async def spots(self, underlyings: Sequence[str]) -> Mapping[str, float]:
         """Return the level of each of these underlyings that the mock knows."""
         await self._source.ensure_underlying_seeded(None, underlyings)
-        bars = {name: self._source.get_underlying_snapshot(name) for name in underlyings}
-        return {name: bar.close for name, bar in bars.items() if bar is not None}
+        return {name: level for name in underlyings if (level := self._source.spot(name)) is not None}
 
     async def set_plan(self, tokens: Sequence[int], generation: int) -> None:
         """Stream these, and show what their open interest was at the previous close."""

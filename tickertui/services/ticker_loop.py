@@ -135,6 +135,7 @@ class MultiAccountTickerLoop:
         self._asleep: ClockGap | None = None
         self._started_at: datetime | None = None
         self._stopped = anyio.Event()
+        self._first_start = anyio.Event()
         self._operations = Operations()
         self._group: TaskGroup | None = None
         self._prepared: PreparedReload | None = None
@@ -166,12 +167,17 @@ class MultiAccountTickerLoop:
                 self.task_monitor.start(group, "reloader", self.reloader.run, restart=_FOR_EVER)
                 if self._settings.autostart:
                     await self.start()
+                self._first_start.set()
                 task_status.started()
                 await anyio.sleep_forever()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._close_down()
             self._group = None
+
+    async def wait_until_started(self) -> None:
+        """Wait until the first start is over, whatever came of it: the mock's first prices are on the board then."""
+        await self._first_start.wait()
 
     async def start(self) -> None:
         """Start, unless it runs; a start that fails is rolled back and leaves the state FAILED with its reason.

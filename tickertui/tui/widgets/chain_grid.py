@@ -316,7 +316,7 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
             self._scroll_rows(place - height + 1)
 
     def _scroll_rows(self, top: int) -> None:
-        self.scroll_to(y=top, animate=False, force=True)
+        self.scroll_to(y=top, animate=False, force=True, immediate=True)
 
     def _settle(self) -> None:
         """Bring into view what the trader looks at: the cursor once it was moved, the money before."""
