@@ -158,16 +158,14 @@ class MainScreen(Paced, Screen[None]):
     # ------------------------------------------------------------------ frames
 
     def on_mount(self) -> None:
-        """Hold the display until the widgets know their sizes; the first thing painted is the whole first frame."""
+        """Hold the display until the sizes are known (`on_resize`): what is painted first is the whole first frame."""
         self.chain.take_focus()
         self._unpainted.enter_context(self.app.batch_update())
-        self.call_after_refresh(self._first_frame)
 
-    def _first_frame(self) -> None:
+    def _begin(self) -> None:
         """Show the first frame and start the display's clock."""
         self.frame()
         self._unpainted.close()
-        self.refresh()
         if self.options.live_frames:
             self.set_interval(1 / self.options.frames_per_second, self._tick)
 
@@ -350,7 +348,10 @@ class MainScreen(Paced, Screen[None]):
         if not self._is_tiny and self.focused is None:
             # What was hidden has lost the keys; without them nothing but the digits would work any more.
             self.pane.take_focus()
-        self.show_all()
+        if self._frames:
+            self.show_all()
+        else:
+            self._begin()
         self.refresh_keys()
 
     def _arrange(self) -> None:
@@ -361,7 +362,9 @@ class MainScreen(Paced, Screen[None]):
             "#panels": self._has_panels, "#rail": self._has_rail,
         }  # fmt: skip
         for selector, display in shown.items():
-            self.query_one(selector).display = display
+            widget = self.query_one(selector)
+            if widget.display is not display:  # setting what it is already would lay everything out again
+                widget.display = display
 
     @property
     def _is_tiny(self) -> bool:

@@ -191,6 +191,7 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
 
     def show(self, frame: ChainFrame) -> None:
         """Display a frame; repaints what differs from the one before."""
+        self._take_size()
         old, self._frame = self._frame, frame
         if old is None or old.key != frame.key or frame.number <= old.number or old.contracts is not frame.contracts:
             self._adopt(frame, old)
@@ -468,9 +469,14 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_resize(self) -> None:
         """Lay out anew; the trader's place stays in view."""
-        self.viewport = self.size
-        self._look_changed()
-        self._settle()
+        self._take_size()
+
+    def _take_size(self) -> None:
+        """Lay out for the present size, unless that is done: the first frame comes before the event of its size."""
+        if self.viewport != self.size:
+            self.viewport = self.size
+            self._look_changed()
+            self._settle()
 
     @property
     def _paint(self) -> GridPainter:
