@@ -35,11 +35,8 @@ from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
 from tickertui.market.universe import Universe, load_universe, universe_instruments
 from tickertui.paths import Paths
-from tickertui.services.backfill_types import BackfillSettings
 from tickertui.services.bundle import Services
-from tickertui.services.closing_volatility import ClosingVolatility
 from tickertui.services.events import EventLog
-from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock_generator import MockDataGenerator
@@ -63,6 +60,7 @@ from tickertui.values import frozen
 if TYPE_CHECKING:
     from tickertui.kite.client import KiteClient
     from tickertui.kite.transport import WebSocketTransport
+    from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _MODES: Final = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
@@ -284,6 +282,11 @@ class Engine:
     ) -> HistoricalBootstrapper | None:
         if self._options.demo:
             return None
+        # 8 ms that the demo does without.
+        from tickertui.services.backfill_types import BackfillSettings
+        from tickertui.services.closing_volatility import ClosingVolatility
+        from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+
         history = self._settings.history
         interval = Interval(history.interval)
         return HistoricalBootstrapper(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
 from tickertui.services.events import EventLog
-from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.mock_generator import MockDataGenerator
 from tickertui.services.process_watch import ProcessWatch
@@ -21,6 +21,9 @@ from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.valuation import Valuation
 from tickertui.store.protocol import Store
 from tickertui.values import frozen
+
+if TYPE_CHECKING:
+    from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 
 
 @frozen

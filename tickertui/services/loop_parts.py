@@ -7,7 +7,7 @@ starts and stops with itself.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -24,7 +24,6 @@ from tickertui.services.claims import StoreClaims
 from tickertui.services.contract_keeper import ContractKeeper
 from tickertui.services.events import EventLog
 from tickertui.services.feed_switch import FeedSwitch
-from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock_feed import MockFeed, MockSource
@@ -42,6 +41,9 @@ from tickertui.services.task_monitor import TaskMonitor
 from tickertui.services.tick_rate import TickRate
 from tickertui.store.protocol import Store
 from tickertui.values import frozen
+
+if TYPE_CHECKING:
+    from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 
 Duty = Callable[[], Awaitable[None]]
 

@@ -255,13 +255,9 @@ class MockDataGenerator:
             if token not in refused:
                 self._recent[token] = None
                 self._recent.move_to_end(token)
-        for name in {self._name(token) for token in tokens if token not in refused}:
+        for name in self._market.names_of(token for token in tokens if token not in refused):
             self._seeder.note_typical(name)
         return [MockRefusal(token, reason) for token, reason in refused.items()]
-
-    def _name(self, token: int) -> str:
-        instrument = self._market.instruments.get(token)
-        return "" if instrument is None else self._market.underlying_of(instrument)
 
     def _reason(self, token: int) -> str:
         instrument = self._market.instruments.get(token)

@@ -186,6 +186,10 @@ class MockMarket:
         """Return the name of the underlying whose path a contract follows."""
         return self._quotes.name_of(instrument)
 
+    def names_of(self, tokens: Iterable[int]) -> set[str]:
+        """Return the names of the underlyings of those of these contracts that are rows."""
+        return self._quotes.names_of(tokens)
+
     def option_state(self, token: int) -> OptionState | None:
         """Return what the model knows of an option at its last look, None for what is not a live option's row."""
         row = self._quotes.row(token)

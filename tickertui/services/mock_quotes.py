@@ -209,6 +209,12 @@ class MockQuotes:
             return instrument.name
         return self._underlying_of_index.get(instrument.token, instrument.tradingsymbol)
 
+    def names_of(self, tokens: Iterable[int]) -> set[str]:
+        """Return the underlyings of those of these contracts that are rows."""
+        rows = [row for token in tokens if (row := self._row_of.get(token)) is not None]
+        numbers = distinct(self._groups.underlying[self._rows.group[rows]]) if rows else ()
+        return {self._levels.names[number].name for number in numbers}
+
     def _groups_for(self, table: InstrumentTable, places: list[int], now: float) -> list[int | None]:
         """Groups of a table's rows; None where the underlying has no level or the contract has expired."""
         at = np.array(places, dtype=np.intp)

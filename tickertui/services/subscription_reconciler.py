@@ -19,6 +19,7 @@ from typing import Final, Protocol, TypeVar
 import anyio.to_thread
 import numpy as np
 
+from tickertui.market.arrays import distinct
 from tickertui.market.clock import Clock
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord
 from tickertui.services.assignments import (
@@ -426,7 +427,8 @@ class SubscriptionReconciler:
         sources = [one for one in asked if one.rule_id != rule.rule_id]
         before = self._assignments
         after = place(merge([*sources, source]).wanted, self._slots, before, self._limits)
-        new = np.setdiff1d(source.tokens, np.concatenate([source.tokens[:0], *(one.tokens for one in asked)]))
+        own, others = distinct(source.tokens), [source.tokens[:0], *(one.tokens for one in asked)]
+        new = own[~np.isin(own, distinct(np.concatenate(others)), assume_unique=True)]
         requests = self._backfill_requests(new.tolist())
         keys = max(1, len(self._slots))
         return RuleCost(
@@ -442,7 +444,7 @@ class SubscriptionReconciler:
 
     def _load(self, slots: AccountSlots, new: Integers, after: Assignments) -> tuple[str, int, int, int]:
         here = np.isin(after.connections, np.array(slots.connections))
-        added = int(np.isin(after.tokens[here], new).sum())
+        added = int(np.isin(after.tokens[here], new, assume_unique=True).sum())
         return slots.account, added, int(here.sum()), self._capacity(slots)
 
     # ------------------------------------------------------------------ the seed's names

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
@@ -22,7 +22,6 @@ from tickertui.market.hours import MarketCalendar
 from tickertui.services.account_stream import FrameTap
 from tickertui.services.clock_watch import ClockFault, ClockGap
 from tickertui.services.events import EventLog
-from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import InstrumentRegistry, RefreshReport
 from tickertui.services.loop_duties import watch_clock
 from tickertui.services.loop_parts import Duty, LoopInputs, LoopParts
@@ -37,6 +36,9 @@ from tickertui.services.subscription_reconciler import PreparedReload, Subscript
 from tickertui.services.subscription_reloader import SubscriptionReloader
 from tickertui.services.task_monitor import RestartPolicy, TaskMonitor, describe_error
 from tickertui.store.protocol import Store
+
+if TYPE_CHECKING:
+    from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 
 _USUAL: Final = LoopSettings()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
@@ -21,7 +21,6 @@ from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Source, Word
 from tickertui.services.bundle import Services
 from tickertui.services.contract_keeper import ContractsMissing
-from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import DumpRefused
 from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.state import (
@@ -43,6 +42,9 @@ from tickertui.services.ticker_loop import LoopNotRunning, ReloadFailed
 from tickertui.store.protocol import StoreError
 from tickertui.tui.backend import BackendRefused, HealthFigures, LoginPage
 from tickertui.tui.frames import ExpiryMark
+
+if TYPE_CHECKING:
+    from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 
 T = TypeVar("T")
 

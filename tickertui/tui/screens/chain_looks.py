@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
 from textual.message import Message
@@ -13,10 +14,12 @@ from tickertui.tui.columns import PRESETS, Preset
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.preset_book import PresetBook
 from tickertui.tui.row_filters import FILTERS
-from tickertui.tui.screens.columns import ColumnChoice, ColumnsScreen
 from tickertui.tui.screens.modals import Choice, PickerScreen
 from tickertui.tui.widgets.chain_grid import ChainGrid
 from tickertui.tui.widgets.chain_view import ChainView
+
+if TYPE_CHECKING:
+    from tickertui.tui.screens.columns import ColumnChoice
 
 
 class ChainLooks(Vertical):
@@ -103,6 +106,7 @@ class ChainLooks(Vertical):
 
     def action_edit_columns(self) -> None:
         """Choose the columns of an own preset, and keep it under a name."""
+        from tickertui.tui.screens.columns import ColumnsScreen  # 1 ms of the start
 
         def take(choice: ColumnChoice | None) -> None:
             if choice is None:

@@ -35,7 +35,6 @@ from tickertui.tui.screens.bootstrap import BootstrapPane, bootstrap_panel, boot
 from tickertui.tui.screens.chain import ChainPane
 from tickertui.tui.screens.events import EventsPane, event_panel
 from tickertui.tui.screens.health import HealthPane, HealthView, health_panel
-from tickertui.tui.screens.help import HelpScreen
 from tickertui.tui.screens.jump import JumpTarget
 from tickertui.tui.screens.modals import ListScreen, ShowsBanner, glyphs_of
 from tickertui.tui.screens.requests import Requests
@@ -485,6 +484,8 @@ class MainScreen(Paced, Screen[None]):
 
     def action_show_help(self) -> None:
         """List the keys."""
+        from tickertui.tui.screens.help import HelpScreen  # 1 ms of the start
+
         self.app.push_screen(HelpScreen(self.contexts, self.keymap))
 
     def action_reload_plan(self) -> None:
