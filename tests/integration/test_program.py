@@ -35,6 +35,30 @@ def test_the_demo_shows_a_marked_mock_chain_and_quits(environ: dict[str, str], c
     assert not (Path(environ["TICKERTUI_HOME"])).exists(), "the demo writes nothing"
 
 
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 40), (200, 50)])
+def test_the_first_thing_painted_is_the_whole_chain_at_the_money(
+    environ: dict[str, str], columns: int, lines: int
+) -> None:
+    with in_terminal(["--demo"], environ, columns=columns, lines=lines) as terminal:
+        terminal.until_painted("▶")
+        first = terminal.text.partition("▶")[0]
+        assert first.count("STRIKE") == 1, "painted once, not first without prices or away from the money"
+        assert "MOCK DATA" in first
+        assert "[WAITING]" not in first
+        assert "~24," in first
+
+
+@pytest.mark.parametrize(
+    ("key", "answer"), [("p", "PAUSED"), ("2", "tickertui config init"), ("?", "Go to the strike at the money.")]
+)
+def test_a_key_that_is_typed_while_the_program_starts_is_answered(
+    environ: dict[str, str], key: str, answer: str
+) -> None:
+    with in_terminal(["--demo"], environ, columns=80, lines=24) as terminal:
+        terminal.type(key)
+        terminal.until_painted(answer)
+
+
 def test_without_configuration_the_mock_comes_by_itself_and_says_how_to_add_an_account(environ: dict[str, str]) -> None:
     with in_terminal([], environ) as terminal:
         terminal.until_painted("MOCK DATA")

@@ -24,9 +24,11 @@ from tickertui.tui.app import TickerApp
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.services_backend import ServicesBackend
 
-_FIRST_PLAN_WAIT_S: Final = 0.3
-"""The mock has its chain in 0.1 s: the first frame shows it. An empty one before it would be mounted, styled and
-painted for nothing, 0.15 s. Accounts take longer; the screen tells then how far they are."""
+_MOCK_PATIENCE_S: Final = 2.0
+_LIVE_PATIENCE_S: Final = 0.3
+"""How long the screen waits for the first plan. The mock has its chain in 0.1 s, and the first frame shows it: an empty
+one before it would be mounted, styled and painted for nothing, 0.15 s. Accounts take longer; the screen tells how far
+they are."""
 
 
 def run_command(arguments: Namespace) -> int:
@@ -70,7 +72,7 @@ class _Terminal:
 
     async def show(self, services: Services, stop: StopRequest) -> int:
         """Run the application until it ends or a signal asks for it."""
-        with anyio.move_on_after(_FIRST_PLAN_WAIT_S):
+        with anyio.move_on_after(_LIVE_PATIENCE_S if services.orchestrator.list_accounts() else _MOCK_PATIENCE_S):
             await services.loop.wait_until_started()
         app = TickerApp(ServicesBackend(services), self._options)
         async with anyio.create_task_group() as tasks:
