@@ -43,7 +43,7 @@ def _started_in_terminal(
     then: str = "",
     answer: str = "",
 ) -> Start:
-    """Start a program and wait for a text; with ``then`` press a key as soon as it is there, and wait for its answer."""
+    """Start a program and wait for a text; with ``then`` press a key once it is there, and wait for its answer."""
     with tempfile.TemporaryDirectory() as home:
         environ = {**os.environ, "TICKERTUI_HOME": home}
         began = time.perf_counter()
