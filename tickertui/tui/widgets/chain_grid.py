@@ -97,6 +97,7 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
         self._cursor = Cursor()
         self._cursor_moved = False
         self._auto_centre = True
+        self._laid_out = Size(0, 0)
         self._painter: GridPainter | None = None
         self.empty_text = ""
         """What stands in the place of the rows when the filter leaves none."""
@@ -317,7 +318,10 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
             self._scroll_rows(place - height + 1)
 
     def _scroll_rows(self, top: int) -> None:
+        # At once, so that what is painted next is right; and after the layout, where the present one ends before.
         self.scroll_to(y=top, animate=False, force=True, immediate=True)
+        if self.scroll_offset.y != top:
+            self.scroll_to(y=top, animate=False, force=True)
 
     def _settle(self) -> None:
         """Bring into view what the trader looks at: the cursor once it was moved, the money before."""
@@ -473,8 +477,8 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
 
     def _take_size(self) -> None:
         """Lay out for the present size, unless that is done: the first frame comes before the event of its size."""
-        if self.viewport != self.size:
-            self.viewport = self.size
+        if self._laid_out != self.size:
+            self._laid_out = self.viewport = self.size
             self._look_changed()
             self._settle()
 
