@@ -2,58 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import signal
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.live_program import Broker, Headless
+from tests.support.live_program import run_program as run
 from tests.support.terminals import in_terminal
-
-
-class Broker:
-    """``tickertui simulate`` in a process of its own."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        ports = ("--port", "0", "--stream-port", "0")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tickertui", "simulate", *ports, "--at", "2026-11-25 11:00"],
-            stdout=subprocess.PIPE, text=True, env=environ,
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        lines = []
-        for line in self.process.stdout:
-            lines.append(line)
-            if "Ctrl-C stops" in line:
-                break
-        self.text = "".join(lines)
-        found = re.search(r"REST (http://\S+)", self.text)
-        assert found is not None, self.text
-        self.url = found[1]
-
-    def configuration(self) -> str:
-        """The configuration that it prints."""
-        start, end = self.text.index("  [broker]"), self.text.index("Log in, here")
-        return "\n".join(line.removeprefix("  ") for line in self.text[start:end].splitlines())
-
-    def request_token(self, account: int) -> str:
-        with urllib.request.urlopen(f"{self.url}/simulator/request_token?api_key=simulated{account}") as answer:
-            token: str = answer.read().decode()
-            return token
-
-    def control(self, path: str, document: dict[str, object]) -> None:
-        request = urllib.request.Request(
-            f"{self.url}/simulator/{path}", json.dumps(document).encode(), {"Content-Type": "application/json"}
-        )
-        urllib.request.urlopen(request).close()
 
 
 @pytest.fixture
@@ -67,10 +25,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 def broker(environ: dict[str, str]) -> Iterator[Broker]:
     running = Broker(environ)
     yield running
-    running.process.send_signal(signal.SIGTERM)
-    running.process.wait(10)
-    assert running.process.stdout is not None
-    running.process.stdout.close()
+    running.stop()
 
 
 @pytest.fixture
@@ -84,45 +39,6 @@ def config(broker: Broker, environ: dict[str, str], tmp_path: Path) -> Path:
         assert done.returncode == 0, done.stderr
         assert f"Z{account}: logged in as" in done.stdout
     return path
-
-
-def run(environ: dict[str, str], *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tickertui", *arguments],
-        input=typed, capture_output=True, text=True, env=environ, timeout=60,
-    )  # fmt: skip
-
-
-class Headless:
-    """``tickertui headless``, its records kept as they come."""
-
-    def __init__(self, environ: dict[str, str], config: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tickertui", "headless", "--config", str(config), "--status-seconds", "0.2"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ,
-        )  # fmt: skip
-        self.records: list[dict[str, Any]] = []
-
-    def until(
-        self, predicate: Callable[[dict[str, Any]], bool], description: str, timeout: float = 40.0
-    ) -> dict[str, Any]:
-        """Read until a record is what is waited for."""
-        assert self.process.stdout is not None
-        deadline = time.monotonic() + timeout
-        for line in self.process.stdout:
-            record: dict[str, Any] = json.loads(line)
-            self.records.append(record)
-            if predicate(record):
-                return record
-            if time.monotonic() > deadline:
-                break
-        raise AssertionError(f"waited in vain for: {description}\n{self.records[-5:]}")
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        _, errors = self.process.communicate(timeout=30)
-        assert self.process.returncode == 0, errors
-        assert errors == ""
 
 
 def all_tick(record: dict[str, Any], instruments: int) -> bool:
@@ -140,7 +56,9 @@ def test_two_accounts_stream_and_a_rule_from_the_shell_joins_without_a_restart(
     record = program.until(lambda r: all_tick(r, 27), "27 instruments tick")
     assert record["feed"] == "live"
     assert record["is_mock"] is False
-    added = run(environ, "subs", "add", "BANKNIFTY", "--strikes", "5", "--account", "Z2", "--config", str(config))
+    added = run_program(
+        environ, "subs", "add", "BANKNIFTY", "--strikes", "5", "--account", "Z2", "--config", str(config)
+    )
     assert added.returncode == 0, added.stderr
     record = program.until(lambda r: all_tick(r, 50), "50 instruments tick after the rule was added from the shell")
     by_account = {account["account"]: account["desired"] for account in record["accounts"]}

@@ -1,0 +1,97 @@
+"""The program as processes: the simulated broker, the program without a screen, and one command at a time."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class Broker:
+    """``tickertui simulate`` in a process of its own."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        ports = ("--port", "0", "--stream-port", "0")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tickertui", "simulate", *ports, "--at", "2026-11-25 11:00"],
+            stdout=subprocess.PIPE, text=True, env=environ,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if "Ctrl-C stops" in line:
+                break
+        self.text = "".join(lines)
+        found = re.search(r"REST (http://\S+)", self.text)
+        assert found is not None, self.text
+        self.url = found[1]
+
+    def configuration(self) -> str:
+        """The configuration that it prints."""
+        start, end = self.text.index("  [broker]"), self.text.index("Log in, here")
+        return "\n".join(line.removeprefix("  ") for line in self.text[start:end].splitlines())
+
+    def request_token(self, account: int) -> str:
+        with urllib.request.urlopen(f"{self.url}/simulator/request_token?api_key=simulated{account}") as answer:
+            token: str = answer.read().decode()
+            return token
+
+    def control(self, path: str, document: dict[str, object]) -> None:
+        request = urllib.request.Request(
+            f"{self.url}/simulator/{path}", json.dumps(document).encode(), {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request).close()
+
+    def stop(self) -> None:
+        """End it, and let go of its output."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+class Headless:
+    """``tickertui headless``, its records kept as they come."""
+
+    def __init__(self, environ: dict[str, str], config: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tickertui", "headless", "--config", str(config), "--status-seconds", "0.2"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ,
+        )  # fmt: skip
+        self.records: list[dict[str, Any]] = []
+
+    def until(
+        self, predicate: Callable[[dict[str, Any]], bool], description: str, timeout: float = 40.0
+    ) -> dict[str, Any]:
+        """Read until a record is what is waited for."""
+        assert self.process.stdout is not None
+        deadline = time.monotonic() + timeout
+        for line in self.process.stdout:
+            record: dict[str, Any] = json.loads(line)
+            self.records.append(record)
+            if predicate(record):
+                return record
+            if time.monotonic() > deadline:
+                break
+        raise AssertionError(f"waited in vain for: {description}\n{self.records[-5:]}")
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        _, errors = self.process.communicate(timeout=30)
+        assert self.process.returncode == 0, errors
+        assert errors == ""
+
+
+def run_program(environ: dict[str, str], *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tickertui", *arguments],
+        input=typed, capture_output=True, text=True, env=environ, timeout=60,
+    )  # fmt: skip
