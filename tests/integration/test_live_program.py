@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.live_program import Broker, Headless
-from tests.support.live_program import run_program as run
+from tests.support.live_program import Broker, Headless, run_program
 from tests.support.terminals import in_terminal
 
 
@@ -35,7 +34,7 @@ def config(broker: Broker, environ: dict[str, str], tmp_path: Path) -> Path:
     rules = '\n[[rules]]\nunderlying = "NIFTY"\nstrikes = 5\naccount = "Z1"\n[history]\nenabled = false\n'
     path.write_text(broker.configuration() + rules)
     for account in (1, 2):
-        done = run(environ, "login", f"Z{account}", "--config", str(path), typed=broker.request_token(account))
+        done = run_program(environ, "login", f"Z{account}", "--config", str(path), typed=broker.request_token(account))
         assert done.returncode == 0, done.stderr
         assert f"Z{account}: logged in as" in done.stdout
     return path
@@ -76,22 +75,22 @@ def test_subs_list_plan_export_and_remove(environ: dict[str, str], config: Path,
     program.until(lambda r: r["type"] == "status" and r["instruments"] == 27, "the plan is there")
     program.stop()
     arguments = ("--config", str(config))
-    listed = run(environ, "subs", "list", *arguments)
+    listed = run_program(environ, "subs", "list", *arguments)
     assert "NIFTY next 1 ATM±5 full @Z1" in listed.stdout
     number = listed.stdout.split()[1]
-    planned = run(environ, "subs", "plan", *arguments)
+    planned = run_program(environ, "subs", "plan", *arguments)
     assert planned.returncode == 0, planned.stderr
     assert "Z1: " in planned.stdout
     path = tmp_path / "mine.toml"
-    assert run(environ, "subs", "export", str(path), *arguments).returncode == 0
-    dry = run(environ, "subs", "remove", number, "--dry-run", *arguments)
+    assert run_program(environ, "subs", "export", str(path), *arguments).returncode == 0
+    dry = run_program(environ, "subs", "remove", number, "--dry-run", *arguments)
     assert dry.stdout.startswith("would remove: NIFTY")
-    assert "NIFTY" in run(environ, "subs", "list", *arguments).stdout
-    assert run(environ, "subs", "remove", number, *arguments).returncode == 0
-    assert "nothing is subscribed" in run(environ, "subs", "list", *arguments).stdout
-    again = run(environ, "subs", "import", str(path), *arguments)
+    assert "NIFTY" in run_program(environ, "subs", "list", *arguments).stdout
+    assert run_program(environ, "subs", "remove", number, *arguments).returncode == 0
+    assert "nothing is subscribed" in run_program(environ, "subs", "list", *arguments).stdout
+    again = run_program(environ, "subs", "import", str(path), *arguments)
     assert again.stdout == "added: NIFTY next 1 ATM±5 full @Z1\n"
-    wrong = run(environ, "subs", "remove", "99", *arguments)
+    wrong = run_program(environ, "subs", "remove", "99", *arguments)
     assert wrong.returncode == 2
     assert wrong.stderr == "99: is neither a rule's number nor a subscribed symbol; see `subs list`\n"
 
@@ -120,7 +119,7 @@ def test_the_screen_shows_the_live_chain_and_asks_before_it_quits(environ: dict[
 def test_a_login_that_cannot_be_is_one_sentence(
     environ: dict[str, str], config: Path, arguments: tuple[str, ...], code: int, sentence: str
 ) -> None:
-    done = run(environ, *arguments, "--config", str(config), typed="https://example.com/?status=failed\n")
+    done = run_program(environ, *arguments, "--config", str(config), typed="https://example.com/?status=failed\n")
     assert done.returncode == code
     assert done.stderr.count("\n") == 1
     if code == 2:
@@ -133,6 +132,6 @@ def test_a_broker_that_is_not_there_is_code_5(environ: dict[str, str], tmp_path:
         '[broker]\napi_url = "http://127.0.0.1:9"\nclock_url = "http://127.0.0.1:9/simulator/state"\n'
         '[[accounts]]\nid = "Z1"\napi_key = "k"\n'
     )
-    done = run(environ, "headless", "--config", str(path))
+    done = run_program(environ, "headless", "--config", str(path))
     assert done.returncode == 5
     assert "broker.clock_url: http://127.0.0.1:9/simulator/state does not answer" in done.stderr
