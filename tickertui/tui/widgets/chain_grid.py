@@ -477,7 +477,7 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
 
     def _take_size(self) -> None:
         """Lay out for the present size, unless that is done: the first frame comes before the event of its size."""
-        if self._laid_out != self.size:
+        if self.size and self._laid_out != self.size:  # hidden it has none, and keeps its layout
             self._laid_out = self.viewport = self.size
             self._look_changed()
             self._settle()

@@ -158,7 +158,6 @@ class ChainView(Vertical):
     def _fit_height(self) -> None:
         height = self.size.height
         if height:
-            lines = ((self.totals, _WITH_TOTALS), (self.summary, _WITH_SUMMARY), (self.strip, _WITH_STRIP))
-            for line, least in lines:
-                if line.display is not (height >= least):  # setting what it is already would lay everything out again
-                    line.display = height >= least
+            self.totals.display = height >= _WITH_TOTALS
+            self.summary.display = height >= _WITH_SUMMARY
+            self.strip.display = height >= _WITH_STRIP
