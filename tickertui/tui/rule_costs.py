@@ -42,7 +42,6 @@ class RuleShare:
 
 
 @frozen
-@frozen
 class Costs:
     """What is known so far.
 
