@@ -113,9 +113,9 @@ class ChainView(Vertical):
             self.totals.show(totals_view(frame, grid.units))
 
     def _tagged_rows(self, frame: ChainFrame) -> NDArray[np.intp]:
-        """The rows in sight, or all of them when a filter leaves none: the tag tells what the feed is worth."""
+        """The rows in sight; all of them when a filter or a notice leaves none: the tag tells what the feed is worth."""
         rows = self.grid.visible_rows
-        return rows if len(rows) else np.arange(len(frame.strikes), dtype=np.intp)
+        return rows if len(rows) and frame.legs else np.arange(len(frame.strikes), dtype=np.intp)
 
     def say_loading(self, text: str) -> None:
         """Say in the tag's place that another chain is on its way (``SENSEX W03Dec 84/162``), empty for no more."""
