@@ -113,7 +113,7 @@ class ChainView(Vertical):
             self.totals.show(totals_view(frame, grid.units))
 
     def _tagged_rows(self, frame: ChainFrame) -> NDArray[np.intp]:
-        """The rows in sight; all of them when a filter or a notice leaves none: the tag tells what the feed is worth."""
+        """The rows in sight; all of them when a filter or notice leaves none: the tag tells what the feed is worth."""
         rows = self.grid.visible_rows
         return rows if len(rows) and frame.legs else np.arange(len(frame.strikes), dtype=np.intp)
 
