@@ -8,6 +8,7 @@ pty can time a key to the first byte that it causes.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -286,6 +287,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--out", required=True)
     options = parser.parse_args()
+    # As `tickertui.__main__` does: modules are never looked through for garbage.
+    gc.freeze()
     (GridChild if options.widget == "grid" else TableChild)(options).run(mouse=False)
 
 

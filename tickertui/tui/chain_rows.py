@@ -205,6 +205,7 @@ class RowPainter:
     def _side(self, pieces: Pieces, steps: tuple[_Step, ...], leg: _Leg, frame: ChainFrame) -> None:
         """Append one side's cells."""
         values, base, stale = leg.values, leg.base, leg.state == _STALE
+        cursor, old_greeks, append = leg.cursor, leg.old_greeks, pieces.append
         for step in steps:
             value, kind = values[step.field], step.kind
             if kind == _PRICE_KIND:
@@ -216,18 +217,18 @@ class RowPainter:
             text = step.texts.get(value) or self._write(step, value)
             if stale:
                 ink = _STALE_INK
-            elif value != value or kind == _MUTED_KIND or (kind == _GREEK_KIND and leg.old_greeks):
+            elif value != value or kind == _MUTED_KIND or (kind == _GREEK_KIND and old_greeks):
                 ink = _MUTED
             elif kind == _SIGNED_KIND:
                 ink = _GAIN if value > 0 else _LOSS if value < 0 else _MUTED
             else:
                 ink = _TEXT
-            if leg.cursor and leg.cursor == step.name:
+            if cursor and cursor == step.name:
                 gap = step.placed.gap
-                pieces.append((text[:gap], base))
-                pieces.append((text[gap:], _CURSOR + ink))
+                append((text[:gap], base))
+                append((text[gap:], _CURSOR + ink))
             else:
-                pieces.append((text, base + ink))
+                append((text, base + ink))
 
     def _write(self, step: _Step, value: float) -> str:
         """Return a value as text with its separator, and keep it (a NaN equals nothing and is not kept)."""

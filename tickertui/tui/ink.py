@@ -163,6 +163,6 @@ class Line:
         """Return text and escape sequences."""
         if self._written is None:
             # Every glyph is one cell wide, see `tickertui.tui.format`.
-            fits = sum([len(text) for text, _ in self._pieces]) == self._width
+            fits = len("".join([text for text, _ in self._pieces])) == self._width
             self._written = self._pens.write(self._pieces, console) if fits else self.strip.render(console)
         return self._written

@@ -519,7 +519,7 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
             return paint.blank()
         if line < len(self._pinned):
             return paint.row(frame, int(self._pinned[line]), None, pinned=True, repeated=True)
-        place = y - self._head_height + self.scroll_offset.y
+        place = y - self._head_height + round(self.scroll_y)
         if place >= len(self._order):
             return paint.muted(self.empty_text if place == 0 and len(frame.strikes) else "")
         row = int(self._order.rows[place])
