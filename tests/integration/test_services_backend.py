@@ -82,6 +82,20 @@ async def test_whatever_a_service_refuses_with_is_a_sentence_and_never_the_end_o
             await backend.plan_reload()
 
 
+async def test_health_tells_the_last_round_that_valued_anything(tmp_path: Path) -> None:
+    async with demo(tmp_path) as services:
+        backend, valuation = ServicesBackend(services), services.valuation
+        assert valuation is not None
+        assert backend.health().greeks_ms is None, "no round yet"
+        expiry = services.registry.table.expiries_of("NIFTY")[0]
+        chain = services.registry.table.chain("NIFTY", expiry)
+        assert chain is not None
+        services.board.ensure(chain.call_tokens.tolist())
+        assert valuation.round().rows == len(chain.call_tokens)
+        assert valuation.round().rows == 0, "no tick since"
+        assert backend.health().greeks_rows == len(chain.call_tokens)
+
+
 async def test_candles_of_a_mock_are_its_own_and_never_the_stored_ones(tmp_path: Path) -> None:
     async with demo(tmp_path) as services, anyio.create_task_group() as tasks:
         tasks.start_soon(services.loop.run)

@@ -136,6 +136,20 @@ async def test_a_simulator_with_a_connection_that_asks_for_nothing_ends_at_once(
             await stream.receive()
 
 
+async def test_a_simulator_with_a_client_that_does_not_read_ends_soon() -> None:
+    async with AsyncExitStack() as clients:
+        with anyio.fail_after(20):
+            async with simulated_broker() as broker:
+                deaf = await clients.enter_async_context(raw_socket(broker.stream_url, broker.accounts[0]))
+                deaf.connection.transport.pause_reading()
+                await broker.misbehave(HugeFrame(packets=60_000))
+                tokens = list(range(1, 3001))
+                await deaf.subscribe([NIFTY, INFY, *tokens], "full")
+                # 60,000 packets are 11 MB: more than the buffers between the two ends take.
+                await wait_until(lambda: broker.sockets and broker.sockets[0].stats.packets > 0, "a frame is under way")
+            assert broker.sockets == ()
+
+
 async def test_slow_conflates_what_it_delays() -> None:
     async with simulated_broker() as broker, AsyncExitStack() as stack:
         socket = await begun(broker, stack, "ltp")

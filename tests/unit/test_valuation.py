@@ -65,6 +65,16 @@ def test_call_and_put_of_a_strike_share_the_out_of_the_money_volatility(market: 
     assert call[Derived.THETA] < 0 < call[Derived.VEGA]
 
 
+def test_the_last_round_that_valued_anything_is_kept_while_rounds_are_empty(market: Market) -> None:
+    assert valuation(market).last_valued is None, "nothing was valued yet"
+    values = valuation(market)
+    market.apply()
+    done = values.round()
+    assert values.round().rows == 0
+    assert values.last_valued == done
+    assert done.rows == 2 * 2 * 41 * 2
+
+
 def test_only_touched_slices_are_done_again(market: Market) -> None:
     market.apply()
     values = valuation(market)

@@ -66,7 +66,7 @@ class Contracts(Protocol):
 
 @frozen
 class ValuationRound:
-    """What the last round did.
+    """What a round did.
 
     Attributes:
         rows: Options valued.
@@ -109,7 +109,8 @@ class Valuation:
         self._seen = -1
         self._valued_ns: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._instants: dict[tuple[str, date], datetime] = {}
-        self.last_round = ValuationRound()
+        self.last_valued: ValuationRound | None = None
+        """The last round that valued anything, None before the first: between ticks most rounds have nothing to do."""
 
     @property
     def convention(self) -> Convention:
@@ -138,8 +139,10 @@ class Valuation:
         layout = self._current_layout()
         touched = self._touched(layout, began) if len(layout) else np.zeros(0, dtype=np.intp)
         rows = self._value(layout, touched, began) if len(touched) else 0
-        self.last_round = ValuationRound(rows, len(touched), (self._clock.monotonic_ns() - began) / 1e9)
-        return self.last_round
+        done = ValuationRound(rows, len(touched), (self._clock.monotonic_ns() - began) / 1e9)
+        if rows:
+            self.last_valued = done
+        return done
 
     # ------------------------------------------------------------------ which
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from weakref import WeakSet
 
 import anyio
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
@@ -95,7 +95,7 @@ class StreamServer:
                 super().connection_made(transport)
                 made.add(self)
 
-        async with serve(
+        listening = await serve(
             self._run,
             host,
             port,
@@ -106,15 +106,31 @@ class StreamServer:
             open_timeout=_OPEN_SECONDS,
             logger=_quiet_logger(),
             create_connection=Remembered,
-        ) as listening:
-            try:
-                yield next(iter(listening.sockets)).getsockname()[1]
-            finally:
-                self._leaving.set()
-                self._drop_the_unresponsive()
+        )
+        try:
+            yield next(iter(listening.sockets)).getsockname()[1]
+        finally:
+            self._leaving.set()
+            self._drop_the_unresponsive()
+            listening.close()
+            with anyio.CancelScope(shield=True):
+                await self._until_closed(listening)
+
+    async def _until_closed(self, listening: Server) -> None:
+        """Wait for the end of every connection; those that take long are cut off.
+
+        The server's close gives a client one second to answer, but before that it waits for the frame that is under
+        way, however long: a client that does not read would keep the simulator for ever.
+        """
+        with anyio.move_on_after(2 * _CLOSE_SECONDS):
+            await listening.wait_closed()
+            return
+        for connection in tuple(self._made):
+            connection.transport.abort()
+        await listening.wait_closed()
 
     def _drop_the_unresponsive(self) -> None:
-        """Reset what would not answer a close: closing waits for every connection."""
+        """Reset at once what would not answer a close."""
         for subscriber in self.subscribers:
             if subscriber.is_half_open:
                 subscriber.reset()

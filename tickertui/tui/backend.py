@@ -51,7 +51,7 @@ class HealthFigures:
         database_ms: Time of its last answer.
         queued: Frames received from the broker and not looked at yet.
         dropped: Packets refused by the board (unknown, late, older plan).
-        greeks_ms: Last valuation round.
+        greeks_ms: Last valuation round that had anything to value.
         greeks_rows: Rows valued in it.
         contracts_day: Trading day of the contracts in force, None without any.
         contracts_stale: Whether the broker has newer ones, so that expiries and lots may be wrong.

@@ -113,7 +113,7 @@ class ServicesBackend:
         services = self._services
         figures = services.process.figures()
         counters = services.board.counters
-        last = services.valuation.last_round if services.valuation is not None else None
+        last = services.valuation.last_valued if services.valuation is not None else None
         return HealthFigures(
             cpu_percent=figures.cpu_percent,
             memory_mb=figures.memory_mb,
