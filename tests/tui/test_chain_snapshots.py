@@ -27,10 +27,11 @@ def test_state(snap_compare: SnapCompare, state: str, size: tuple[int, int], the
     assert snap_compare(ChainHost(READERS[state](), theme), terminal_size=size)
 
 
+@pytest.mark.parametrize("theme", ["cvd-dark", "mono"])
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name != "oi"])
-def test_preset(snap_compare: SnapCompare, preset: str, size: tuple[int, int]) -> None:
-    assert snap_compare(ChainHost(READERS["live"](), preset=PRESETS[preset]), terminal_size=size)
+def test_preset(snap_compare: SnapCompare, preset: str, size: tuple[int, int], theme: str) -> None:
+    assert snap_compare(ChainHost(READERS["live"](), theme, preset=PRESETS[preset]), terminal_size=size)
 
 
 @pytest.mark.parametrize("theme", ["cvd-light", "classic", "classic-asia", "high-contrast"])

@@ -58,24 +58,23 @@ SITUATIONS = (
 )  # fmt: skip
 
 
-def states(theme: str, size: tuple[int, int], situations: tuple[Situation, ...] = SITUATIONS) -> list[Picture]:
+EVERY_SIZE, THEMES = (SMALL, MIDDLE, LARGE), ("cvd-dark", "mono")
+
+
+def states(theme: str, size: tuple[int, int]) -> list[Picture]:
     """The states, and the two panels that are opened most, at one size."""
-    pictures = [Picture(situation.value, situation, size, theme=theme) for situation in situations]
+    pictures = [Picture(situation.value, situation, size, theme=theme) for situation in SITUATIONS]
     pictures.append(Picture("reload-plan", Situation.LIVE, size, ("r",), PanelScreen, theme))
     pictures.append(Picture("why", Situation.LIVE, size, ("i",), LegScreen, theme))
     return pictures
 
 
-# Without colours the chain itself has pictures of its own at every size (test_chain_snapshots).
-STATES = [
-    *(picture for size in (SMALL, MIDDLE, LARGE) for picture in states("cvd-dark", size)),
-    *states("mono", SMALL),
-    *states("mono", LARGE, (Situation.LIVE, Situation.MOCK_HOLIDAY)),
-]
+STATES = [picture for theme in THEMES for size in EVERY_SIZE for picture in states(theme, size)]
 PANES = [
-    Picture(name, Situation.LIVE, size, (key,))
+    Picture(name, Situation.LIVE, size, (key,), theme=theme)
+    for theme in THEMES
     for name, key in (("subs", "2"), ("boot", "3"), ("health", "4"), ("analytics", "5"), ("events", "6"))
-    for size in (SMALL, MIDDLE)
+    for size in EVERY_SIZE
 ]
 PANELS = [
     Picture("help", Situation.LIVE, SMALL, ("question_mark",), ListScreen),
@@ -106,7 +105,11 @@ VIEWS = [
     Picture("live", Situation.LIVE, MIDDLE, ascii=True),
     Picture("reload-plan", Situation.MOCK, SMALL, ("r",), PanelScreen, ascii=True),
 ]
-SIZES = [Picture("small", Situation.LIVE, size) for size in ((79, 23), (60, 20), (40, 10), (39, 9))]
+SIZES = [
+    Picture("small", Situation.LIVE, size, theme=theme)
+    for theme in THEMES
+    for size in ((79, 23), (60, 20), (40, 10), (39, 9))
+]
 
 
 @pytest.mark.parametrize("picture", [*STATES, *PANES, *PANELS, *VIEWS, *SIZES], ids=lambda picture: picture.id)
