@@ -221,7 +221,7 @@ def _stale(backend: FakeBackend, scene: Scene) -> None:
     first, second = live_accounts()
     silent = socket(
         1, "Z1/s2", 1_000, state=StreamState.SILENT, data_age=14.0, frame_age=0.9, ticks_per_second=0.0,
-        last_error="socket open, heartbeat 0.9 s, no ticks",
+        rebuild_in=6.0,
     )  # fmt: skip
     sockets = (first.connections[0], silent, first.connections[2])
     accounts = (replace(first, connections=sockets), second)

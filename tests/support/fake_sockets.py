@@ -97,6 +97,13 @@ class FakeSocket:
             if not self.silent:
                 self.tick(new)
 
+    def beat(self) -> None:
+        """Send a heartbeat."""
+        now = self.clock.monotonic_ns()
+        self.stats.frames += 1
+        self.stats.last_frame_ns = now
+        self.sink.on_frame(self.connection, b"\0", now, self.clock.time_ns())
+
     def tick(self, tokens: Iterable[int] | None = None, price: int = 10_000) -> None:
         """Send one packet of each token that is subscribed (or of those named)."""
         wanted = sorted(self.subscribed if tokens is None else set(tokens) & set(self.subscribed))

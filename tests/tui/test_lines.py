@@ -236,6 +236,15 @@ def test_the_banners_of_the_reference() -> None:
     assert silent == "!! Z1/s2 SILENT 14s                   !!"
 
 
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [(20, "!! long and so on !!"), (17, "!! long and so on"), (16, "!! long and sho "), (14, "!! short    !!")],
+)
+def test_a_banner_says_the_longest_that_fits(width: int, line: str) -> None:
+    assert banner_text(BannerView(BannerKind.SILENT, "long and so on", ("long and sho", "short")), width) == line
+    assert banner_text(BannerView(BannerKind.SILENT, "long and so on", ("long and sho",)), 10) == "!! long a…"
+
+
 def status(fields: tuple[StatusField, ...], width: int) -> str:
     return text(StatusBar().lay_out(fields, width))
 

@@ -225,7 +225,18 @@ async def test_a_socket_that_goes_quiet_while_its_peer_ticks_is_silent_and_rebui
         rig.want({0: full(30), 1: full(30, 100)})
         await rig.opened(0, 1)
         rig.sockets[0].silent = True
-        for _ in range(25):
+        for _ in range(5):
+            rig.sockets[0].beat()
+            rig.sockets[1].tick()
+            await anyio.sleep(1)
+        silent, ticking = (socket.rebuild_in for socket in stream.status({}).connections)
+        assert silent == pytest.approx(15, abs=1.5)
+        assert ticking == pytest.approx(20, abs=1.5)
+        for _ in range(5):
+            rig.sockets[1].tick()
+            await anyio.sleep(1)
+        assert stream.status({}).connections[0].rebuild_in is None, "without a heartbeat it ends by itself, sooner"
+        for _ in range(15):
             rig.sockets[1].tick()
             await anyio.sleep(1)
         assert rig.sockets[0].reasons == ["no data for 21 s while open"]
@@ -246,11 +257,12 @@ async def test_a_socket_that_goes_quiet_while_its_peer_ticks_is_silent_and_rebui
 
 async def test_nobody_is_silent_while_no_data_is_expected(rig: Rig) -> None:
     rig.expects_data = False
-    async with rig.running():
+    async with rig.running() as stream:
         rig.want({0: full(30)})
         await rig.opened(0)
         await anyio.sleep(3600)
         assert rig.sockets[0].stats.epoch == 1
+        assert stream.status({}).connections[0].rebuild_in is None
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,13 @@ def test_a_silent_socket_is_told_in_market_hours_only() -> None:
     view = banner(live_runtime(), silent_links(), OPEN)
     assert view is not None
     assert view.text == "Z1/s2 SILENT 14s and 1 more · no ticks · 2 R rebuilds it"
+
+    problem = silent_links().problems[0]
+    waits = replace(problem.status, state=StreamState.OPEN, frame_age=0.9, rebuild_in=6.2)
+    view = banner(live_runtime(), replace(NO_LINKS, problems=(replace(problem, status=waits),)), OPEN)
+    assert view is not None
+    assert view.text == "Z1/s2 SILENT 14s · socket open, heartbeat 0.9s, no ticks · rebuild in 6s · 2 R now"
+    assert view.shorter == ("Z1/s2 SILENT 14s · socket open, heartbeat 0.9s, no ticks · rebuild in 6s",)
     shut = market_view(CALENDAR, "NFO", datetime(2026, 11, 24, 10, 5, tzinfo=IST))
     assert banner(live_runtime(), silent_links(), shut) is None
 

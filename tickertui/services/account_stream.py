@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
@@ -41,6 +42,10 @@ class FeedPulse:
     """
 
     last_data_ns: int = 0
+
+
+_HEARTBEAT_LATE_S: Final = 2.0
+"""The broker sends a heartbeat byte each second; later than this, the socket's own watch soon ends it."""
 
 
 @frozen
@@ -317,18 +322,28 @@ class AccountStream:
                     self._check_silence(connection, line, now)
 
     def _check_silence(self, connection: int, line: _Line, now: int) -> None:
-        stats = line.socket.stats
-        data_ns = max(stats.last_data_ns, line.opened_ns)
-        if stats.last_data_ns > line.opened_ns:
+        if line.socket.stats.last_data_ns > line.opened_ns:
             self._silence.heard(connection)
-        newest = self._pulse.last_data_ns
-        feed_age = (now - newest) / _NS if newest else None
-        age = (now - data_ns) / _NS
-        if self._silence.is_silent(connection, len(line.confirmed), age, feed_age):
+        age = self._data_age(line, now)
+        if self._silence.is_silent(connection, len(line.confirmed), age, _age(now, self._pulse.last_data_ns)):
             line.state = StreamState.SILENT
             reason = f"no data for {age:.0f} s while open"
             self._report(f"{self.label(connection)} is silent: {reason}; it is rebuilt", Severity.WARNING)
             line.socket.reconnect_now(reason)
+
+    def _rebuild_in(self, connection: int, line: _Line, now: int) -> float | None:
+        """Seconds until `_check_silence` rebuilds a socket, should no data come."""
+        if line.state is not StreamState.OPEN or not self._hooks.expects_data():
+            return None
+        frame_age = _age(now, line.socket.stats.last_frame_ns)
+        if frame_age is not None and frame_age > _HEARTBEAT_LATE_S:
+            return None
+        patience = self._silence.patience(connection, len(line.confirmed), _age(now, self._pulse.last_data_ns))
+        return None if patience is None else max(0.0, patience - self._data_age(line, now))
+
+    def _data_age(self, line: _Line, now: int) -> float:
+        """Seconds since the last packet, or since the socket was opened."""
+        return (now - max(line.socket.stats.last_data_ns, line.opened_ns)) / _NS
 
     # ------------------------------------------------------------------ the sink of the sockets
 
@@ -480,6 +495,7 @@ class AccountStream:
             retry_in=None if stats.retry_at is None else max(0.0, stats.retry_at - anyio.current_time()),
             open_for=_age(now, line.opened_ns) if line.state is StreamState.OPEN else None,
             waiting=stats.waiting,
+            rebuild_in=self._rebuild_in(connection, line, now),
         )
 
 

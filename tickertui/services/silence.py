@@ -52,6 +52,20 @@ class SilenceWatch:
             data_age: Seconds since its last packet, or since it connected.
             feed_age: Seconds since the newest packet of any socket, None before the first.
         """
+        patience = self.patience(connection, instruments, feed_age)
+        if patience is None or data_age <= patience:
+            return False
+        self._strikes[connection] = self._strikes.get(connection, 0) + 1
+        return True
+
+    def patience(self, connection: int, instruments: int, feed_age: float | None) -> float | None:
+        """Return after how many seconds without data a socket is dropped as things are, None for never.
+
+        Args:
+            connection: Number of the socket.
+            instruments: It carries.
+            feed_age: Seconds since the newest packet of any socket, None before the first.
+        """
         limits = self._limits
         peers_tick = feed_age is not None and feed_age < limits.fresh
         if instruments < limits.few:
@@ -59,13 +73,9 @@ class SilenceWatch:
         else:
             patience = limits.among_peers if peers_tick else limits.alone
         if not instruments or (instruments < limits.few and not peers_tick):
-            return False
-        strikes = self._strikes.get(connection, 0)
+            return None
         # At most 64 times the patience: about 20 minutes for a full socket.
-        if data_age <= patience * 2 ** min(strikes, 6):
-            return False
-        self._strikes[connection] = strikes + 1
-        return True
+        return patience * 2.0 ** min(self._strikes.get(connection, 0), 6)
 
     def heard(self, connection: int) -> None:
         """Forget earlier silences of a socket: it has sent data."""

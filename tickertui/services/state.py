@@ -74,6 +74,8 @@ class ConnectionStatus:
         retry_in: Seconds until the next attempt while in backoff.
         open_for: Seconds since it was connected, None while it is not.
         waiting: Frames received and not looked at yet: how far the program is behind.
+        rebuild_in: Seconds until it is rebuilt should no data come; None where nothing will do that, or where the
+            heartbeat is missing too, which ends it within seconds.
     """
 
     connection: int
@@ -94,6 +96,7 @@ class ConnectionStatus:
     retry_in: float | None = None
     open_for: float | None = None
     waiting: int = 0
+    rebuild_in: float | None = None
 
     @property
     def is_mute(self) -> bool:

@@ -149,10 +149,12 @@ class BannerView:
     Attributes:
         kind: Decides hue, hatch and words.
         text: What stands between the hatches; begins with the state's word.
+        shorter: Other ways to say it for narrower rows, the longest first; the first that fits is shown.
     """
 
     kind: BannerKind
     text: str
+    shorter: tuple[str, ...] = ()
 
 
 @frozen

@@ -10,7 +10,7 @@ from tickertui.services.state import AccountState, FeedMode, RuntimeState, Strea
 from tickertui.tui.actions import NO_KEYS, key_name
 from tickertui.tui.frames import BannerKind, BannerView
 from tickertui.tui.provenance import LIVE_ONLY, Provenance
-from tickertui.tui.situations import socket_reason
+from tickertui.tui.situations import rebuild_words, socket_reason
 from tickertui.tui.states import SILENT_DATA_S, Link, Links, MarketView
 
 DERIVATIVES = "NFO"
@@ -119,10 +119,13 @@ def _trouble(
         word = "SILENT" if problem.link is Link.SILENT else "DOWN"
         if problem.status.state is StreamState.OPEN and age is not None and age < SILENT_DATA_S:
             word, since = "RECOVERING", ""
-        way_out = f"{key_name('show-subscriptions', keys)} {key_name('rebuild-feed', keys)} rebuilds it"
-        return BannerView(
-            BannerKind.SILENT, f"{problem.status.label} {word}{since}{more} · {socket_reason(problem)} · {way_out}"
-        )
+        press = f"{key_name('show-subscriptions', keys)} {key_name('rebuild-feed', keys)}"
+        said = [f"{problem.status.label} {word}{since}{more}", socket_reason(problem)]
+        rebuild = rebuild_words(problem)
+        if not rebuild:
+            return BannerView(BannerKind.SILENT, " · ".join((*said, f"{press} rebuilds it")))
+        said.append(rebuild)
+        return BannerView(BannerKind.SILENT, " · ".join((*said, f"{press} now")), (" · ".join(said),))
     failed = [account.account_id for account in runtime.accounts if account.state is AccountState.FAILED]
     if failed:
         return BannerView(BannerKind.LOGIN, f"{' '.join(failed)} FAILED · {health}")

@@ -177,7 +177,7 @@ def _sockets(around: Surroundings) -> Iterator[Situation]:
         way_out = f"{_key(around, 'show-subscriptions', 'rebuild-feed')} rebuilds it now"
         yield Situation(
             f"socket-{status.label}", f"{status.label} {word}{since}, {legs:,} legs are stale",
-            socket_reason(problem), way_out,
+            "; ".join(filter(None, (socket_reason(problem), rebuild_words(problem)))), way_out,
         )  # fmt: skip
 
 
@@ -188,10 +188,16 @@ def socket_reason(problem: LinkProblem) -> str:
         return "connected and accepted, but no tick has come since"
     if problem.link is Link.SILENT and (not status.last_error or status.state is StreamState.OPEN):
         # What its last error was is over: it is open again.
-        heard = "" if status.frame_age is None else f", heartbeat {status.frame_age:.1f} s ago"
-        return f"the socket is open{heard}, no ticks"
+        heard = "" if status.frame_age is None else f", heartbeat {status.frame_age:.1f}s"
+        return f"socket open{heard}, no ticks"
     again = "" if status.retry_in is None else f"; tries again in {status.retry_in:.0f} s"
     return f"{status.last_error or 'not connected'}{again}"
+
+
+def rebuild_words(problem: LinkProblem) -> str:
+    """``rebuild in 6s``: how long the program itself waits with a new socket; empty where it does not."""
+    seconds = problem.status.rebuild_in
+    return "" if problem.link is not Link.SILENT or seconds is None else f"rebuild in {seconds:.0f}s"
 
 
 def _database(around: Surroundings) -> Iterator[Situation]:

@@ -44,7 +44,9 @@ class Banner(OneLine[BannerView]):
 def banner_text(view: BannerView, width: int) -> str:
     """Return the banner's row in exactly ``width`` cells."""
     front, back = _HATCHES[view.kind]
-    text = f"{front} {view.text}"
+    room = width - len(front) - 1
+    words = next((words for words in (view.text, *view.shorter) if len(words) <= room), view.text)
+    text = f"{front} {words}"
     if len(text) > width:
         return text[: max(width - 1, 0)] + "…"[: max(width, 0)]
     if view.kind is BannerKind.MOCK:
