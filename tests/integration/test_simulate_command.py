@@ -57,15 +57,20 @@ def command(*options: str) -> list[str]:
 async def simulate(*options: str) -> AsyncIterator[Running]:
     arguments = command("--port", "0", "--stream-port", "0", *options)
     async with await anyio.open_process(arguments, cwd=REPOSITORY, stderr=None) as process:
-        assert process.stdout is not None
-        reader = BufferedByteReceiveStream(process.stdout)
-        with anyio.fail_after(SECONDS):
-            greeting = (await reader.receive_until(LAST_LINE.encode(), 1 << 16)).decode()
-        yield Running(process, greeting)
-        if process.returncode is None:
-            process.terminate()
-        with anyio.fail_after(SECONDS):
-            await process.wait()
+        try:
+            assert process.stdout is not None
+            reader = BufferedByteReceiveStream(process.stdout)
+            with anyio.fail_after(SECONDS):
+                greeting = (await reader.receive_until(LAST_LINE.encode(), 1 << 16)).decode()
+            yield Running(process, greeting)
+            if process.returncode is None:
+                process.terminate()
+            with anyio.fail_after(SECONDS):
+                await process.wait()
+        finally:
+            # Leaving waits for its end: a failed test must not wait for ever.
+            if process.returncode is None:
+                process.kill()
 
 
 def failed(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
@@ -145,6 +150,20 @@ async def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
         running.process.send_signal(number)
         with anyio.fail_after(SECONDS):
             assert await running.process.wait() == 128 + number
+
+
+async def test_a_signal_ends_it_when_nobody_reads_its_words_any_more(tmp_path: Path) -> None:
+    complaints = tmp_path / "stderr"
+    with complaints.open("wb") as file:
+        arguments = command("--port", "0", "--stream-port", "0")
+        with subprocess.Popen(arguments, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=file) as process:
+            assert process.stdout is not None
+            while LAST_LINE.encode() not in process.stdout.readline():
+                assert process.poll() is None, "it ended by itself"
+            process.stdout.close()
+            process.terminate()
+            assert process.wait(SECONDS) == 128 + signal.SIGTERM
+    assert complaints.read_text() == ""
 
 
 @pytest.mark.parametrize("option, other", [("--port", "--stream-port"), ("--stream-port", "--port")])

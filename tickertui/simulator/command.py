@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from argparse import Namespace
@@ -147,11 +148,20 @@ async def _serve(simulator: Simulator, arguments: Namespace, notes: Sequence[str
     """Serve, and return the number of the signal that ended it."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with simulator.serve(arguments.host, arguments.port, arguments.stream_port) as running:
-            print(_greeting(running, notes), flush=True)
+            _say(_greeting(running, notes))
             async for number in signals:
-                print("stopped", flush=True)
+                _say("stopped")
                 return int(number)
     raise AssertionError("the signals ended")
+
+
+def _say(text: str) -> None:
+    """Print, unless whoever read the output has gone: that is no reason to end, nor to end otherwise."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The interpreter would fail at this again when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _greeting(running: RunningSimulator, notes: Sequence[str]) -> str:
