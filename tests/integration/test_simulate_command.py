@@ -152,7 +152,7 @@ async def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
             assert await running.process.wait() == 128 + number
 
 
-async def test_a_signal_ends_it_when_nobody_reads_its_words_any_more(tmp_path: Path) -> None:
+def test_a_signal_ends_it_when_nobody_reads_its_words_any_more(tmp_path: Path) -> None:
     complaints = tmp_path / "stderr"
     with complaints.open("wb") as file:
         arguments = command("--port", "0", "--stream-port", "0")
