@@ -14,7 +14,9 @@ import pytest
 from tests.support.live_loops import LiveRig, live_loop
 from tests.support.loops import running
 from tests.support.simulators import MARKET_TIME
-from tickertui.market.ticks import Mode, Source
+from tickertui.market.ticks import Mode, Source, Word
+from tickertui.services.mock_generator import MockDataGenerator
+from tickertui.services.mock_seeding import SeedOrigin
 from tickertui.services.state import AccountState, FeedMode, LoopState, ReloadResult
 from tickertui.simulator.faults import ExpireTokens, RefuseUpgrade, Reset
 
@@ -197,6 +199,7 @@ async def test_the_feed_is_switched_at_run_time_and_nothing_mixes(live: LiveRig)
     rig = live.rig
     nifty = live.broker.market.row(256265)  # type: ignore[attr-defined]
     nifty[1] = 2_600_000
+    nifty[Word.EXCHANGE_TIMESTAMP] = int(rig.clock.now().timestamp())
     async with running(rig):
         await contracts(live)
         await rig.add_rule(strikes=3)
@@ -212,6 +215,12 @@ async def test_the_feed_is_switched_at_run_time_and_nothing_mixes(live: LiveRig)
         spot = rig.loop.spots("NIFTY")
         assert spot is not None
         assert abs(spot / 26_000 - 1) < 0.02, "the mock goes on where the market was"
+        assert isinstance(rig.loop.mock_generator, MockDataGenerator)
+        seed = rig.loop.mock_generator.seed_of("NIFTY")
+        assert seed is not None
+        assert seed.origin is SeedOrigin.RECORDED
+        assert seed.at is not None
+        assert abs(seed.at - rig.clock.now()) < timedelta(minutes=5), "it knows of when that level is"
         await live.loop.set_feed(FeedMode.LIVE)
         await live.until_account("Z1", AccountState.LIVE)
         await rig.until(lambda: (rig.board.sources[rows] == Source.LIVE).all(), "live values again")

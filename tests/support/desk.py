@@ -24,6 +24,7 @@ from tickertui.market.forward import ForwardSource
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import WORDS, Mode, Source, Word
+from tickertui.services.mock_seeding import MockSeed, SeedOrigin
 from tickertui.services.state import AccountState, FeedMode, StreamState, WatchedInstrument
 
 INDEX_TOKENS: Final = {"NIFTY": SPOT_TOKEN, "BANKNIFTY": 260_105, "SENSEX": 265, "INDIA VIX": 264_969}
@@ -237,6 +238,7 @@ def _mock(backend: FakeBackend, scene: Scene) -> None:
 def _mock_holiday(backend: FakeBackend, scene: Scene) -> None:
     _mock(backend, scene)
     scene.clock.set(HOLIDAY_MORNING)
+    backend.seed = MockSeed(SeedOrigin.RECORDED, datetime(2026, 11, 23, 15, 40, tzinfo=IST), is_close=True, number=7)
 
 
 def _replay(backend: FakeBackend, scene: Scene) -> None:

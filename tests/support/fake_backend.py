@@ -18,6 +18,7 @@ from tickertui.market.hours import MarketCalendar, load_calendar
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentTable
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
+from tickertui.services.mock_seeding import MockSeed, SeedOrigin
 from tickertui.services.state import (
     AccountState,
     AccountStatus,
@@ -182,6 +183,7 @@ class FakeBackend:
     )
     volatilities: dict[str, tuple[tuple[date, float], ...]] = field(default_factory=some_volatilities)
     notes: dict[date, str] = field(default_factory=dict)
+    seed: MockSeed = field(default_factory=lambda: MockSeed(SeedOrigin.TYPICAL, None, is_close=False, number=7))
     refusal: str = ""
     calls: list[tuple[object, ...]] = field(default_factory=list)
 
@@ -207,6 +209,9 @@ class FakeBackend:
 
     def legs(self) -> Sequence[WatchedInstrument]:
         return self.leg_list
+
+    def mock_seed(self, underlying: str) -> MockSeed | None:
+        return self.seed
 
     def health(self) -> HealthFigures:
         return self.figures

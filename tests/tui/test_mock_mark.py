@@ -26,7 +26,8 @@ def assert_banner(run: Driven) -> None:
     assert banner.display
     assert banner.region.y == 0
     strip = banner.render_line(0)
-    assert strip.text.startswith("▓▒░ MOCK DATA · NOT EXCHANGE PRICES")
+    origin = " · demo levels, seed 7" if run.app.size.width >= 60 else ""
+    assert strip.text.startswith(f"▓▒░ MOCK DATA{origin} · NOT EXCHANGE PRICES")
     words: list[Segment] = [segment for segment in strip if "MOCK" in segment.text]
     assert all(segment.style is not None and segment.style.reverse for segment in words)
 
@@ -117,7 +118,7 @@ async def test_nothing_carries_the_mark_while_the_feed_is_live() -> None:
     [
         (Situation.LIVE, "▓▒░ SIMULATED BROKER · NOT EXCHANGE PRICES"),
         (Situation.LOGIN, "SIMULATED · "),
-        (Situation.MOCK, "▓▒░ MOCK DATA · NOT EXCHANGE PRICES"),
+        (Situation.MOCK, "▓▒░ MOCK DATA · demo levels, seed 7 · NOT EXCHANGE PRICES"),
     ],
 )
 async def test_a_simulated_broker_is_marked_whatever_else_there_is_to_say(situation: Situation, begins: str) -> None:

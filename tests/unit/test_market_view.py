@@ -10,6 +10,7 @@ import pytest
 from tests.support.fake_backend import live_accounts, live_runtime, socket
 from tickertui.market.clock import IST
 from tickertui.market.hours import load_calendar
+from tickertui.services.mock_seeding import MockSeed, SeedOrigin
 from tickertui.services.state import AccountState, FeedMode, StreamState
 from tickertui.tui.frames import BannerKind
 from tickertui.tui.market_view import banner, market_view
@@ -72,6 +73,26 @@ def test_a_silent_socket_is_told_in_market_hours_only() -> None:
     assert view.shorter == ("Z1/s2 SILENT 14s · socket open, heartbeat 0.9s, no ticks · rebuild in 6s",)
     shut = market_view(CALENDAR, "NFO", datetime(2026, 11, 24, 10, 5, tzinfo=IST))
     assert banner(live_runtime(), silent_links(), shut) is None
+
+
+def test_a_mock_says_where_its_levels_come_from() -> None:
+    def said(origin: SeedOrigin, at: datetime | None = None, *, is_close: bool = False) -> tuple[str, ...]:
+        seed = MockSeed(origin, at, is_close, number=7)
+        view = banner(replace(live_runtime(), feed=FeedMode.MOCK), NO_LINKS, OPEN, seed=seed)
+        assert view is not None
+        assert view.kind is BannerKind.MOCK
+        return (view.text, *view.shorter)
+
+    monday, bare = datetime(2026, 11, 23, 15, 40, tzinfo=IST), "MOCK DATA · NOT EXCHANGE PRICES"
+    assert said(SeedOrigin.RECORDED, monday, is_close=True) == (
+        "MOCK DATA · seeded from close Mon 23 Nov 15:40 · NOT EXCHANGE PRICES",
+        "MOCK DATA · close Mon 23 Nov 15:40 · NOT EXCHANGE PRICES",
+        bare,
+    )
+    assert "· seeded from prices of Mon 23 Nov 15:40 ·" in said(SeedOrigin.RECORDED, monday)[0]
+    assert "· seeded from last known prices ·" in said(SeedOrigin.RECORDED)[0]
+    assert "· seeded from broker quotes ·" in said(SeedOrigin.QUOTE)[0]
+    assert said(SeedOrigin.TYPICAL) == ("MOCK DATA · demo levels, seed 7 · NOT EXCHANGE PRICES", bare)
 
 
 def test_nothing_is_said_while_nothing_must_be_said() -> None:

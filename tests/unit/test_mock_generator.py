@@ -21,7 +21,7 @@ from tickertui.market.ticks import WORDS, Mode, Source, TickBatch, Word
 from tickertui.market.universe import load_universe, universe_instruments
 from tickertui.services.mock_generator import MockDataGenerator
 from tickertui.services.mock_paths import Regime
-from tickertui.services.mock_seeding import SeedOrigin
+from tickertui.services.mock_seeding import MockSeed, SeedOrigin
 
 UNIVERSE = load_universe()
 CALENDAR = load_calendar()
@@ -263,6 +263,22 @@ async def test_reset_forgets_everything_and_reseeds() -> None:
 # ------------------------------------------------------------------------------------------------------------- seeds
 
 
+@pytest.mark.parametrize(
+    ("now", "sent", "told", "is_close"),
+    [
+        ("2026-11-24 10:05", "2026-11-23 15:35", "2026-11-23 15:40", True),
+        ("2026-11-24 10:05", "2026-11-20 12:00", "2026-11-20 12:00", False),
+        ("2026-11-25 11:00", "2026-11-25 10:59", "2026-11-25 10:59", False),
+        ("2026-11-25 20:00", "2026-11-25 15:34", "2026-11-25 15:40", True),
+    ],
+)
+def test_a_seed_knows_of_when_it_is(now: str, sent: str, told: str, is_close: bool) -> None:
+    at, sent_at, told_at = (datetime.fromisoformat(text).replace(tzinfo=IST) for text in (now, sent, told))
+    feed = generator(clock=ManualClock(at))
+    feed.seed_prices({"NIFTY": 24_123.45}, {"NIFTY": sent_at})
+    assert feed.seed_of("NIFTY") == MockSeed(SeedOrigin.RECORDED, told_at, is_close=is_close, number=7)
+
+
 async def test_seeds_come_from_the_best_source_there_is() -> None:
     broker = Broker({NIFTY: 24_500.0, SENSEX: 80_000.0})
     feed = generator(last_underlying_price_getter={"NIFTY": 24_123.45}.get)
@@ -275,6 +291,8 @@ async def test_seeds_come_from_the_best_source_there_is() -> None:
     assert origins == [SeedOrigin.RECORDED, SeedOrigin.QUOTE, SeedOrigin.TYPICAL, None]
     assert feed.unseeded == {"DOW"}
     assert broker.calls == [2]
+    assert feed.seed_of("NIFTY") == MockSeed(SeedOrigin.RECORDED, None, is_close=False, number=7)
+    assert feed.seed_of("DOW") is None
     feed.seed_prices({"DOW": 40_000.0, "NIFTY": float("nan"), "SENSEX": -5.0})
     assert feed.unseeded == frozenset()
     assert feed.spot("NIFTY") == 24_123.45

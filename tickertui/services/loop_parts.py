@@ -7,6 +7,7 @@ starts and stops with itself.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -211,10 +212,10 @@ class LoopParts:
         if self._in.bootstrapper is not None and not self.contracts.are_bundled:
             self._in.bootstrapper.set_targets(await self._targets.of(plan.view.tokens.tolist()))
 
-    async def begin_mock(self, levels: Mapping[str, float]) -> None:
+    async def begin_mock(self, levels: Mapping[str, float], times: Mapping[str, datetime]) -> None:
         """Prepare the mock to take over: at the last known prices, with the plan in force."""
         self.contracts.ensure_for_mock()
-        await self.mock.begin(levels, self.feed.generation)
+        await self.mock.begin(levels, times, self.feed.generation)
         await self.mock.set_plan(self.plan.view.tokens.tolist(), self.feed.generation)
 
     def note_revision(self, revision: int) -> None:

@@ -7,6 +7,7 @@ the instrument registry, as a new dump of the broker would.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final, Protocol
 
 import anyio
@@ -50,7 +51,7 @@ class MockSource(Protocol):
         """Return the open interest at the previous close of the planned contracts."""
         ...
 
-    def seed_prices(self, levels: Mapping[str, float]) -> None:
+    def seed_prices(self, levels: Mapping[str, float], times: Mapping[str, datetime] = ...) -> None:
         """Let underlyings stand at these levels now."""
         ...
 
@@ -104,11 +105,12 @@ class MockFeed:
         self._contracts = contracts
         self._listed = listed
 
-    async def begin(self, levels: Mapping[str, float], generation: int) -> None:
+    async def begin(self, levels: Mapping[str, float], times: Mapping[str, datetime], generation: int) -> None:
         """Start with a fresh market that stands at the last known levels; before `run`.
 
         Args:
             levels: Last live prices by underlying, where there are any.
+            times: When they were sent, as far as that is known.
             generation: Of the feed.
         """
         await self._source.reset_state()
@@ -116,7 +118,7 @@ class MockFeed:
         if table is not None:
             self._source.use_instruments(table)
         self._source.generation = generation
-        self._source.seed_prices(levels)
+        self._source.seed_prices(levels, times)
 
     async def spots(self, underlyings: Sequence[str]) -> Mapping[str, float]:
         """Return the level of each of these underlyings that the mock knows."""

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 import anyio
@@ -25,7 +27,7 @@ from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import Clock
 from tickertui.market.greeks import GreeksCalculator
-from tickertui.market.hours import MarketCalendar
+from tickertui.market.hours import CalendarError, MarketCalendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.snapshots import OptionSnapshot, UnderlyingBar, option_snapshot
 from tickertui.market.ticks import ABSENT, Source, TickBatch
@@ -33,11 +35,13 @@ from tickertui.market.universe import Universe
 from tickertui.services.mock_events import MarketScript, MockEvent
 from tickertui.services.mock_market import MockMarket
 from tickertui.services.mock_paths import Regime
-from tickertui.services.mock_seeding import MockSeeder, QuoteSource, SeedOrigin
+from tickertui.services.mock_seeding import MockSeed, MockSeeder, QuoteSource, SeedOrigin
 from tickertui.values import frozen
 
 _CHUNK: Final = 1500
 """Contracts begun without letting the event loop run: about 8 ms."""
+_DERIVATIVES: Final = "NFO"
+"""Segment whose close ends a session; the index's last print comes some minutes before it."""
 _LONGEST_BAR: Final = timedelta(hours=1)
 _CANDLES_AT_ONCE: Final = timedelta(hours=1)
 _MOMENT: Final = timedelta(microseconds=1)
@@ -115,6 +119,7 @@ class MockDataGenerator:
         self._seeder = MockSeeder(self._market, self._last_price, self._greeks)
         self._seeded_options: set[int] = set()
         self._bars: dict[str, datetime] = {}
+        self._last_close: datetime | None = None
 
     def _new_market(self) -> MockMarket:
         return MockMarket(
@@ -162,6 +167,18 @@ class MockDataGenerator:
     def seed_origin(self, name: str) -> SeedOrigin | None:
         """Return where an underlying's level comes from, None while it has none."""
         return self._seeder.origins.get(name)
+
+    def seed_of(self, name: str) -> MockSeed | None:
+        """Return where an underlying's level comes from, in full; None while it has none.
+
+        A price is a session's close when no other of that session can follow it: the market is shut.
+        """
+        origin = self._seeder.origins.get(name)
+        if origin is None:
+            return None
+        at, close = self._seeder.times.get(name), self._last_close
+        is_close = at is not None and close is not None and at.date() == close.date()
+        return MockSeed(origin, close if is_close else at, is_close, self._seed_number)
 
     def get_state_size(self) -> int:
         """Return how many contracts it keeps."""
@@ -305,10 +322,21 @@ class MockDataGenerator:
 
     # ------------------------------------------------------------------ seeds
 
-    def seed_prices(self, levels: Mapping[str, float]) -> None:
-        """Let underlyings stand at recorded or stored levels now; a level that is no positive number is passed over."""
-        self._market.advance(self._clock.now())
-        self._seeder.take(levels, SeedOrigin.RECORDED)
+    def seed_prices(self, levels: Mapping[str, float], times: Mapping[str, datetime] = MappingProxyType({})) -> None:
+        """Let underlyings stand at recorded or stored levels now; a level that is no positive number is passed over.
+
+        Args:
+            levels: Rupees by underlying.
+            times: When these were the market's prices, as far as that is known.
+        """
+        now = self._clock.now()
+        self._market.advance(now)
+        self._seeder.take(levels, SeedOrigin.RECORDED, times)
+        if times:
+            self._last_close = None
+            with suppress(CalendarError):
+                if not self._calendar.is_open(_DERIVATIVES, now):
+                    self._last_close = self._calendar.last_close(_DERIVATIVES, now)
 
     async def ensure_underlying_seeded(
         self, client: QuoteSource | None = None, names: Sequence[str] = ("NIFTY",)

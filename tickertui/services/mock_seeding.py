@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, Protocol
 
 import anyio
@@ -21,6 +22,7 @@ from tickertui.market.greeks import GreeksCalculator
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import ABSENT, TickBatch
 from tickertui.services.mock_market import MockMarket
+from tickertui.values import frozen
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -48,6 +50,23 @@ class SeedOrigin(StrEnum):
     TYPICAL = "typical"
 
 
+@frozen
+class MockSeed:
+    """Where an underlying's level comes from, for the screen.
+
+    Attributes:
+        origin: What kind of price it was.
+        at: When that price was the market's, None where nobody knows.
+        is_close: Whether it was the last one of its session; ``at`` is that session's close then.
+        number: Seed of the random numbers: same seed and level, same market.
+    """
+
+    origin: SeedOrigin
+    at: datetime | None
+    is_close: bool
+    number: int
+
+
 class MockSeeder:
     """Gives a market its levels.
 
@@ -61,6 +80,7 @@ class MockSeeder:
         self, market: MockMarket, recorded: Callable[[str], float | None] | None, greeks: GreeksCalculator
     ) -> None:
         self.origins: dict[str, SeedOrigin] = {}
+        self.times: dict[str, datetime] = {}
         self.unseeded: set[str] = set()
         self._market = market
         self._recorded_level = recorded
@@ -74,12 +94,17 @@ class MockSeeder:
         self.origins.setdefault(name, SeedOrigin.TYPICAL)
         self.unseeded.discard(name)
 
-    def take(self, levels: Mapping[str, float], origin: SeedOrigin) -> None:
+    def take(
+        self, levels: Mapping[str, float], origin: SeedOrigin, times: Mapping[str, datetime] = MappingProxyType({})
+    ) -> None:
         """Let underlyings stand at levels now; what is no positive number is passed over."""
         for name, level in levels.items():
             if 0.0 < level < np.inf:
                 self._market.seed_level(name, level)
                 self.origins[name] = origin
+                self.times.pop(name, None)
+                if name in times:
+                    self.times[name] = times[name]
                 self.unseeded.discard(name)
 
     async def ensure(self, client: QuoteSource | None, names: Sequence[str]) -> None:

@@ -8,14 +8,15 @@ prints nothing, so its last price simply stays.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 
 from tickertui.kite.errors import KiteError
 from tickertui.market.board import MarketBoard
-from tickertui.market.clock import Clock
+from tickertui.market.clock import Clock, from_epoch
 from tickertui.market.instruments import Instrument
-from tickertui.market.ticks import TickBatch
+from tickertui.market.ticks import TickBatch, Word
 from tickertui.services.session_orchestrator import NoAccounts
 from tickertui.services.snapshots import apply_snapshot
 
@@ -32,6 +33,7 @@ class Spots:
         self._board = board
         self._token_of = token_of
         self._known: dict[str, float] = {}
+        self._stamps: dict[str, int] = {}
 
     def __call__(self, underlying: str) -> float | None:
         """Return the last price in rupees, None before there was one.
@@ -41,16 +43,25 @@ class Spots:
         """
         token = self._token_of(underlying)
         if token is not None:
-            price = float(self._board.price(np.array([self._board.row(token)]))[0])
+            rows = np.array([self._board.row(token)])
+            price = float(self._board.price(rows)[0])
             if price > 0:
                 self._known[underlying] = price
+                self._stamps[underlying] = int(self._board.field(rows, Word.EXCHANGE_TIMESTAMP)[0])
         return self._known.get(underlying)
 
-    def remember(self, underlying: str, price: float) -> bool:
-        """Note a price that came another way; False where it is none (zero, negative, missing)."""
+    def remember(self, underlying: str, price: float, stamp: int = 0) -> bool:
+        """Note a price that came another way; False where it is none (zero, negative, missing).
+
+        Args:
+            underlying: Of which.
+            price: Rupees.
+            stamp: Epoch seconds at which the exchange sent it, 0 or less where that is not known.
+        """
         if not price > 0:
             return False
         self._known[underlying] = price
+        self._stamps[underlying] = stamp
         return True
 
     def missing(self, underlyings: Iterable[str]) -> tuple[str, ...]:
@@ -61,9 +72,14 @@ class Spots:
         """Return every price that was asked for and found, by underlying."""
         return dict(self._known)
 
+    def times(self) -> Mapping[str, datetime]:
+        """Return when the exchange sent those prices, by underlying, as far as the broker said so."""
+        return {underlying: from_epoch(stamp) for underlying, stamp in self._stamps.items() if stamp > 0}
+
     def clear(self) -> None:
         """Forget everything: another feed takes over."""
         self._known.clear()
+        self._stamps.clear()
 
 
 class SpotFiller:
@@ -120,8 +136,9 @@ class SpotFiller:
         except (KiteError, NoAccounts):
             return missing
         if self._board.generation <= generation:  # else another feed has taken over meanwhile
-            for token, price in zip(batch.instrument_token.tolist(), batch.last_price.tolist(), strict=True):
+            columns = (batch.instrument_token, batch.last_price, batch.exchange_timestamp)
+            for token, price, stamp in zip(*(column.tolist() for column in columns), strict=True):
                 if token in wanted:
-                    self._spots.remember(wanted[token], price)
+                    self._spots.remember(wanted[token], price, stamp)
             apply_snapshot(self._board, batch, asked_ns, generation)
         return self._spots.missing(missing)

@@ -377,14 +377,14 @@ class MultiAccountTickerLoop:
         assert self._group is not None
         self.task_monitor.cancel(_MOCK_TASK)
         await self.task_monitor.wait(_MOCK_TASK)
-        levels = self.spots.known()
+        levels, times = self.spots.known(), self.spots.times()
         self.spots.clear()
         if self._feed.is_live:
             self._fleet.carry(self._parts.live_plan(), self._feed.generation)
             return
         self._fleet.carry({})
         if self._feed.mode is FeedMode.MOCK:
-            await self._parts.begin_mock(levels)
+            await self._parts.begin_mock(levels, times)
             self.task_monitor.start(self._group, _MOCK_TASK, self._parts.mock.run, restart=_FOR_EVER)
 
     # ------------------------------------------------------------------ each second

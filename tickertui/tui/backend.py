@@ -17,6 +17,7 @@ from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule
+from tickertui.services.mock_seeding import MockSeed
 from tickertui.services.state import (
     BootstrapProgress,
     Event,
@@ -121,6 +122,10 @@ class Backend(Protocol):
 
     def legs(self) -> Sequence[WatchedInstrument]:
         """Every instrument of the plan in force."""
+        ...
+
+    def mock_seed(self, underlying: str) -> MockSeed | None:
+        """Where the mock's level of an underlying comes from, None where it has none."""
         ...
 
     def health(self) -> HealthFigures:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase
+from tickertui.services.mock_seeding import MockSeed, SeedOrigin
 from tickertui.services.state import AccountState, FeedMode, RuntimeState, StreamState
 from tickertui.tui.actions import NO_KEYS, key_name
 from tickertui.tui.frames import BannerKind, BannerView
@@ -73,6 +74,7 @@ def banner(
     simulated: bool = False,
     shown: Provenance = LIVE_ONLY,
     database: str = "ok",
+    seed: MockSeed | None = None,
 ) -> BannerView | None:
     """Return what the first row must say, the most important first; None while nothing must be said.
 
@@ -87,9 +89,10 @@ def banner(
         simulated: Whether the broker is a simulator.
         shown: Where what the board holds comes from.
         database: "ok", or why it cannot be reached.
+        seed: Where the mock's level of the shown underlying comes from, None where that is not known.
     """
     if runtime.feed is FeedMode.MOCK or shown.mock:
-        return BannerView(BannerKind.MOCK, "MOCK DATA · NOT EXCHANGE PRICES")
+        return _mock_banner(seed if runtime.feed is FeedMode.MOCK else None)
     if runtime.feed is FeedMode.REPLAY or shown.replay:
         then = "nothing played yet" if shown.then is None else f"{shown.then:%a %d %b %Y %H:%M:%S} IST"
         return BannerView(BannerKind.REPLAY, f"REPLAY  {then}  not live")
@@ -99,6 +102,30 @@ def banner(
     if view is None:
         return BannerView(BannerKind.MOCK, "SIMULATED BROKER · NOT EXCHANGE PRICES")
     return BannerView(view.kind, f"SIMULATED · {view.text}")
+
+
+_MOCK = ("MOCK DATA", "NOT EXCHANGE PRICES")
+"""What the first row says of a mock however narrow it is."""
+
+
+def _mock_banner(seed: MockSeed | None) -> BannerView:
+    words, rest = _MOCK
+    if seed is None:
+        return BannerView(BannerKind.MOCK, f"{words} · {rest}")
+    origin = _seed_words(seed)
+    forms = [f"{words} · {one} · {rest}" for one in dict.fromkeys((origin, origin.removeprefix("seeded from ")))]
+    return BannerView(BannerKind.MOCK, forms[0], (*forms[1:], f"{words} · {rest}"))
+
+
+def _seed_words(seed: MockSeed) -> str:
+    """``seeded from close Mon 23 Nov 15:40``, ``demo levels, seed 7``."""
+    if seed.origin is SeedOrigin.TYPICAL:
+        return f"demo levels, seed {seed.number}"
+    if seed.origin is SeedOrigin.QUOTE:
+        return "seeded from broker quotes"
+    if seed.at is None:
+        return "seeded from last known prices"
+    return f"seeded from {'close' if seed.is_close else 'prices of'} {seed.at:%a %d %b %H:%M}"
 
 
 def _trouble(

@@ -22,6 +22,7 @@ from tickertui.market.ticks import Source, Word
 from tickertui.services.bundle import Services
 from tickertui.services.contract_keeper import ContractsMissing
 from tickertui.services.instrument_registry import DumpRefused
+from tickertui.services.mock_seeding import MockSeed
 from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.state import (
     BootstrapProgress,
@@ -107,6 +108,10 @@ class ServicesBackend:
     def legs(self) -> Sequence[WatchedInstrument]:
         """Every instrument of the plan in force."""
         return self._services.reconciler.watched()
+
+    def mock_seed(self, underlying: str) -> MockSeed | None:
+        """Where the mock's level of an underlying comes from, None where it has none."""
+        return self._services.mock_generator.seed_of(underlying)
 
     def health(self) -> HealthFigures:
         """Figures of the program itself."""

@@ -219,7 +219,7 @@ class MainScreen(Paced, Screen[None]):
         self._find_situations()
         view = banner(
             self.runtime, links, market, self.keymap, simulated=self.options.simulated, shown=self.shown,
-            database=backend.health().database,
+            database=backend.health().database, seed=backend.mock_seed(self.chain.underlying),
         )  # fmt: skip
         self.query_one(Banner).show(view)
         for screen in self.app.screen_stack[1:]:
