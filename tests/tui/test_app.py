@@ -22,7 +22,7 @@ from tests.support.paths import REPOSITORY
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.market.chain import Side
-from tickertui.tui.actions import ACTIONS, Context
+from tickertui.tui.actions import ACTIONS, PANEL_CONTEXTS, Context
 from tickertui.tui.app import TickerApp
 from tickertui.tui.screens.help import HelpScreen
 from tickertui.tui.screens.leg import LegScreen
@@ -31,11 +31,12 @@ from tickertui.tui.screens.modals import PickerScreen
 SECRET = "s3cr3t-token-of-the-day"
 
 
-async def test_the_palette_has_every_action_and_runs_it_wherever_its_pane_is() -> None:
+async def test_the_palette_has_every_action_that_does_something_and_runs_it_wherever_its_pane_is() -> None:
     async with driven() as run:
         commands = {command.title: command for command in run.app.get_system_commands(run.screen)}
+        elsewhere = {*PANEL_CONTEXTS, Context.LIST, Context.REPLAY}
         for action in ACTIONS:
-            assert f"{action.context}: {action.label}" in commands, action.id
+            assert (f"{action.context}: {action.label}" in commands) is (action.context not in elsewhere), action.id
         commands["Bootstrap: retry"].callback()
         await run.called("retry_failed")
         assert run.main.pane_name == "bootstrap"
@@ -81,6 +82,13 @@ async def test_own_keys_work_in_the_views_of_a_leg_and_in_sentences() -> None:
         messages = [notice.message for notice in run.app._notifications]
         assert any("f6 lists what there is" in message for message in messages)
         assert any("f4 lists them" in message for message in messages)
+
+
+async def test_the_palette_has_the_keys_of_lists_and_of_a_replay_where_there_is_one() -> None:
+    async with driven(Situation.REPLAY) as run:
+        await run.press("2")
+        titles = [command.title for command in run.app.get_system_commands(run.screen)]
+        assert {"Lists: first", "Replay: leave replay"} <= set(titles)
 
 
 async def test_own_presets_take_part_in_the_ring_and_may_come_first() -> None:
@@ -324,4 +332,4 @@ async def test_contexts_of_the_registry_are_those_of_the_panes() -> None:
         for key in "123456":
             await run.press(key)
             seen |= set(run.main.contexts)
-        assert seen == set(Context)
+        assert seen == set(Context) - set(PANEL_CONTEXTS)

@@ -22,13 +22,14 @@ from tickertui.tui.actions import ACTIONS, BY_ID
 from tickertui.tui.columns import PRESETS, View
 from tickertui.tui.format import Units
 from tickertui.tui.frames import BarMeaning, Field
+from tickertui.tui.keymap import check_keymap
 from tickertui.tui.screens.columns import ColumnsScreen
 from tickertui.tui.screens.command_line import CommandLineScreen
 from tickertui.tui.screens.help import HelpScreen
 from tickertui.tui.screens.jump import JumpScreen
 from tickertui.tui.screens.leg import LegScreen
 from tickertui.tui.screens.login import LoginScreen
-from tickertui.tui.screens.modals import ConfirmScreen, ListScreen, PickerScreen
+from tickertui.tui.screens.modals import ConfirmScreen, ListScreen, PanelScreen, PickerScreen
 from tickertui.tui.screens.new_rule import NewRuleScreen
 from tickertui.tui.screens.rail import RailPanel
 from tickertui.tui.screens.reload_plan import ReloadPlanScreen
@@ -166,7 +167,7 @@ async def test_a_picture_is_saved_where_the_options_say(tmp_path: Path) -> None:
     assert "NIFTY" in text_of(tmp_path / "tickertui-20261123-114207.svg")
 
 
-@covers("command")
+@covers("command", "complete")
 async def test_the_command_line_completes_runs_and_tells_what_it_does_not_know() -> None:
     async with driven() as run:
         await press(run, "command")
@@ -243,13 +244,13 @@ async def test_without_an_account_the_mock_cannot_be_left() -> None:
         assert run.calls == []
 
 
-@covers("login")
+@covers("login", "copy-address")
 async def test_login_goes_to_the_account_that_needs_it_and_echoes_nothing() -> None:
     async with driven(Situation.LOGIN) as run:
         await press(run, "login")
         await run.until(LoginScreen)
         assert any("api_key=z1key" in line for line in run.text())
-        await run.press("ctrl+y")
+        await press(run, "copy-address")
         assert run.app.clipboard.endswith("api_key=z1key")
         run.backend.refusal = "the token has been used already; log in again"
         await run.write("secret")
@@ -747,6 +748,7 @@ async def test_events_are_filtered_and_copied() -> None:
 # ---------------------------------------------------------------------- modal keys
 
 
+@covers("copy-text", "close-panel")
 async def test_a_list_to_read_moves_scrolls_and_copies() -> None:
     async with driven(size=(80, 24)) as run:
         await press(run, "help")
@@ -762,28 +764,130 @@ async def test_a_list_to_read_moves_scrolls_and_copies() -> None:
         assert run.rows.cursor_key == last
         await run.press("home")
         assert run.rows.cursor_key == first
-        await run.press("y")
+        await press(run, "copy-text")
         assert "Go one strike up." in run.app.clipboard
+        await press(run, "close-panel")
+        await run.back_to_main()
 
 
+@covers("choice-up", "choice-down", "choice-page-up", "choice-page-down", "take")
 async def test_a_picker_moves_with_arrows_and_pages_and_keeps_the_letters() -> None:
     async with driven() as run:
         await press(run, "pick-expiry")
         await run.until(PickerScreen)
         assert run.rows.cursor_key == "2026-12-01"
-        await run.press("down", "up", "up")
+        await press(run, "choice-down", "choice-up", "choice-up")
         assert run.rows.cursor_key == "2026-11-23"
-        await run.press("pagedown")
+        await press(run, "choice-page-down")
         assert run.rows.cursor_key == "2027-01-25"
-        await run.press("pageup")
+        await press(run, "choice-page-up")
         assert run.rows.cursor_key == "2026-11-23"
         await run.write("j")
         assert run.screen.query_one(Input).value == "j"
         assert run.rows.cursor_key == "2027-01-25", "January"
         await run.write("zz")
-        await run.press("enter")
+        await press(run, "take")
         await run.back_to_main()
         assert run.chain.expiry == date(2026, 12, 1), "nothing matched, nothing changes"
+
+
+@covers("answer-yes", "answer-no")
+async def test_a_question_is_answered_by_its_own_keys() -> None:
+    async with driven() as run:
+        for answer in ("answer-no", "close-panel"):
+            await press(run, "toggle-mock")
+            await run.until(ConfirmScreen)
+            await press(run, answer)
+            await run.back_to_main()
+            assert run.calls == []
+        await press(run, "toggle-mock")
+        await run.until(ConfirmScreen)
+        await press(run, "answer-yes")
+        await run.called("set_feed")
+
+
+OWN_PANEL_KEYS = {
+    "close-panel": "f2", "take": "f3", "copy-text": "x", "answer-yes": "f4", "answer-no": "x", "choice-up": "f5",
+    "choice-down": "f6", "choice-page-down": "f7", "complete": "f8", "column-toggle": "x", "column-outward": "f5",
+    "column-inward": "f6", "preset-next": "f7", "preset-save": "f8", "preset-delete": "f9", "copy-address": "f5",
+    "list-down": "f12", "jump": "x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("opened", "names"),
+    [
+        (("question_mark",), "↑/f12 scroll  x copy  f2 back"),
+        (("e",), "f5/f6 choose  f3 take  f2 back"),
+        (("colon",), "f8 complete  f5/f6 choose  f3 run  f2 back"),
+        (("r",), "f3 apply  x copy  f2 cancel"),
+        (("M",), "f4 switch  f2 leave it"),
+        (("2", "n"), "f3 add  f8 complete  f2 back"),
+        (("2", "enter"), "x copy  f2 back"),
+        (("i",), "i why  d depth  Enter day  x copy  f2 back"),
+        (("C",), "x on/off  f5/f6 order  f7 preset  f8 save  f9 delete  f3 use  f2 back"),
+        (("C", "f8"), "f3 save under this name  f2 back to the columns"),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, tuple) else "",
+)
+async def test_every_panel_names_the_own_keys_and_closes_by_them(opened: tuple[str, ...], names: str) -> None:
+    keymap = check_keymap(OWN_PANEL_KEYS)
+    async with driven(options=replace(STILL, keymap=keymap)) as run:
+        await run.press(*opened)
+        await run.until(PanelScreen)
+        assert str(run.screen.query_one("#panel").border_subtitle) == names
+        panel = run.screen
+        await run.press("escape")
+        assert run.screen is panel, "the default key is free now"
+        await run.press(*["f2"] * (2 if opened[-1] == "f8" else 1))
+        await run.back_to_main()
+
+
+async def test_own_keys_work_in_panels() -> None:
+    keymap = check_keymap(OWN_PANEL_KEYS)
+    async with driven(options=replace(STILL, keymap=keymap)) as run:
+        await press(run, "pick-expiry")
+        await run.until(PickerScreen)
+        await run.press("f6", "f6", "f5", "enter", "f3")
+        await run.back_to_main()
+        await wait_until(lambda: run.chain.expiry == date(2026, 12, 8), "the next expiry")
+        await press(run, "command")
+        await run.until(CommandLineScreen)
+        await run.write("unde")
+        await run.press("f8")
+        assert run.screen.query_one(Input).value == "underlying "
+        await run.press("f8", "f3")
+        await run.back_to_main()
+        await press(run, "toggle-mock")
+        await run.until(ConfirmScreen)
+        await run.press("y", "x")
+        await run.back_to_main()
+        assert run.calls == []
+        await press(run, "edit-columns")
+        await run.until(ColumnsScreen)
+        await run.press("f12", "f5", "f3")
+        await run.back_to_main()
+        await wait_until(lambda: run.grid.preset.name == "own", "the own preset")
+        await run.press("x")
+        await run.until(JumpScreen)
+        await run.press("f2")
+        await run.back_to_main()
+
+
+async def test_sentences_of_panels_name_the_own_keys() -> None:
+    keymap = check_keymap(OWN_PANEL_KEYS)
+    async with driven(options=replace(STILL, keymap=keymap)) as run:
+        await press(run, "show-subscriptions", "new-rule")
+        await run.until(NewRuleScreen)
+        run.screen.query_one(Input).value = "NIF"
+        await run.press("f3")
+        assert any("no options on NIF today; f8 makes it NIFTY" in line for line in run.text())
+        await run.press("f2")
+        await run.back_to_main()
+        await press(run, "show-chain", "edit-columns")
+        await run.until(ColumnsScreen)
+        await run.press("f9")
+        assert any("is not a saved preset; f7 goes through all of them" in line for line in run.text())
 
 
 async def test_the_plan_scrolls_and_is_copied() -> None:
@@ -795,6 +899,23 @@ async def test_the_plan_scrolls_and_is_copied() -> None:
         await run.press("up", "k", "y")
         assert run.rows.cursor_key == "line:0"
         assert "4,138 unchanged" in run.app.clipboard
+
+
+@covers("column-toggle", "column-outward", "column-inward", "preset-next")
+async def test_the_column_editor_has_keys_for_what_it_does() -> None:
+    async with driven(size=(200, 50)) as run:
+        await press(run, "edit-columns")
+        await run.until(ColumnsScreen)
+        await press(run, "list-down", "column-outward")
+        assert [item.key for item in run.rows.rows[:3]] == ["oi", "bar", "oi_change"]
+        await press(run, "column-inward")
+        assert [item.key for item in run.rows.rows[:3]] == ["bar", "oi", "oi_change"]
+        await press(run, "column-toggle")
+        assert [item.key for item in run.rows.rows[:2]] == ["bar", "oi_change"]
+        await press(run, "list-last", "list-page-up", "list-page-down", "list-first")
+        assert run.rows.cursor_key == "bar"
+        await press(run, "preset-next")
+        assert "price" in str(run.screen.query_one("#panel").border_title)
 
 
 async def test_the_column_editor_orders_columns() -> None:
@@ -863,6 +984,22 @@ async def test_an_account_that_is_out_of_room_or_unknown_is_not_a_crash() -> Non
         await run.press("escape")
         await run.back_to_main()
         assert run.calls == []
+
+
+@covers("preset-save", "preset-delete")
+async def test_a_choice_of_columns_is_saved_and_deleted_by_the_keys_of_the_editor() -> None:
+    async with driven() as run:
+        await press(run, "edit-columns")
+        await run.until(ColumnsScreen)
+        await press(run, "preset-save")
+        await run.write("scalp")
+        await press(run, "take")
+        await run.back_to_main()
+        assert run.grid.preset.name == "scalp"
+        await press(run, "edit-columns", "preset-delete")
+        await run.until(ConfirmScreen)
+        await press(run, "answer-yes")
+        await wait_until(lambda: "scalp" not in run.chain.presets.names(), "the list without it")
 
 
 def test_every_action_has_a_test() -> None:

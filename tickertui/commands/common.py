@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from dataclasses import field
+from pathlib import Path
 
 from tickertui.clock import ClockUnavailable, program_clock
 from tickertui.config import (
@@ -40,6 +41,7 @@ class Configuration:
 
     settings: Settings
     paths: Paths
+    file: Path
     saved: SavedPresets = field(default_factory=SavedPresets)
 
 
@@ -57,7 +59,7 @@ def load_configuration(arguments: Namespace) -> Configuration:
         if not saved.problems:
             # A file with a mistake is told on the screen, where the chain can be shown without it.
             check_starting_columns(path, settings, saved.presets)
-        return Configuration(settings, paths, saved)
+        return Configuration(settings, paths, path, saved)
     except ConfigError as error:
         raise CommandFailed(str(error), ExitCode.USAGE) from None
 

@@ -12,6 +12,7 @@ import anyio
 
 from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
 from tickertui.config import environment
+from tickertui.config_text import ConfigProblem, line_of
 from tickertui.engine import CONVENTIONS, Engine, EngineOptions, StopRequest
 from tickertui.exit_codes import ExitCode
 from tickertui.logging_setup import LogUnavailable, logging_to
@@ -19,8 +20,8 @@ from tickertui.market.chain import ReferenceKind
 from tickertui.services.bundle import Services
 from tickertui.settings import Settings
 from tickertui.store.protocol import StoreError
-from tickertui.tui.actions import KeymapError, check_keymap
 from tickertui.tui.app import TickerApp
+from tickertui.tui.keymap import KeymapError, check_keymap
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.services_backend import ServicesBackend
 
@@ -98,7 +99,14 @@ def screen_options(configuration: Configuration, environ: Mapping[str, str], *, 
     try:
         keymap = check_keymap(settings.keys)
     except KeymapError as error:
-        raise CommandFailed(str(error), ExitCode.USAGE) from None
+        text = configuration.file.read_text(encoding="utf-8") if configuration.file.exists() else ""
+        problems = (
+            ConfigProblem(
+                str(configuration.file), line_of(text, ("keys", mistake.action_id)), mistake.key, mistake.text
+            )
+            for mistake in error.mistakes
+        )
+        raise CommandFailed("\n".join(map(str, problems)), ExitCode.USAGE) from None
     return ScreenOptions(
         theme=screen.theme,
         ascii_glyphs=_wants_ascii(screen.glyphs, environ),

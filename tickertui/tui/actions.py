@@ -1,17 +1,19 @@
 """The one registry of actions: bindings, footer, help, palette, keymap and the README's key table come from it.
 
 An action is reachable by its keys, by the palette and by ``:id``. Lower-case keys only look; the few that change
-something at once are upper case and ask first.
+something at once are upper case and ask first. Actions of panels (pickers, questions, plans ...) have keys only:
+outside their panel they would do nothing, so palette and command line leave them out (`outside_panels`).
+
+Every pane and panel takes its bindings from here; `tickertui.tui.keymap` checks the keys of the configuration.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
-from textual.binding import Binding, Keymap
+from textual.binding import Binding
 
 from tickertui.values import frozen
 
@@ -26,6 +28,24 @@ class Context(StrEnum):
     EVENTS = "Events"
     LIST = "Lists"
     REPLAY = "Replay"
+    PANEL = "Panels"
+    TAKE = "Panels that take something"
+    TEXT = "Panels to read"
+    QUESTION = "Questions"
+    PICKER = "Pickers"
+    COMPLETION = "Lines to type in"
+    COLUMNS = "Column editor"
+    LOGIN = "Login"
+
+
+PANEL_CONTEXTS: Final = (
+    Context.PANEL, Context.TAKE, Context.TEXT, Context.QUESTION, Context.PICKER, Context.COMPLETION, Context.COLUMNS,
+    Context.LOGIN,
+)  # fmt: skip
+"""Contexts that exist only while a panel is open."""
+
+_TYPED_IN: Final = frozenset((Context.TAKE, Context.PICKER, Context.COMPLETION, Context.LOGIN))
+"""Contexts with a line that has the keys: theirs are looked at before it gets them."""
 
 
 @frozen
@@ -73,7 +93,13 @@ class Action:
             key_display=key_display(self.keys.split(",")[0]),
             tooltip=self.tooltip,
             id=self.id,
+            priority=self.is_before_typing,
         )
+
+    @property
+    def is_before_typing(self) -> bool:
+        """Whether its keys are looked at before a line gets what is typed, and so must not be letters."""
+        return self.context in _TYPED_IN
 
 
 _DISPLAY: Final = {
@@ -106,6 +132,7 @@ _DISPLAY: Final = {
     "left_curly_bracket": "{",
     "right_curly_bracket": "}",
     "ctrl+o": "Ctrl+O",
+    "ctrl+y": "Ctrl+Y",
 }
 
 
@@ -150,6 +177,7 @@ def _in(
 
 
 _SUBS, _BOOT, _EVENTS, _LIST = Context.SUBSCRIPTIONS, Context.BOOTSTRAP, Context.EVENTS, Context.LIST
+_PICK, _COLS = Context.PICKER, Context.COLUMNS
 
 ACTIONS: Final[tuple[Action, ...]] = (
     _app("show-chain", "show_pane('chain')", "1", "Chain", "Show the option chain.", 1),
@@ -236,6 +264,23 @@ ACTIONS: Final[tuple[Action, ...]] = (
     _in(_LIST, "list-first", "list_edge(-1)", "g,home", "first", "Go to the first line."),
     _in(_LIST, "list-last", "list_edge(1)", "G,end", "last", "Go to the last line."),
     _in(Context.REPLAY, "leave-replay", "leave_replay", "Q", "leave replay", "Leave the replay.", 9, asks=True),
+    _in(Context.PANEL, "close-panel", "close", "escape", "close", "Close the panel; nothing changes."),
+    _in(Context.TAKE, "take", "take", "enter", "take", "Take what was chosen or typed, or close what is only read."),
+    _in(Context.TEXT, "copy-text", "copy_text", "y", "copy", "Copy the text of the panel to the clipboard."),
+    _in(Context.QUESTION, "answer-yes", "answer(True)", "enter,y", "yes", "Do what the question asks."),
+    _in(Context.QUESTION, "answer-no", "answer(False)", "n", "no", "Leave it as it is."),
+    _in(_PICK, "choice-up", "move(-1)", "up", "up", "Go one choice up, while the line has the letters."),
+    _in(_PICK, "choice-down", "move(1)", "down", "down", "Go one choice down."),
+    _in(_PICK, "choice-page-up", "move(-10)", "pageup", "page up", "Go ten choices up."),
+    _in(_PICK, "choice-page-down", "move(10)", "pagedown", "page down", "Go ten choices down."),
+    _in(Context.COMPLETION, "complete", "complete", "tab", "complete", "Complete what is typed."),
+    _in(_COLS, "column-toggle", "toggle_column", "space", "on/off", "Show this column, or not."),
+    _in(_COLS, "column-outward", "shift(-1)", "left,h,minus", "outward", "Move the column outward."),
+    _in(_COLS, "column-inward", "shift(1)", "right,l,plus,equals_sign", "inward", "Move the column inward."),
+    _in(_COLS, "preset-next", "next_preset", "c", "preset", "Start from the columns of the next preset."),
+    _in(_COLS, "preset-save", "name", "s", "save", "Keep the choice of columns under a name."),
+    _in(_COLS, "preset-delete", "ask_delete", "D", "delete", "Forget the saved preset.", asks=True),
+    _in(Context.LOGIN, "copy-address", "copy_address", "ctrl+y", "copy address", "Copy the login address."),
 )  # fmt: skip
 
 _AT_HOME: Final[Mapping[str, tuple[Context, int]]] = {"toggle-bootstrap": (Context.BOOTSTRAP, 16)}
@@ -269,69 +314,33 @@ def hint(keys: Mapping[str, str], *parts: tuple[str, str]) -> str:
     return "    ".join(f"{key_name(action_id, keys)}  {text}" for action_id, text in parts)
 
 
-def bindings_of(*contexts: Context) -> list[Binding]:
-    """Return the bindings of contexts, in the registry's order."""
-    return [action.binding() for action in ACTIONS if action.context in contexts]
-
-
-class KeymapError(ValueError):
-    """The ``[keys]`` of the configuration cannot be used; the text has one sentence a mistake."""
-
-
-def check_keymap(keys: Mapping[str, str]) -> Keymap:
-    """Check the user's keys and return them as Textual's keymap.
-
-    Textual itself ignores unknown ids and lets one binding silently disable another, so both are refused here.
+def panel_hint(keys: Mapping[str, str], parts: Iterable[tuple[str, str]]) -> str:
+    """Return ``↑↓ choose  Enter take  Esc back`` with the trader's own keys, for the border below a panel.
 
     Args:
-        keys: Action id -> key or comma separated keys.
-
-    Raises:
-        KeymapError: An unknown id (with the nearest one), an empty key, or two actions on one key in one place.
+        keys: The user's own keys by action id.
+        parts: (action id, or several with a blank between, what it is good for here).
     """
-    mistakes = []
-    for action_id, value in keys.items():
-        if action_id not in BY_ID:
-            close = difflib.get_close_matches(action_id, BY_ID, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else "; `?` in the program lists the ids"
-            mistakes.append(f"keys.{action_id}: is not an action{hint}")
-        elif not all(key.strip() for key in value.split(",")):
-            mistakes.append(f"keys.{action_id}: names no key (it is {value!r})")
-    mistakes += clashes({action.id: keys.get(action.id, action.keys) for action in ACTIONS})
-    if mistakes:
-        raise KeymapError("\n".join(mistakes))
-    return {action_id: ",".join(key.strip() for key in value.split(",")) for action_id, value in keys.items()}
+    return "  ".join(f"{_key_names(ids.split(), keys)} {text}" for ids, text in parts)
 
 
-_TOGETHER: Final = {
-    Context.CHAIN: (Context.APP, Context.CHAIN, Context.REPLAY),
-    Context.SUBSCRIPTIONS: (Context.APP, Context.SUBSCRIPTIONS, Context.LIST, Context.REPLAY),
-    Context.BOOTSTRAP: (Context.APP, Context.BOOTSTRAP, Context.LIST, Context.REPLAY),
-    Context.EVENTS: (Context.APP, Context.EVENTS, Context.LIST, Context.REPLAY),
-}
-"""Contexts that are active at the same time."""
+def _key_names(ids: Iterable[str], keys: Mapping[str, str]) -> str:
+    names = [key_name(action_id, keys) for action_id in ids]
+    return ("" if all(len(name) == 1 for name in names) else "/").join(names)
 
 
-def clashes(keys: Mapping[str, str]) -> list[str]:
-    """Return one sentence for every two actions that share a key in one place.
+def bindings_of(*places: Context | str) -> list[Binding]:
+    """Return bindings in the registry's order.
 
     Args:
-        keys: Action id -> comma separated keys, for all actions.
+        places: Contexts, or ids of single actions that a panel has of another context.
     """
-    found: dict[tuple[str, str], str] = {}
-    for contexts in _TOGETHER.values():
-        owner: dict[str, str] = {}
-        for action in ACTIONS:
-            if action.context not in contexts:
-                continue
-            for key in keys[action.id].split(","):
-                other = owner.setdefault(key.strip(), action.id)
-                if other != action.id:
-                    found.setdefault(
-                        (other, action.id),
-                        f"keys: {key_display(key.strip())!r} means both {other!r} and {action.id!r}; move one of them",
-                    )
-    return list(found.values())
+    return [action.binding() for action in ACTIONS if action.context in places or action.id in places]
+
+
+def outside_panels() -> list[Action]:
+    """Return what can be asked for from anywhere: everything but the actions of panels."""
+    return [action for action in ACTIONS if action.context not in PANEL_CONTEXTS]
 
 
 def actions_of(contexts: Iterable[Context]) -> list[Action]:

@@ -19,7 +19,7 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from tickertui.tui.actions import ACTIONS, key_name
+from tickertui.tui.actions import key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.format import ASCII, UNICODE, GlyphSet
 from tickertui.tui.options import ScreenOptions
@@ -132,13 +132,13 @@ class TickerApp(App[int]):
             self.exit(0)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Put every action of the registry into the palette, instead of Textual's own.
+        """Put the registry's actions into the palette, those that do something now, instead of Textual's own.
 
         Those would quit without asking and offer a second way to a theme, a picture and the keys.
         """
         main = self.screen_stack[0] if self.screen_stack else screen
         if isinstance(main, MainScreen):
-            for action in ACTIONS:
+            for action in main.runnable():
                 yield SystemCommand(
                     f"{action.context}: {action.label}",
                     f"{action.tooltip} ({key_name(action.id, self.options.keymap)})",

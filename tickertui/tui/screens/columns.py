@@ -6,18 +6,23 @@ from collections.abc import Awaitable
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import Input
 
 from tickertui.presets import UNSAVED
+from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.columns import COLUMNS, Preset
 from tickertui.tui.preset_book import PresetBook, PresetRefused
-from tickertui.tui.screens.modals import ConfirmScreen, PanelScreen, entry
+from tickertui.tui.screens.modals import ConfirmScreen, Hint, PanelScreen, entry, keys_of
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 from tickertui.values import frozen
 
-_KEYS = "Space on/off  ← → order  c preset  s save  D delete  Enter use  Esc back"
-_NAMING = "Enter save under this name  Esc back to the columns"
+_KEYS: Hint = (
+    ("column-toggle", "on/off"), ("column-outward column-inward", "order"), ("preset-next", "preset"),
+    ("preset-save", "save"), ("preset-delete", "delete"), ("take", "use"), ("close-panel", "back"),
+)  # fmt: skip
+_NAMING: Hint = (("take", "save under this name"), ("close-panel", "back to the columns"))
+_PAGE = 10
 
 
 @frozen
@@ -41,21 +46,7 @@ class ColumnsScreen(PanelScreen[ColumnChoice]):
         book: Where choices are kept.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup", "move(-10)", "page up", show=False),
-        Binding("pagedown", "move(10)", "page down", show=False),
-        Binding("g,home", "move(-99)", "first", show=False),
-        Binding("G,end", "move(99)", "last", show=False),
-        Binding("space", "toggle_column", "on/off", tooltip="Show this column, or not."),
-        Binding("minus,left,h", "shift(-1)", "outward", tooltip="Move the column outward."),
-        Binding("plus,equals_sign,right,l", "shift(1)", "inward", tooltip="Move the column inward."),
-        Binding("c", "next_preset", "next preset", tooltip="Start from the columns of the next preset."),
-        Binding("s", "name", "save", tooltip="Keep the choice under a name."),
-        Binding("D", "ask_delete", "delete", tooltip="Forget the saved preset."),
-        Binding("enter", "take", "take", tooltip="Use these columns."),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.TAKE, Context.LIST, Context.COLUMNS)]
     DEFAULT_CSS = """
     ColumnsScreen Input { display: none; }
     ColumnsScreen.-naming Input { display: block; }
@@ -101,9 +92,17 @@ class ColumnsScreen(PanelScreen[ColumnChoice]):
         mark = Span(" [x] ", "ok") if on else Span(" [ ] ", "quiet")
         return row(name, mark, f"{column.title or name:<7}", Span(column.help, "quiet"))
 
-    def action_move(self, lines: int) -> None:
+    def action_list_cursor(self, lines: int) -> None:
         """Move the cursor."""
         self.query_one(RowList).move(lines)
+
+    def action_list_page(self, pages: int) -> None:
+        """Move the cursor by ten columns."""
+        self.query_one(RowList).move(pages * _PAGE)
+
+    def action_list_edge(self, direction: int) -> None:
+        """Move the cursor to one end."""
+        self.query_one(RowList).edge(direction)
 
     def action_toggle_column(self) -> None:
         """Take the column in or out."""
@@ -132,8 +131,11 @@ class ColumnsScreen(PanelScreen[ColumnChoice]):
             self._load(preset)
             self._show()
 
-    def action_take(self) -> None:
-        """Close with the choice; without any column nothing changes."""
+    async def action_take(self) -> None:
+        """Close with the choice (without any column nothing changes), or save it while its name is asked for."""
+        if self.has_class("-naming"):
+            await self.query_one(Input).action_submit()
+            return
         self.dismiss(
             None if not self._chosen else ColumnChoice(tuple(self._chosen), "" if self._is_changed else self._preset)
         )
@@ -175,7 +177,8 @@ class ColumnsScreen(PanelScreen[ColumnChoice]):
         """Ask, then forget the saved preset."""
         name = self._preset
         if not self._book.is_saved(name):
-            self.show_error(f"{name!r} is not a saved preset; c goes through all of them")
+            key = key_name("preset-next", keys_of(self))
+            self.show_error(f"{name!r} is not a saved preset; {key} goes through all of them")
             return
 
         def answered(yes: bool | None) -> None:

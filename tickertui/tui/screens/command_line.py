@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import Input
 
-from tickertui.tui.actions import ACTIONS
-from tickertui.tui.screens.modals import Choice, PanelScreen, entry, narrowed
+from tickertui.tui.actions import Action, Context, bindings_of, key_name
+from tickertui.tui.screens.modals import Choice, LineScreen, entry, keys_of, narrowed
 from tickertui.tui.widgets.row_list import RowList, Span, row
 from tickertui.values import frozen
 
@@ -35,8 +35,13 @@ class CommandSyntax(ValueError):  # noqa: N818 - what was typed, not a defect
     """The line means nothing; the text names the nearest command."""
 
 
-def parse_command(text: str, commands: Mapping[str, Command]) -> tuple[str, str]:
+def parse_command(text: str, commands: Mapping[str, Command], *, complete: str = "Tab") -> tuple[str, str]:
     """Return (name, argument) of a line.
+
+    Args:
+        text: As typed.
+        commands: By name.
+        complete: The key that completes, for the sentence that proposes it.
 
     Raises:
         CommandSyntax: For an unknown first word.
@@ -44,27 +49,24 @@ def parse_command(text: str, commands: Mapping[str, Command]) -> tuple[str, str]
     name, _, argument = text.strip().removeprefix(":").partition(" ")
     if name not in commands:
         near = difflib.get_close_matches(name, commands, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "; Tab completes what there is"
+        hint = f"; did you mean {near[0]!r}?" if near else f"; {complete} completes what there is"
         raise CommandSyntax(f"no command {name!r}{hint}")
     return name, argument.strip()
 
 
-def action_commands() -> dict[str, Command]:
-    """Every action of the registry as a command without an argument."""
-    return {action.id: Command(action.id, action.tooltip) for action in ACTIONS}
+def action_commands(actions: Iterable[Action]) -> dict[str, Command]:
+    """Actions of the registry as commands without an argument."""
+    return {action.id: Command(action.id, action.tooltip) for action in actions}
 
 
-class CommandLineScreen(PanelScreen[tuple[str, str]]):
+class CommandLineScreen(LineScreen[tuple[str, str]]):
     """Closes with (name, argument)."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", "up", show=False, priority=True),
-        Binding("down", "move(1)", "down", show=False, priority=True),
-        Binding("tab", "complete", "complete", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.PICKER, Context.COMPLETION)]
 
     def __init__(self, commands: Mapping[str, Command]) -> None:
-        super().__init__("Command", "Tab complete  ↑↓ choose  Enter run  Esc back")
+        hint = (("complete", "complete"), ("choice-up choice-down", "choose"), ("take", "run"), ("close-panel", "back"))
+        super().__init__("Command", hint)
         self._commands = commands
 
     def content(self) -> ComposeResult:
@@ -120,6 +122,7 @@ class CommandLineScreen(PanelScreen[tuple[str, str]]):
         if first not in self._commands and suggestion:
             text = suggestion
         try:
-            self.dismiss(parse_command(text, self._commands))
+            complete = key_name("complete", keys_of(self))
+            self.dismiss(parse_command(text, self._commands, complete=complete))
         except CommandSyntax as mistake:
             self.show_error(str(mistake))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from tickertui.tui.actions import Context, actions_of, key_display
+from tickertui.tui.actions import PANEL_CONTEXTS, Context, actions_of, key_display
 from tickertui.tui.screens.modals import ListScreen
 from tickertui.tui.widgets.row_list import Row, Span, heading, row
 
 
 class HelpScreen(ListScreen):
-    """The keys of some contexts, the focused pane's first."""
+    """The keys of some contexts, the focused pane's first, then those of panels."""
 
     def __init__(self, contexts: Iterable[Context], keys: Mapping[str, str]) -> None:
-        super().__init__("Keys", list(help_rows(contexts, keys)), "↑↓ scroll  y copy  Esc back")
+        hint = (("list-up list-down", "scroll"), ("copy-text", "copy"), ("close-panel", "back"))
+        shown = dict.fromkeys((*contexts, *PANEL_CONTEXTS))
+        super().__init__("Keys", list(help_rows(shown, keys)), hint)
 
 
 def help_rows(contexts: Iterable[Context], keys: Mapping[str, str]) -> Iterator[Row]:

@@ -8,11 +8,12 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Offset
 from textual.screen import ModalScreen
 from textual.widgets import Label
 
+from tickertui.tui.actions import Context, bindings_of
 from tickertui.tui.paced import Paced
 from tickertui.values import frozen
 
@@ -42,7 +43,8 @@ class JumpScreen(Paced, ModalScreen[None]):
         targets: In the order in which letters are given; those beyond the 26th get none.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+o", "close", "back", tooltip="Stay where you are.")]
+    # The key that has opened it closes it too.
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.PANEL, "jump")]
     DEFAULT_CSS = """
     JumpScreen {
         background: $ground 0%;
@@ -81,5 +83,9 @@ class JumpScreen(Paced, ModalScreen[None]):
             target.go()
 
     def action_close(self) -> None:
+        """Stay."""
+        self.dismiss(None)
+
+    def action_jump(self) -> None:
         """Stay."""
         self.dismiss(None)

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.candles import Candles
@@ -22,8 +22,8 @@ from tickertui.market.snapshots import OptionSnapshot, market_depth, option_snap
 from tickertui.market.ticks import Source, Word
 from tickertui.services.state import WatchedInstrument
 from tickertui.tui import format as fmt
-from tickertui.tui.actions import BY_ID, NO_KEYS, key_name
-from tickertui.tui.screens.modals import ListScreen
+from tickertui.tui.actions import NO_KEYS, bindings_of, key_name
+from tickertui.tui.screens.modals import TextScreen
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.row_list import Row, Span, row
 from tickertui.values import frozen
@@ -65,35 +65,27 @@ class LegContext:
     since_mark: str = ""
 
 
-class LegScreen(ListScreen):
+class LegScreen(TextScreen[str]):
     """One view of a leg; its keys lead to the others: the screen closes with ``why``, ``depth`` or ``day``."""
 
     # The chain's own actions: a key that the trader has moved opens the same view here.
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(BY_ID[action].keys, f"other('{view}')", view, tooltip=tooltip, id=action)
-        for action, view, tooltip in (
-            ("why", "why", "Tell where this number comes from."),
-            ("depth", "depth", "Show the market depth."),
-            ("leg", "day", "Show the candles of the day."),
-        )
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("why", "depth", "leg")]
 
-    def __init__(
-        self,
-        title: str,
-        rows: Sequence[Row],
-        *,
-        source: Callable[[], Sequence[Row]] | None = None,
-        keys: Mapping[str, str] = NO_KEYS,
-    ) -> None:
-        views = "  ".join(
-            f"{key_name(action, keys)} {word}" for action, word in (("why", "why"), ("depth", "depth"), ("leg", "day"))
-        )
-        super().__init__(title, rows, f"{views}  y copy  Esc back", source=source)
+    def __init__(self, title: str, rows: Sequence[Row], *, source: Callable[[], Sequence[Row]] | None = None) -> None:
+        views = (("why", "why"), ("depth", "depth"), ("leg", "day"))
+        super().__init__(title, rows, (*views, ("copy-text", "copy"), ("close-panel", "back")), source=source)
 
-    def action_other(self, view: str) -> None:
-        """Close with the view that was asked for."""
-        self.dismiss(view)
+    def action_why(self) -> None:
+        """Lead to where this number comes from."""
+        self.dismiss("why")
+
+    def action_depth(self) -> None:
+        """Lead to the market depth."""
+        self.dismiss("depth")
+
+    def action_leg(self) -> None:
+        """Lead to the candles of the day."""
+        self.dismiss("day")
 
 
 def title_of(instrument: Instrument) -> str:

@@ -70,7 +70,7 @@ class LegViews:
             self._pane.run_worker(self._read_history(instrument), group="leg", exclusive=True)
 
     def _push(self, title: str, instrument: Instrument, source: _RowSource) -> None:
-        screen = LegScreen(self._marked(title, instrument), source(), source=source, keys=self._keys)
+        screen = LegScreen(self._marked(title, instrument), source(), source=source)
         self._pane.app.push_screen(screen, lambda view: self._open(view, instrument))
 
     def _marked(self, title: str, instrument: Instrument) -> str:

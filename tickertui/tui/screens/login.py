@@ -6,14 +6,15 @@ from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import Input, Static
 
+from tickertui.tui.actions import Context, bindings_of
 from tickertui.tui.backend import BackendRefused, LoginPage
-from tickertui.tui.screens.modals import PanelScreen, entry
+from tickertui.tui.screens.modals import LineScreen, entry
 
 
-class LoginScreen(PanelScreen[bool]):
+class LoginScreen(LineScreen[bool]):
     """Closes with True when the day's token is there.
 
     Args:
@@ -21,12 +22,11 @@ class LoginScreen(PanelScreen[bool]):
         login: Exchanges what was pasted; raises `BackendRefused`.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+y", "copy_address", "copy address", tooltip="Copy the login address.", priority=True)
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.LOGIN)]
 
     def __init__(self, page: LoginPage, login: Callable[[str], Awaitable[None]]) -> None:
-        super().__init__(f"Log in {page.account_id}", "Enter log in  Ctrl+Y copy the address  Esc back")
+        hint = (("take", "log in"), ("copy-address", "copy the address"), ("close-panel", "back"))
+        super().__init__(f"Log in {page.account_id}", hint)
         self._page = page
         self._login = login
         self._busy = False

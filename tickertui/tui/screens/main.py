@@ -21,7 +21,7 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
 from tickertui.services.state import RuntimeState
-from tickertui.tui.actions import BY_ID, Context, bindings_of, key_name
+from tickertui.tui.actions import BY_ID, Action, Context, bindings_of, key_name, outside_panels
 from tickertui.tui.backend import Backend
 from tickertui.tui.display_rate import DisplayRate, waiting_writes
 from tickertui.tui.latency import LatencyMeter
@@ -36,7 +36,7 @@ from tickertui.tui.screens.chain import ChainPane
 from tickertui.tui.screens.events import EventsPane, event_panel
 from tickertui.tui.screens.health import HealthPane, HealthView, health_panel
 from tickertui.tui.screens.jump import JumpTarget
-from tickertui.tui.screens.modals import ListScreen, ShowsBanner, glyphs_of
+from tickertui.tui.screens.modals import ShowsBanner, TextScreen, glyphs_of
 from tickertui.tui.screens.requests import Requests
 from tickertui.tui.screens.subscriptions import (
     SubscriptionsPane,
@@ -203,7 +203,7 @@ class MainScreen(Paced, Screen[None]):
     def _renew_top(self, *, slow: bool) -> None:
         """Renew the list over this screen, if there is one."""
         top = self.app.screen
-        if isinstance(top, ListScreen) and (slow or not top.slowly):
+        if isinstance(top, TextScreen) and (slow or not top.slowly):
             top.renew()
 
     def _slow_frame(self) -> None:
@@ -444,6 +444,11 @@ class MainScreen(Paced, Screen[None]):
             rows = pane.row_list
             return targets + [JumpTarget(at, key, partial(rows.goto, key)) for key, at in rows.visible_keys()]
         return targets + (pane.jump_targets() if isinstance(pane, ChainPane) else [])
+
+    def runnable(self) -> list[Action]:
+        """What palette and command line offer: everything that does something now, none of the panels' own keys."""
+        there = {Context.APP, *_HOME, *self.contexts}
+        return [action for action in outside_panels() if action.context in there]
 
     def run_action_id(self, action_id: str) -> None:
         """Run any action of the registry, wherever its pane is: for the palette and the command line."""

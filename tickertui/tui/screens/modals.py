@@ -5,25 +5,30 @@ They are panels below the first row, so that the MOCK or REPLAY banner stays in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from tickertui.tui.actions import NO_KEYS, Context, bindings_of, panel_hint
 from tickertui.tui.format import UNICODE, GlyphSet
 from tickertui.tui.frames import BannerView
+from tickertui.tui.options import ScreenOptions
 from tickertui.tui.paced import Paced
 from tickertui.tui.widgets.banner import Banner
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 from tickertui.values import frozen
 
 T = TypeVar("T")
+
+Hint = Sequence[tuple[str, str]]
+"""What keys do, for the border below: (action id, or two with a blank between; what it is good for here)."""
 
 
 @runtime_checkable
@@ -44,10 +49,10 @@ class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
 
     Args:
         title: In the border above.
-        hint: What keys do, in the border below.
+        hint: What keys do, in the border below, with the trader's own keys.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "back", tooltip="Close this.")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.PANEL)]
     DEFAULT_CSS = """
     PanelScreen {
         align: center middle;
@@ -74,7 +79,7 @@ class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
     }
     """
 
-    def __init__(self, title: str, hint: str) -> None:
+    def __init__(self, title: str, hint: Hint) -> None:
         super().__init__()
         self._title = title
         self._hint = hint
@@ -88,7 +93,7 @@ class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
             yield Banner(glyphs=glyphs)
         with Vertical(id="panel") as panel:
             panel.border_title = Content(glyphs.text(self._title))
-            panel.border_subtitle = Content(glyphs.text(self._hint))
+            panel.border_subtitle = Content(glyphs.text(panel_hint(keys_of(self), self._hint)))
             yield from self.content()
             yield Static("", classes="panel-error", markup=False)
 
@@ -113,9 +118,10 @@ class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
         """Say something else in the border above."""
         self.query_one("#panel", Vertical).border_title = Content(glyphs_of(self).text(title))
 
-    def rehint(self, hint: str) -> None:
+    def rehint(self, hint: Hint) -> None:
         """Say something else in the border below."""
-        self.query_one("#panel", Vertical).border_subtitle = Content(glyphs_of(self).text(hint))
+        text = glyphs_of(self).text(panel_hint(keys_of(self), hint))
+        self.query_one("#panel", Vertical).border_subtitle = Content(text)
 
     def fit_list(self, rows: int, *, others: int = 0) -> None:
         """Make the panel as high as its list needs, at most as the screen allows; the list scrolls beyond.
@@ -160,16 +166,29 @@ def glyphs_of(widget: Widget) -> GlyphSet:
     return glyphs
 
 
+def keys_of(widget: Widget) -> Mapping[str, str]:
+    """Return the trader's own keys, by action id, of the application a widget is in."""
+    options = getattr(widget.app, "options", None)
+    return options.keymap if isinstance(options, ScreenOptions) else NO_KEYS
+
+
+class LineScreen(PanelScreen[T], Generic[T]):
+    """A panel with a line to type in; taking it submits the line (``on_input_submitted`` of the subclass)."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.TAKE)]
+
+    async def action_take(self) -> None:
+        """Submit what was typed."""
+        await self.query_one(Input).action_submit()
+
+
 class ConfirmScreen(PanelScreen[bool]):
     """A question about something that acts at once: what will happen, in numbers."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,y", "answer(True)", "yes", tooltip="Do it."),
-        Binding("n", "answer(False)", "no", tooltip="Leave it."),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.QUESTION)]
 
     def __init__(self, title: str, text: str, yes: str) -> None:
-        super().__init__(title, f"Enter {yes}  Esc leave it")
+        super().__init__(title, (("answer-yes", yes), ("close-panel", "leave it")))
         self._text = text
 
     def content(self) -> ComposeResult:
@@ -181,8 +200,8 @@ class ConfirmScreen(PanelScreen[bool]):
         self.dismiss(yes)
 
 
-class ListScreen(PanelScreen[str]):
-    """Rows to read; Enter closes with the key of the row under the cursor where a row has one.
+class TextScreen(PanelScreen[T], Generic[T]):
+    """Rows to read, to scroll and to copy: what lists, plans and the views of a leg are made of.
 
     Args:
         title: Of the panel.
@@ -192,22 +211,13 @@ class ListScreen(PanelScreen[str]):
         slowly: Whether a long list is renewed with what changes slowly instead of with every frame.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("g,home", "edge(-1)", "first", show=False),
-        Binding("G,end", "edge(1)", "last", show=False),
-        Binding("enter", "choose", "choose", show=False),
-        Binding("y", "copy", "copy", tooltip="Copy the text to the clipboard."),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.TEXT, Context.LIST)]
 
     def __init__(
         self,
         title: str,
         rows: Sequence[Row],
-        hint: str = "y copy  Esc back",
+        hint: Hint = (("copy-text", "copy"), ("close-panel", "back")),
         *,
         source: Callable[[], Sequence[Row]] | None = None,
         slowly: bool = False,
@@ -237,7 +247,7 @@ class ListScreen(PanelScreen[str]):
         if self._source is not None:
             self.set_rows(self._source())
 
-    def action_move(self, lines: int) -> None:
+    def action_list_cursor(self, lines: int) -> None:
         """Move the cursor, or scroll where no row can hold it."""
         rows = self.query_one(RowList)
         if rows.cursor_key:
@@ -245,26 +255,32 @@ class ListScreen(PanelScreen[str]):
         else:
             rows.scroll_relative(y=lines, animate=False)
 
-    def action_page(self, pages: int) -> None:
+    def action_list_page(self, pages: int) -> None:
         """Move by one page."""
-        self.action_move(pages * max(1, self.query_one(RowList).size.height - 1))
+        self.action_list_cursor(pages * max(1, self.query_one(RowList).size.height - 1))
 
-    def action_edge(self, direction: int) -> None:
+    def action_list_edge(self, direction: int) -> None:
         """Go to one end."""
-        self.action_move(direction * len(self._rows))
+        self.action_list_cursor(direction * len(self._rows))
 
-    def action_choose(self) -> None:
+    def action_copy_text(self) -> None:
+        """Copy all of it."""
+        self.app.copy_to_clipboard("\n".join(item.text.rstrip() for item in self._rows))
+        self.notify("Copied.", timeout=2)
+
+
+class ListScreen(TextScreen[str]):
+    """Rows to read; taking closes with the key of the row under the cursor where a row has one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.TAKE)]
+
+    def action_take(self) -> None:
         """Close with the row under the cursor."""
         self.dismiss(self.query_one(RowList).cursor_key or None)
 
     def on_row_list_chosen(self, message: RowList.Chosen) -> None:
         """A click on the cursor chooses."""
         self.dismiss(message.key)
-
-    def action_copy(self) -> None:
-        """Copy all of it."""
-        self.app.copy_to_clipboard("\n".join(item.text.rstrip() for item in self._rows))
-        self.notify("Copied.", timeout=2)
 
 
 @frozen
@@ -294,13 +310,7 @@ class PickerScreen(PanelScreen[str]):
         search: Where choices come from as one types, instead of narrowing ``choices``.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", "up", show=False, priority=True),
-        Binding("down", "move(1)", "down", show=False, priority=True),
-        Binding("pageup", "move(-10)", "page up", show=False, priority=True),
-        Binding("pagedown", "move(10)", "page down", show=False, priority=True),
-        Binding("enter", "choose", "choose", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.TAKE, Context.PICKER)]
 
     def __init__(
         self,
@@ -311,7 +321,7 @@ class PickerScreen(PanelScreen[str]):
         search: Callable[[str], Sequence[Choice]] | None = None,
         placeholder: str = "type to narrow",
     ) -> None:
-        super().__init__(title, "↑↓ choose  Enter take  Esc back")
+        super().__init__(title, (("choice-up choice-down", "choose"), ("take", "take"), ("close-panel", "back")))
         self._choices = choices
         self._current = current
         self._search = search
@@ -356,7 +366,7 @@ class PickerScreen(PanelScreen[str]):
         """Move the cursor while the input keeps the keys."""
         self.query_one(RowList).move(lines)
 
-    def action_choose(self) -> None:
+    def action_take(self) -> None:
         """Close with what is under the cursor."""
         self.dismiss(self.query_one(RowList).cursor_key or None)
 

@@ -7,15 +7,16 @@ from datetime import date
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import Input, Static
 
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
 from tickertui.services.state import RuleCost
+from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.backend import BackendRefused
 from tickertui.tui.screens.bootstrap import duration
-from tickertui.tui.screens.modals import PanelScreen, entry
+from tickertui.tui.screens.modals import LineScreen, entry, keys_of
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 _MODES = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
@@ -25,7 +26,7 @@ class RuleSyntax(ValueError):  # noqa: N818 - what was typed, not a defect
     """The typed rule cannot be read; the text says what was expected."""
 
 
-class NewRuleScreen(PanelScreen[ChainRule]):
+class NewRuleScreen(LineScreen[ChainRule]):
     """One line such as ``NIFTY 2 40 full @Z1``; the cost follows as one types.
 
     Args:
@@ -34,14 +35,12 @@ class NewRuleScreen(PanelScreen[ChainRule]):
         what_if: Cost of a rule; raises `BackendRefused`.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "complete", "complete", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.COMPLETION)]
 
     def __init__(
         self, underlyings: tuple[str, ...], suggestion: str, what_if: Callable[[ChainRule], Awaitable[RuleCost]]
     ) -> None:
-        super().__init__("Subscribe a chain", "Enter add  Tab complete  Esc back")
+        super().__init__("Subscribe a chain", (("take", "add"), ("complete", "complete"), ("close-panel", "back")))
         self._underlyings = underlyings
         self._suggestion = suggestion
         self._what_if = what_if
@@ -67,11 +66,14 @@ class NewRuleScreen(PanelScreen[ChainRule]):
         """Tell the cost of what is typed so far."""
         message.stop()
         try:
-            rule = parse_rule(message.value, self._underlyings)
+            rule = self._parse(message.value)
         except RuleSyntax as mistake:
             self.query_one(RowList).set_rows([row("", Span(f" {mistake}", "quiet"))])
             return
         self.run_worker(self._show_cost(rule), exclusive=True)
+
+    def _parse(self, text: str) -> ChainRule:
+        return parse_rule(text, self._underlyings, complete=key_name("complete", keys_of(self)))
 
     async def _show_cost(self, rule: ChainRule) -> None:
         try:
@@ -85,7 +87,7 @@ class NewRuleScreen(PanelScreen[ChainRule]):
         """Close with the rule."""
         message.stop()
         try:
-            self.dismiss(parse_rule(message.value, self._underlyings))
+            self.dismiss(self._parse(message.value))
         except RuleSyntax as mistake:
             self.show_error(str(mistake))
 
@@ -99,8 +101,13 @@ class NewRuleScreen(PanelScreen[ChainRule]):
             line.cursor_position = len(match) + 1
 
 
-def parse_rule(text: str, underlyings: tuple[str, ...]) -> ChainRule:
+def parse_rule(text: str, underlyings: tuple[str, ...], *, complete: str = "Tab") -> ChainRule:
     """Read ``NIFTY 2 40 full @Z1``; everything behind the underlying may be left out.
+
+    Args:
+        text: As typed.
+        underlyings: Names that have options.
+        complete: The key that completes, for the sentence that proposes it.
 
     Raises:
         RuleSyntax: With one sentence about the first word that does not fit.
@@ -111,7 +118,7 @@ def parse_rule(text: str, underlyings: tuple[str, ...]) -> ChainRule:
     underlying = words[0].upper()
     if underlyings and underlying not in underlyings:
         near = next((name for name in underlyings if name.startswith(underlying)), None)
-        raise RuleSyntax(f"no options on {underlying} today" + (f"; Tab makes it {near}" if near else ""))
+        raise RuleSyntax(f"no options on {underlying} today" + (f"; {complete} makes it {near}" if near else ""))
     numbers: list[int] = []
     dates: list[date] = []
     strikes: int | None = 40

@@ -5,60 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from tickertui.services.state import PlanLine, ReloadPlan
 from tickertui.tui import format as fmt
+from tickertui.tui.actions import Context, bindings_of
 from tickertui.tui.screens.bootstrap import duration
-from tickertui.tui.screens.modals import PanelScreen
-from tickertui.tui.widgets.row_list import Row, RowList, Span, row
+from tickertui.tui.screens.modals import Hint, TextScreen
+from tickertui.tui.widgets.row_list import Row, Span, row
 
 _SIGN = {"add": ("+", "gain"), "remove": ("-", "loss"), "move": ("→", "warn"), "mode": ("~", "warn")}
 _HISTORY_RATE = 3.0
 """Requests per second and key that the broker allows; the plan's estimate assumes one key."""
 
 
-class ReloadPlanScreen(PanelScreen[bool]):
-    """Enter applies the plan; Esc leaves the running one as it is."""
+class ReloadPlanScreen(TextScreen[bool]):
+    """Taking applies the plan; closing leaves the running one as it is."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "apply", "apply", tooltip="Send it."),
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("y", "copy", "copy", tooltip="Copy the plan to the clipboard."),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.TAKE)]
 
     def __init__(self, plan: ReloadPlan) -> None:
-        hint = "Enter closes: there is nothing to send" if plan.is_empty else "Enter apply  y copy  Esc cancel"
-        super().__init__(f"Reload plan · revision {plan.revision} · nothing sent yet", hint)
+        hint: Hint = (("take", "apply"), ("copy-text", "copy"), ("close-panel", "cancel"))
+        if plan.is_empty:
+            hint = (("take", "closes: there is nothing to send"),)
+        super().__init__(f"Reload plan · revision {plan.revision} · nothing sent yet", list(plan_rows(plan)), hint)
         self._plan = plan
 
-    def content(self) -> ComposeResult:
-        """The lines of the plan."""
-        yield RowList()
-
-    def on_mount(self) -> None:
-        """Fill the list and take the keys."""
-        rows = self.query_one(RowList)
-        lines = list(plan_rows(self._plan))
-        self.fit_list(len(lines))
-        rows.set_rows(lines)
-        rows.focus()
-
-    def action_apply(self) -> None:
+    def action_take(self) -> None:
         """Close with yes, or just close when there is nothing to do."""
         self.dismiss(not self._plan.is_empty)
-
-    def action_move(self, lines: int) -> None:
-        """Scroll."""
-        rows = self.query_one(RowList)
-        rows.move(lines) if rows.cursor_key else rows.scroll_relative(y=lines, animate=False)
-
-    def action_copy(self) -> None:
-        """Copy the plan as text."""
-        self.app.copy_to_clipboard("\n".join(item.text.rstrip() for item in plan_rows(self._plan)))
-        self.notify("Copied.", timeout=2)
 
 
 def plan_rows(plan: ReloadPlan) -> Iterator[Row]:

@@ -337,7 +337,7 @@ class Requests:
             Command("theme", "Switch the theme.", lambda: sorted(getattr(app, "theme_names", app.available_themes))),
         )
         return {command.name: command for command in with_words} | {
-            name: command for name, command in action_commands().items() if name != "theme"
+            name: command for name, command in action_commands(self._screen.runnable()).items() if name != "theme"
         }
 
     def jump(self) -> None:
