@@ -274,12 +274,12 @@ def depth_rows(board: MarketBoard, instrument: Instrument) -> Iterator[Row]:
 def leg_rows(
     board: MarketBoard,
     instrument: Instrument,
-    candles: Candles,
+    candles: Candles | None,
     *,
     width: int = 66,
     keys: Mapping[str, str] = NO_KEYS,
 ) -> Iterator[Row]:
-    """Build the leg's day: price and open interest as blocks, and the latest candles."""
+    """Build the leg's day: price and open interest as blocks, and the latest candles; None: they are being read."""
     at = board.row(instrument.token)
     mock = "~" if board.source_of(at) is Source.MOCK else ""
     last, close = (float(board.price([at], word)[0]) for word in (Word.LAST_PRICE, Word.CLOSE))
@@ -288,6 +288,9 @@ def leg_rows(
         "", Span(" last   ", "quiet"), Span(f"{mock}{fmt.price(last)}", "mock" if mock else "strong"),
         f"  {mock}{change}", Span(f"  previous close {mock}{fmt.price(close)}", "quiet"),
     )  # fmt: skip
+    if candles is None:
+        yield row("", Span(" reading the candles", "quiet"))
+        return
     if not len(candles):
         key = key_name("toggle-bootstrap", keys)
         yield row("", Span(f" No candle is stored yet; {key} starts the backfill.", "quiet"))

@@ -67,16 +67,22 @@ class LegViews:
         elif view == "why":
             self._history = (instrument.token, None)
             self._push(title_of(instrument), instrument, lambda: self._why(instrument))
-            self._pane.run_worker(self._read_history(instrument), group="leg", exclusive=True)
+            if not self._is_mock(instrument):
+                # Of a mock nothing is stored.
+                self._pane.run_worker(self._read_history(instrument), group="leg", exclusive=True)
 
     def _push(self, title: str, instrument: Instrument, source: _RowSource) -> None:
-        screen = LegScreen(self._marked(title, instrument), source(), source=source)
-        self._pane.app.push_screen(screen, lambda view: self._open(view, instrument))
+        self._pane.app.push_screen(self._screen(title, instrument, source), lambda view: self._open(view, instrument))
+
+    def _screen(self, title: str, instrument: Instrument, source: _RowSource) -> LegScreen:
+        return LegScreen(self._marked(title, instrument), source(), source=source)
+
+    def _is_mock(self, instrument: Instrument) -> bool:
+        board = self._backend.board
+        return board.source_of(board.row(instrument.token)) is Source.MOCK
 
     def _marked(self, title: str, instrument: Instrument) -> str:
-        board = self._backend.board
-        mock = board.source_of(board.row(instrument.token)) is Source.MOCK
-        return f"~ MOCK · {title}" if mock else title
+        return f"~ MOCK · {title}" if self._is_mock(instrument) else title
 
     def _why(self, instrument: Instrument) -> Sequence[Row]:
         return list(why_rows(self._backend.board, self._backend.clock, self._context(instrument)))
@@ -151,15 +157,23 @@ class LegViews:
             return None
 
     async def _show_day(self, instrument: Instrument) -> None:
+        """Open at once, and fill in the candles when they have been read."""
+        board, keys, found = self._backend.board, self._keys, list[Candles]()
+        screen = self._screen(
+            title_of(instrument),
+            instrument,
+            lambda: list(leg_rows(board, instrument, found[0] if found else None, keys=keys)),
+        )
+        await self._pane.app.push_screen(screen, lambda view: self._open(view, instrument))
         now = self._backend.clock.now()
         start = datetime.combine(now.date() - timedelta(days=_DAYS), time(0, 0), tzinfo=now.tzinfo)
         try:
-            candles = await self._backend.candles(instrument.token, start, now)
+            found.append(await self._backend.candles(instrument.token, start, now))
         except BackendRefused as refused:
             self._pane.notify(str(refused), severity="error", markup=False)
-            candles = Candles.empty()
-        board, keys = self._backend.board, self._keys
-        self._push(title_of(instrument), instrument, lambda: list(leg_rows(board, instrument, candles, keys=keys)))
+            found.append(Candles.empty())
+        if screen.is_attached:
+            screen.renew()
 
     # ------------------------------------------------------------------ copies
 
