@@ -18,6 +18,7 @@ from tickertui.market.hours import MarketCalendar, load_calendar
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentTable
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
+from tickertui.services.legs import Legs
 from tickertui.services.mock_seeding import MockSeed, SeedOrigin
 from tickertui.services.state import (
     AccountState,
@@ -207,8 +208,8 @@ class FakeBackend:
     def rules(self) -> tuple[RuleStatus, ...]:
         return self.rule_list
 
-    def legs(self) -> Sequence[WatchedInstrument]:
-        return self.leg_list
+    def legs(self) -> Legs:
+        return Legs.of(self.leg_list, self.table)
 
     def mock_seed(self, underlying: str) -> MockSeed | None:
         return self.seed

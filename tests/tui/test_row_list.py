@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import App, ComposeResult
 
 from tickertui.tui.themes import variable_defaults
-from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row
+from tickertui.tui.widgets.row_list import LazyRows, Row, RowList, Span, heading, row
 
 
 class Host(App[None]):
@@ -96,3 +96,29 @@ async def test_a_click_moves_the_cursor_and_a_second_one_chooses() -> None:
         await pilot.click(RowList, offset=(3, 2))
         await pilot.pause()
         assert app.chosen == ["c"]
+
+
+async def test_of_a_list_of_thousands_only_the_lines_in_sight_are_made() -> None:
+    made: list[int] = []
+
+    def make(place: int) -> Row:
+        made.append(place)
+        return row(f"key{place}", f"line {place}")
+
+    app = Host()
+    async with app.run_test(size=(40, 8)) as pilot:
+        rows = app.query_one(RowList)
+        rows.set_rows(LazyRows([f"key{place}" for place in range(9_000)], make))
+        await pilot.pause()
+        assert sorted(set(made)) == [0, 1, 2, 3, 4]
+        assert rows.cursor_key == "key0"
+        rows.edge(1)
+        await pilot.pause()
+        assert rows.cursor_key == "key8999"
+        assert set(made) == {0, 1, 2, 3, 4, *range(8_995, 9_000)}
+        made.clear()
+        rows.set_rows(LazyRows([f"key{place}" for place in range(9_000)], make))
+        await pilot.pause()
+        assert set(made) == set(range(8_995, 9_000)), "newer ones in sight only"
+        assert rows.cursor_key == "key8999"
+        assert rows.render_line(4).text.startswith("line 8999")

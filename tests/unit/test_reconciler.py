@@ -56,7 +56,7 @@ def test_nothing_wanted_is_an_empty_plan() -> None:
     assert len(prepared.desired) == 0
     assert desk.store.writes == []
     assert desk.reconciler.next_expiry_instant() is None
-    assert desk.reconciler.watched() == ()
+    assert len(desk.reconciler.watched()) == 0
 
 
 def test_a_rule_is_legs_index_and_nearest_future() -> None:

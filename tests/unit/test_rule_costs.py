@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.support.fake_backend import FakeBackend, a_leg, some_rules
+from tickertui.services.legs import NO_LEGS, Legs
 from tickertui.services.state import RuleCost
 from tickertui.tui.rule_costs import Costs, RuleCosts, one_more, shares
 
@@ -16,10 +17,10 @@ def test_own_and_shared_legs_are_counted_by_account() -> None:
     legs = [replace(a_leg(number, "A"), owner=first) for number in range(3)]
     legs += [replace(a_leg(number, "B"), owner=f"{first}, {second}") for number in range(2)]
     legs.append(replace(a_leg(9, "C"), owner=second, account="Z2"))
-    found = shares(some_rules(), legs)
+    found = shares(some_rules(), Legs.of(legs, FakeBackend().table))
     assert found[1].describe() == "its own 3 legs: Z1 3, 2 shared with others"
     assert found[2].describe() == "its own 1 legs: Z2 1, 2 shared with others"
-    assert shares(some_rules(), [])[1].describe() == ""
+    assert shares(some_rules(), NO_LEGS)[1].describe() == ""
 
 
 def test_one_more_expiry_of_what_is_shown() -> None:

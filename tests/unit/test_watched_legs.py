@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
+from tests.support.boards import EXPIRIES
 from tests.support.desk import Situation, desk
+from tickertui.market.clock import IST
+from tickertui.market.instruments import InstrumentKind
+from tickertui.market.ticks import Word
+from tickertui.services.legs import Legs
 from tickertui.services.state import RuntimeState
 from tickertui.tui.states import Link, LinkProblem, Links, LinkWatch, MarketView
 from tickertui.tui.watched_legs import Around, NeverTicked, WatchedLegs
@@ -38,8 +44,35 @@ def test_a_far_strike_is_told_from_one_that_has_not_traded() -> None:
     watched = WatchedLegs(backend)
     assert {leg.token for leg in watched.never_legs(around)} == {far.token, near.token}
     assert watched.never(around).total == 2
-    words = [row.text for row in watched.rows([far, near], around)[1:]]
+    words = [row.text for row in watched.rows(Legs.of([far, near], backend.table), around)[1:]]
     assert all("— NEVER" in text and "has not traded yet" in text for text in words), "within 12 % of the money"
+    index = backend.board.row(backend.indices["NIFTY"])
+    backend.board.words[index, Word.LAST_PRICE] = 20_000_00
+    backend.clock.advance(11.0)
+    assert watched.never(around) == NeverTicked(2, far=2), "it is looked at again after ten seconds"
+    words = [row.text for row in watched.rows(Legs.of([far, near], backend.table), around)[1:]]
+    assert all("> 12% from ATM" in text for text in words)
+
+
+def test_an_expiry_far_away_is_a_reason_and_an_unknown_contract_has_none() -> None:
+    backend = desk()
+    late = backend.table.find_option("NIFTY", EXPIRIES[5], 24_350.0, InstrumentKind.CALL)
+    assert late is not None
+    legs = [replace(backend.leg_list[0], token=token) for token in (late.token, 12_345)]
+    backend.leg_list = tuple(legs)
+    tokens = [leg.token for leg in legs]
+    backend.board.ensure(tokens)
+    backend.board.mark_subscribed(tokens, 0, backend.clock.monotonic_ns())
+    backend.clock.advance(61.0)
+    backend.clock.set(datetime(2026, 10, 1, 11, 0, tzinfo=IST))
+    first, second = backend.state.accounts
+    runtime = replace(backend.state, accounts=(replace(first, never=2), second))
+    around = Around(runtime, LinkWatch().update((), market_open=True), MarketView())
+    watched = WatchedLegs(backend)
+    assert watched.never(around) == NeverTicked(2, late=1)
+    assert [text.text.split("; ")[0][-24:].strip() for text in watched.rows(backend.legs(), around)[1:]] == [
+        "expires in > 60 days", "not in today's contracts",
+    ]  # fmt: skip
 
 
 def test_a_leg_of_a_sick_socket_is_stale_and_says_why() -> None:
@@ -48,6 +81,6 @@ def test_a_leg_of_a_sick_socket_is_stale_and_says_why() -> None:
     codes = LinkWatch().update(backend.state.accounts, market_open=True).codes
     around = Around(backend.state, Links(codes, (LinkProblem(silent, Link.SILENT, "Z1"),)), MarketView())
     legs = [leg for leg in backend.leg_list if leg.connection == silent.connection][:3]
-    for item in WatchedLegs(backend).rows(legs, around)[1:]:
+    for item in WatchedLegs(backend).rows(Legs.of(legs, backend.table), around)[1:]:
         assert "~ STALE" in item.text
         assert "its socket is silent" in item.text

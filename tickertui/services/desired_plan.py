@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from functools import cached_property
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -170,17 +169,24 @@ class DesiredPlan:
         first, last = np.searchsorted(tokens, [token, token + 1])
         return tuple(self.sources[number] for number in numbers[first:last].tolist())
 
-    def owner_names(self) -> list[str]:
-        """Return who asks for each instrument, beside ``tokens``; several are listed with commas."""
+    def owner_columns(self) -> tuple[Integers, tuple[str, ...]]:
+        """Return who asks for each instrument, as int64[n] beside ``tokens`` of places in the names given with it.
+
+        Where several ask, the name lists them with commas.
+        """
         tokens, numbers = self._owners
         names = [source.owner for source in self.sources]
-        _, starts = np.unique(tokens, return_index=True)
-        owners = numbers.tolist()
-        edges = [*starts.tolist(), len(owners)]
-        return [
-            names[owners[start]] if end - start == 1 else ", ".join(names[number] for number in owners[start:end])
-            for start, end in pairwise(edges)
-        ]
+        _, starts, counts = np.unique(tokens, return_index=True, return_counts=True)
+        owners = numbers[starts]
+        together: dict[tuple[int, ...], int] = {}
+        for place in np.flatnonzero(counts > 1).tolist():
+            several = tuple(numbers[starts[place] : starts[place] + counts[place]].tolist())
+            number = together.get(several)
+            if number is None:
+                number = together[several] = len(names)
+                names.append(", ".join(names[one] for one in several))
+            owners[place] = number
+        return owners.astype(np.int64), tuple(names)
 
     def rule_of(self, rule_id: int) -> RuleStatus | None:
         """Return one rule as it stands."""

@@ -244,8 +244,9 @@ class _Lines:
 def order_of(tokens: Integers, known: InstrumentTable) -> Integers:
     """Return places of tokens by underlying, expiry, strike and side, as lists show them; unknown ones last."""
     rows = np.array([-1 if (row := known.row(token)) is None else row for token in tokens.tolist()], dtype=np.int64)
-    names = np.array(["\U0010ffff" if row < 0 else known.names[row] for row in rows.tolist()], dtype=object)
-    _, name_ids = np.unique(names.astype(str), return_inverse=True)
+    names = ["\U0010ffff" if row < 0 else known.names[row] for row in rows.tolist()]
+    ranks = {name: rank for rank, name in enumerate(sorted(set(names)))}
+    name_ids = np.fromiter(map(ranks.__getitem__, names), dtype=np.int64, count=len(names))
     expiries = np.where(rows < 0, 0, known.expiries[rows]) if len(known) else rows
     strikes = np.where(rows < 0, 0.0, np.nan_to_num(known.strikes[rows])) if len(known) else rows
     kinds = np.where(rows < 0, 0, known.kinds[rows]) if len(known) else rows

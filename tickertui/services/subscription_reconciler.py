@@ -10,7 +10,7 @@ Between reloads it watches the spots (`follow_spot`) and knows when the next con
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -23,7 +23,6 @@ from tickertui.market.arrays import distinct
 from tickertui.market.clock import Clock
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord
 from tickertui.services.assignments import (
-    MODES,
     NO_CONNECTION,
     AccountSlots,
     Assignments,
@@ -35,10 +34,11 @@ from tickertui.services.assignments import (
 from tickertui.services.day_contracts import DayContracts
 from tickertui.services.desired_plan import DesiredPlan, merge
 from tickertui.services.expansion import FollowSettings, moved_strikes
+from tickertui.services.legs import NO_LEGS, Legs, Named, Particulars
 from tickertui.services.placement import PlacementLimits, place
 from tickertui.services.plan_builder import ExpandedRule, PlanBuilder, PlanInputs
 from tickertui.services.plan_lines import lines_of, order_of
-from tickertui.services.state import ReloadPlan, RuleCost, RuleStatus, Unplaced, WatchedInstrument
+from tickertui.services.state import ReloadPlan, RuleCost, RuleStatus, Unplaced
 from tickertui.services.stored_placement import StoredPlacement, changes_of, previous_of
 from tickertui.services.subscription_reloader import SubscriptionReloader
 from tickertui.store.protocol import PlanChanges, Store
@@ -165,7 +165,7 @@ class SubscriptionReconciler:
         self._stored: StoredPlacement | None = None
         self._away_since: dict[int, int] = {}
         self._due: set[int] = set()
-        self._watched: tuple[WatchedInstrument, ...] | None = None
+        self._watched: Legs | None = None
         self._reloader: SubscriptionReloader | None = None
         self._reload: Callable[[], Awaitable[object]] | None = None
         self._early_triggers = 0
@@ -203,28 +203,28 @@ class SubscriptionReconciler:
         """
         return None if self._desired is None else self._desired.next_expiry
 
-    def watched(self) -> Sequence[WatchedInstrument]:
+    def watched(self) -> Legs:
         """Return every instrument of the plan in force, by underlying, expiry, strike and side."""
         if self._watched is None:
-            self._watched = () if self._desired is None else tuple(self._watch())
+            self._watched = NO_LEGS if self._desired is None else self._watch(self._desired)
         return self._watched
 
-    def _watch(self) -> Iterator[WatchedInstrument]:
-        assert self._desired is not None
-        placed, desired = self._assignments, self._desired
-        owners = desired.owner_names()
-        places = np.searchsorted(desired.tokens, placed.tokens).tolist()
-        accounts = {connection: placed.account_of(connection) for connection in placed.loads}
-        tokens, connections, modes = placed.tokens.tolist(), placed.connections.tolist(), placed.modes.tolist()
-        for row in order_of(placed.tokens, desired.contracts.table).tolist():
-            yield WatchedInstrument(
-                token=tokens[row],
-                label=_symbol(desired.contracts, tokens[row]),
-                mode=MODES[modes[row]],
-                account=accounts[connections[row]],
-                connection=connections[row],
-                owner=owners[places[row]],
-            )
+    def _watch(self, desired: DesiredPlan) -> Legs:
+        placed, contracts = self._assignments, desired.contracts
+        order = order_of(placed.tokens, contracts.table)
+        tokens, connections = placed.tokens[order], placed.connections[order]
+        owners, names = desired.owner_columns()
+        sockets, on_socket = np.unique(connections, return_inverse=True)
+        accounts = Named.of(placed.account_of(connection) for connection in sockets.tolist())
+        return Legs(
+            tokens=tokens,
+            connections=connections,
+            modes=placed.modes[order],
+            accounts=accounts.select(on_socket),
+            owners=Named(owners[np.searchsorted(desired.tokens, tokens)], names),
+            particulars=Particulars.of(tokens, contracts.table),
+            label=partial(_symbol, contracts),
+        )
 
     # ------------------------------------------------------------------ the next plan
 

@@ -17,6 +17,7 @@ from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule
+from tickertui.services.legs import Legs
 from tickertui.services.mock_seeding import MockSeed
 from tickertui.services.state import (
     BootstrapProgress,
@@ -29,7 +30,6 @@ from tickertui.services.state import (
     RuntimeState,
     Severity,
     TaskInfo,
-    WatchedInstrument,
 )
 from tickertui.tui.frames import ExpiryMark
 from tickertui.values import frozen
@@ -120,7 +120,7 @@ class Backend(Protocol):
         """Chain rules as they stand."""
         ...
 
-    def legs(self) -> Sequence[WatchedInstrument]:
+    def legs(self) -> Legs:
         """Every instrument of the plan in force."""
         ...
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from tickertui.market.subscriptions import ChainRule
-from tickertui.services.state import RuleCost, RuleStatus, WatchedInstrument
+from tickertui.services.legs import Legs
+from tickertui.services.state import RuleCost, RuleStatus
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.values import frozen
 
@@ -109,12 +110,12 @@ class RuleCosts:
             return None  # nothing can be told before there are contracts; the next plan asks again
 
 
-def shares(rules: Sequence[RuleStatus], legs: Sequence[WatchedInstrument]) -> dict[int, RuleShare]:
+def shares(rules: Sequence[RuleStatus], legs: Legs) -> dict[int, RuleShare]:
     """Count the legs of each rule: a leg names everything that asks for it."""
     found = {}
     by_owner: dict[str, Counter[str]] = {}
-    for leg in legs:
-        by_owner.setdefault(leg.owner, Counter())[leg.account] += 1
+    for owner, account, count in legs.counts():
+        by_owner.setdefault(owner, Counter())[account] = count
     for status in rules:
         name = status.rule.describe()
         own = by_owner.get(name, Counter())

@@ -22,6 +22,7 @@ from tickertui.market.ticks import Source, Word
 from tickertui.services.bundle import Services
 from tickertui.services.contract_keeper import ContractsMissing
 from tickertui.services.instrument_registry import DumpRefused
+from tickertui.services.legs import Legs
 from tickertui.services.mock_seeding import MockSeed
 from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.state import (
@@ -37,7 +38,6 @@ from tickertui.services.state import (
     Severity,
     TaskInfo,
     TaskState,
-    WatchedInstrument,
 )
 from tickertui.services.ticker_loop import LoopNotRunning, ReloadFailed
 from tickertui.store.protocol import StoreError
@@ -105,7 +105,7 @@ class ServicesBackend:
         """Chain rules as they stand."""
         return self._services.reconciler.rules()
 
-    def legs(self) -> Sequence[WatchedInstrument]:
+    def legs(self) -> Legs:
         """Every instrument of the plan in force."""
         return self._services.reconciler.watched()
 

@@ -5,23 +5,23 @@ Rows are read from the board in arrays, so that a list of 9,000 legs can stay cu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.services.legs import Legs
 from tickertui.services.state import RuntimeState, StreamState, WatchedInstrument
 from tickertui.tui import format as fmt
 from tickertui.tui.backend import Backend
 from tickertui.tui.states import NEVER_AFTER_S, CellFacts, DataState, Link, Links, MarketView, classify
-from tickertui.tui.widgets.row_list import Row, Span, row
+from tickertui.tui.widgets.row_list import LazyRows, Row, Span, row
 from tickertui.values import frozen
 
 FAR_FROM_MONEY: Final = 0.12
 """Strikes further off than this share of the spot often do not trade for hours; the broker sends nothing of them."""
 FAR_IN_TIME_DAYS: Final = 60
-SHOWN: Final = 2000
 _AGAIN_NS: Final = 10_000_000_000
 
 _ROLES: Final = {
@@ -85,10 +85,10 @@ class WatchedLegs:
         self._never = NeverTicked()
         self._never_at = -_AGAIN_NS
 
-    def states(self, legs: Sequence[WatchedInstrument], around: Around) -> NDArray[np.int8]:
+    def states(self, legs: Legs, around: Around) -> NDArray[np.int8]:
         """Return int8[n] of `DataState`. Whether a leg is quiet is told by the chain, which knows its habit."""
         board, now_ns = self._backend.board, self._backend.clock.monotonic_ns()
-        rows = board.rows([leg.token for leg in legs])
+        rows = board.rows(legs.tokens)
         received, subscribed = board.received_ns[rows], board.subscribed_ns[rows]
         codes = around.links.codes
         connections = np.clip(board.connections[rows], -1, len(codes) - 2)
@@ -111,29 +111,33 @@ class WatchedLegs:
         elif now_ns - self._never_at >= _AGAIN_NS:
             self._never_at = now_ns
             legs = self.never_legs(around)
-            reasons = [self._why_never(leg) for leg in legs]
-            self._never = NeverTicked(len(legs), reasons.count(_FAR), reasons.count(_LATE))
+            far, late = self._reasons(legs)
+            self._never = NeverTicked(len(legs), int(far.sum()), int(late.sum()))
         return self._never
 
-    def never_legs(self, around: Around) -> list[WatchedInstrument]:
+    def never_legs(self, around: Around) -> Legs:
         """Return the legs that were subscribed more than a minute ago and have sent nothing since."""
         board, legs = self._backend.board, self._backend.legs()
-        rows = board.rows([leg.token for leg in legs])
+        rows = board.rows(legs.tokens)
         waited = self._backend.clock.monotonic_ns() - board.subscribed_ns[rows] > NEVER_AFTER_S * 1e9
         silent = (board.packets[rows] == 0) & (board.subscribed_ns[rows] > 0) & waited
-        return [legs[place] for place in np.flatnonzero(silent).tolist()]
+        return legs.select(np.flatnonzero(silent))
 
-    def _why_never(self, leg: WatchedInstrument) -> str:
-        instrument = self._backend.instrument(leg.token)
-        if instrument is None:
+    def _reasons(self, legs: Legs) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which legs are far from the money, and which of the others expire late."""
+        about = legs.particulars
+        spots = np.array([self._spot(name) for name in about.underlyings.names])[about.underlyings.ids]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            far = (spots > 0) & (np.abs(about.strikes / spots - 1) > FAR_FROM_MONEY)
+        days = about.expiries - self._backend.clock.now().date().toordinal()
+        return far, ~far & (about.expiries > 0) & (days > FAR_IN_TIME_DAYS)
+
+    def _why_never(self, leg: Legs) -> str:
+        """The reason of a single leg."""
+        if not leg.particulars.underlyings[0]:
             return _UNKNOWN
-        spot = self._spot(instrument.name)
-        if instrument.strike is not None and spot and abs(instrument.strike / spot - 1) > FAR_FROM_MONEY:
-            return _FAR
-        today = self._backend.clock.now().date()
-        if instrument.expiry is not None and (instrument.expiry - today).days > FAR_IN_TIME_DAYS:
-            return _LATE
-        return _UNTRADED
+        far, late = self._reasons(leg)
+        return _FAR if far[0] else _LATE if late[0] else _UNTRADED
 
     def _spot(self, underlying: str) -> float:
         board = self._backend.board
@@ -144,36 +148,40 @@ class WatchedLegs:
 
     # ------------------------------------------------------------------ rows
 
-    def rows(self, legs: Sequence[WatchedInstrument], around: Around) -> list[Row]:
-        """Build the list: instrument, account, mode, state, age of the last packet, why, and who asks for it."""
-        title = f" {'instrument':<21}{'socket':<7}{'mode':<6}{'state':<9}{'packets':>7} {'age':<5}why"
-        built = [row("", Span(title, "title"))]
+    def rows(self, legs: Legs, around: Around) -> LazyRows:
+        """Build the list: instrument, account, mode, state, age of the last packet, why, and who asks for it.
+
+        Only lines that are in sight are made: one takes 15 us, 9,000 of them 130 ms.
+        """
+        words = f" {'instrument':<21}{'socket':<7}{'mode':<6}{'state':<9}{'packets':>7} {'age':<5}why"
+        title = row("", Span(words, "title"))
         labels = {c.connection: c.label for a in around.runtime.accounts for c in a.connections}
-        shown = legs[:SHOWN]
-        states = self.states(shown, around) if shown else np.zeros(0, dtype=np.int8)
-        board, now_ns = self._backend.board, self._backend.clock.monotonic_ns()
-        for leg, code in zip(shown, states.tolist(), strict=True):
-            at, state = board.row(leg.token), DataState(code)
-            received = int(board.received_ns[at])
-            age = fmt.short_age((now_ns - received) / 1e9) if received else fmt.MISSING
-            socket = labels.get(leg.connection, leg.account or fmt.MISSING)
-            line = f" {fmt.clip(leg.label, 20)} {fmt.clip(socket, 6)} {leg.mode.label:<6}"
-            why = self._why(leg, state, around)
-            built.append(
-                row(
-                    f"leg:{leg.token}", line, Span(f"{state.mark.glyph} {state.word:<7}", _ROLES.get(state, "quiet")),
-                    f"{int(board.packets[at]):>7,} {age:<5}", Span(f"{why}; " if why else "", "warn"),
-                    Span(leg.owner, "quiet"),
-                )
-            )  # fmt: skip
-        if len(legs) > SHOWN:
-            built.append(row("", Span(f"   and {len(legs) - SHOWN:,} more", "warn")))
-        return built
+        states = self.states(legs, around)
+
+        def line(place: int) -> Row:
+            if not place:
+                return title
+            at = place - 1
+            return self._row(legs[at : at + 1], DataState(int(states[at])), labels, around)
+
+        return LazyRows(["", *(f"leg:{token}" for token in legs.tokens.tolist())], line)
+
+    def _row(self, legs: Legs, state: DataState, labels: Mapping[int, str], around: Around) -> Row:
+        leg, board = legs[0], self._backend.board
+        at = board.row(leg.token)
+        received = int(board.received_ns[at])
+        age = fmt.short_age((self._backend.clock.monotonic_ns() - received) / 1e9) if received else fmt.MISSING
+        socket = labels.get(leg.connection, leg.account or fmt.MISSING)
+        why = self._why_never(legs) if state is DataState.NEVER else self._why(leg, state, around)
+        return row(
+            f"leg:{leg.token}", f" {fmt.clip(leg.label, 20)} {fmt.clip(socket, 6)} {leg.mode.label:<6}",
+            Span(f"{state.mark.glyph} {state.word:<7}", _ROLES.get(state, "quiet")),
+            f"{int(board.packets[at]):>7,} {age:<5}", Span(f"{why}; " if why else "", "warn"),
+            Span(leg.owner, "quiet"),
+        )  # fmt: skip
 
     def _why(self, leg: WatchedInstrument, state: DataState, around: Around) -> str:
         """Return why a leg is not live, in a few words; empty for one that is."""
-        if state is DataState.NEVER:
-            return self._why_never(leg)
         if state is DataState.STALE:
             found = (p for p in around.links.problems if p.status.connection == leg.connection)
             problem = next(found, None)

@@ -91,7 +91,7 @@ class LegViews:
         return list(depth_rows(self._backend.board, instrument))
 
     def _context(self, instrument: Instrument) -> LegContext:
-        watched = next((item for item in self._backend.legs() if item.token == instrument.token), None)
+        watched = self._backend.legs().find(instrument.token)
         return LegContext(
             instrument=instrument,
             leg=watched,

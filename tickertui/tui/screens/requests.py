@@ -6,11 +6,12 @@ one notice. The screens are imported when they are opened: 4 ms of the start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tickertui.services.state import AccountState, FeedMode, LoopState, WatchedInstrument
+from tickertui.services.legs import Legs
+from tickertui.services.state import AccountState, FeedMode, LoopState
 from tickertui.tui.actions import key_name
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.screens.bootstrap import coverage_spans
@@ -162,10 +163,10 @@ class Requests:
     async def _legs(self, kind: str, name: str) -> None:
         legs = self._backend.legs()
         if kind == "account":
-            legs = [leg for leg in legs if leg.account == name]
+            legs = legs.select(legs.accounts.where(lambda account: account == name))
         elif kind == "rule":
             rule = next((s.rule for s in self._backend.rules() if str(s.rule.rule_id) == name), None)
-            legs = [leg for leg in legs if rule is not None and rule.describe() in leg.owner]
+            legs = legs.select(legs.owners.where(lambda owner: rule is not None and rule.describe() in owner))
         await self._show_legs(f"{len(legs):,} legs", legs)
 
     async def _never(self) -> None:
@@ -175,7 +176,7 @@ class Requests:
             raise BackendRefused("everything that is subscribed has sent something, or was subscribed within a minute")
         await self._show_legs(f"Never ticked {self._screen.watched.never(self._screen.around).describe()}", legs)
 
-    async def _show_legs(self, title: str, legs: Sequence[WatchedInstrument]) -> None:
+    async def _show_legs(self, title: str, legs: Legs) -> None:
         """A list that stays current while it is open."""
         screen = self._screen
         rows = screen.watched.rows(legs, screen.around)

@@ -7,10 +7,10 @@ shows. It knows roles ("gain", "stale", ...), never colours: those come from the
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Final
+from typing import ClassVar, Final, overload
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -82,6 +82,36 @@ def wrapped(text: str, role: str, *, indent: int = 1, width: int = 79) -> list[R
     return [row("", Span(" " * indent + line, role)) for line in lines]
 
 
+class LazyRows(Sequence[Row]):
+    """Lines of a list of thousands: each is made when it comes in sight, and stays as it was made.
+
+    Args:
+        keys: Of all lines.
+        make: Makes the line in a place.
+    """
+
+    def __init__(self, keys: Sequence[str], make: Callable[[int], Row]) -> None:
+        self.keys = keys
+        self._make = make
+        self._made: dict[int, Row] = {}
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Row]: ...
+    def __getitem__(self, place: int | slice) -> Row | list[Row]:
+        """Return one line, or some."""
+        if isinstance(place, slice):
+            return [self[at] for at in range(len(self.keys))[place]]
+        at = range(len(self.keys))[place]
+        if at not in self._made:
+            self._made[at] = self._make(at)
+        return self._made[at]
+
+
 class RowList(ScrollView, can_focus=True, inherit_bindings=False):
     """A list of rows with a cursor that stays on its row when rows come and go.
 
@@ -117,7 +147,8 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._rows: tuple[Row, ...] = ()
+        self._rows: Sequence[Row] = ()
+        self._keys: Sequence[str] = ()
         self._cursor_key = ""
         self._follows = False
         self._styles: dict[str, Style] = {}
@@ -125,7 +156,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
         self._strips: dict[tuple[Row, bool, int], Strip] = {}
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> Sequence[Row]:
         """What is shown."""
         return self._rows
 
@@ -136,27 +167,28 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
 
     def set_rows(self, rows: Sequence[Row]) -> None:
         """Show these rows; only lines that differ are drawn again."""
-        new, old = tuple(rows), self._rows
+        new, old = rows if isinstance(rows, LazyRows) else tuple(rows), self._rows
         if new == old:
             return
+        before = self._keys
         self._rows = new
-        self._keep_cursor(old)
+        self._keys = new.keys if isinstance(new, LazyRows) else [item.key for item in new]
+        self._keep_cursor(before)
         if len(new) != len(old):
             self.virtual_size = Size(self.size.width, len(new))
-        changed = [y for y in range(max(len(new), len(old))) if _at(new, y) != _at(old, y)]
-        if len(changed) > self.size.height // 2:
+        top, height = self.scroll_offset.y, self.size.height
+        changed = [y for y in range(top, top + height) if _at(new, y) != _at(old, y)]
+        if not height or len(changed) > height // 2:
             self.refresh()
         else:
             self._refresh_lines(changed)
 
-    def _keep_cursor(self, old: tuple[Row, ...]) -> None:
-        keys = [item.key for item in self._rows]
-        if self._cursor_key in keys and self._cursor_key:
+    def _keep_cursor(self, old: Sequence[str]) -> None:
+        if self._cursor_key and self._cursor_key in self._keys:
             return
-        selectable = [key for key in keys if key]
-        before = next((y for y, item in enumerate(old) if item.key and item.key == self._cursor_key), 0)
-        below = [key for key in keys[before:] if key]
-        self._set_cursor((below or selectable or [""])[0])
+        before = next((y for y, key in enumerate(old) if key and key == self._cursor_key), 0)
+        below = (key for key in self._keys[before:] if key)
+        self._set_cursor(next(below, None) or next((key for key in self._keys if key), ""))
 
     def _refresh_lines(self, lines: Iterable[int]) -> None:
         top, width = self.scroll_offset.y, self.size.width
@@ -168,7 +200,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
 
     def move(self, lines: int) -> None:
         """Move the cursor by this many selectable rows."""
-        keys = [item.key for item in self._rows if item.key]
+        keys = [key for key in self._keys if key]
         if not keys:
             return
         at = keys.index(self._cursor_key) if self._cursor_key in keys else 0
@@ -189,7 +221,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
 
     def goto(self, key: str) -> None:
         """Move the cursor to a row."""
-        if any(item.key == key for item in self._rows):
+        if key in self._keys:
             self._set_cursor(key)
 
     def visible_keys(self) -> list[tuple[str, Offset]]:
@@ -206,10 +238,10 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
     def _set_cursor(self, key: str) -> None:
         if key == self._cursor_key:
             return
-        lines = [y for y, item in enumerate(self._rows) if item.key and item.key in (key, self._cursor_key)]
+        lines = [y for y, name in enumerate(self._keys) if name and name in (key, self._cursor_key)]
         self._cursor_key = key
         self._refresh_lines(lines)
-        at = next((y for y, item in enumerate(self._rows) if item.key == key and key), None)
+        at = next((y for y, name in enumerate(self._keys) if name == key and key), None)
         if at is not None and self.is_attached and self.size.height:
             self.scroll_to_region(Region(0, at, 1, 1), animate=False, force=True)
         if self.is_attached:
@@ -296,5 +328,5 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
         return Strip(segments, width)
 
 
-def _at(rows: tuple[Row, ...], y: int) -> Row | None:
+def _at(rows: Sequence[Row], y: int) -> Row | None:
     return rows[y] if y < len(rows) else None

@@ -1,0 +1,56 @@
+"""The legs of the plan as columns: what is read of them is what rows would say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.support.desk import desk
+from tests.support.fake_backend import a_leg
+from tickertui.market.instruments import InstrumentTable
+from tickertui.market.ticks import Mode
+from tickertui.services.legs import NO_LEGS, Legs
+
+EMPTY = InstrumentTable.from_instruments(())
+ROWS = (
+    replace(a_leg(1, "A"), owner="one"),
+    replace(a_leg(2, "B"), owner="one, two", mode=Mode.QUOTE, connection=-1),
+    replace(a_leg(3, "C"), owner="two", account="Z2", connection=4),
+    replace(a_leg(4, "D"), owner="two", account="Z2"),
+)
+LEGS = Legs.of(ROWS, EMPTY)
+
+
+def test_rows_come_back_as_they_were() -> None:
+    assert tuple(LEGS) == ROWS
+    assert (LEGS[0], LEGS[-1]) == (ROWS[0], ROWS[-1])
+    assert tuple(LEGS[1:3]) == ROWS[1:3]
+    assert (len(LEGS), len(NO_LEGS), bool(NO_LEGS)) == (4, 0, False)
+    with pytest.raises(IndexError):
+        LEGS[4]
+
+
+def test_legs_are_selected_by_name_and_found_by_token() -> None:
+    assert tuple(LEGS.select(LEGS.accounts.where(lambda name: name == "Z2"))) == ROWS[2:]
+    assert tuple(LEGS.select(LEGS.owners.where(lambda name: "two" in name))) == ROWS[1:]
+    assert not LEGS.select(LEGS.owners.where(lambda name: False))
+    assert LEGS.find(3) == ROWS[2]
+    assert LEGS.find(9) is None
+
+
+def test_legs_are_counted_by_owner_and_account() -> None:
+    assert sorted(LEGS.counts()) == [("one", "Z1", 1), ("one, two", "Z1", 1), ("two", "Z2", 2)]
+    assert list(NO_LEGS.counts()) == []
+
+
+def test_particulars_are_those_of_the_contracts() -> None:
+    backend = desk()
+    legs = backend.legs()
+    for place in (0, 1, 60, -1):
+        contract = backend.table.get(legs[place].token)
+        assert contract is not None
+        about = legs.particulars
+        assert (about.underlyings[place], about.strikes[place]) == (contract.name, contract.strike)
+        assert contract.expiry is not None
+        assert about.expiries[place] == contract.expiry.toordinal()

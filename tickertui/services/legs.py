@@ -1,0 +1,170 @@
+"""`Legs`: the instruments of the plan in force as columns, for the screens; 9,000 of them cost 10 ms once per plan.
+
+The subscription reconciler makes it (`SubscriptionReconciler.watched`). A row becomes a `WatchedInstrument` when
+somebody reads it, so that a list of thousands costs what is in sight of it; whatever looks through all of them asks
+for columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tickertui.market.instruments import InstrumentTable
+from tickertui.services.assignments import MODES
+from tickertui.services.state import WatchedInstrument
+from tickertui.values import frozen
+
+Integers = NDArray[np.int64]
+
+
+@frozen(eq=False)
+class Named:
+    """A column of names, each kept once.
+
+    Attributes:
+        ids: int64[n], places in ``names``.
+        names: Each once.
+    """
+
+    ids: Integers
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> Named:
+        """Return a column of these."""
+        places: dict[str, int] = {}
+        ids = [places.setdefault(name, len(places)) for name in names]
+        return cls(np.array(ids, dtype=np.int64), tuple(places))
+
+    def __getitem__(self, row: int) -> str:
+        return self.names[int(self.ids[row])]
+
+    def select(self, rows: NDArray[np.intp]) -> Named:
+        """Return some rows."""
+        return Named(self.ids[rows], self.names)
+
+    def where(self, holds: Callable[[str], bool]) -> NDArray[np.intp]:
+        """Return the rows whose name a condition holds for; it is asked once for each name."""
+        return np.flatnonzero(np.array([holds(name) for name in self.names], dtype=np.bool_)[self.ids])
+
+
+@frozen(eq=False)
+class Particulars:
+    """What the contracts of the day say about each leg.
+
+    Attributes:
+        underlyings: Names, empty of what is not in them.
+        strikes: float64[n], rupees, NaN without one.
+        expiries: int64[n], ordinals, 0 without one.
+    """
+
+    underlyings: Named
+    strikes: NDArray[np.float64]
+    expiries: Integers
+
+    @classmethod
+    def of(cls, tokens: Integers, table: InstrumentTable) -> Particulars:
+        """Look the tokens up."""
+        rows = [-1 if (row := table.row(token)) is None else row for token in tokens.tolist()]
+        names = table.names
+        underlyings = Named.of("" if row < 0 else names[row] for row in rows)
+        at = np.array(rows, dtype=np.int64)
+        if not len(table):
+            return cls(underlyings, np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64))
+        return cls(
+            underlyings,
+            np.where(at < 0, np.nan, table.strikes[at]),
+            np.where(at < 0, 0, table.expiries[at]).astype(np.int64),
+        )
+
+    def select(self, rows: NDArray[np.intp]) -> Particulars:
+        """Return some rows."""
+        return Particulars(self.underlyings.select(rows), self.strikes[rows], self.expiries[rows])
+
+
+@frozen(eq=False)
+class Legs(Sequence[WatchedInstrument]):
+    """See the module.
+
+    Attributes:
+        tokens: int64[n], the broker's ``instrument_token``.
+        connections: int64[n], numbers of the sockets, -1 for none.
+        modes: int64[n], values of `Mode`.
+        accounts: Account ids, empty in a mock feed.
+        owners: Who asks for each.
+        particulars: Strikes, expiries, underlyings.
+        label: Trading symbol of a token.
+    """
+
+    tokens: Integers
+    connections: Integers
+    modes: Integers
+    accounts: Named
+    owners: Named
+    particulars: Particulars
+    label: Callable[[int], str]
+
+    @classmethod
+    def of(cls, rows: Iterable[WatchedInstrument], table: InstrumentTable) -> Legs:
+        """Return legs that stand as rows already, of the contracts in a table."""
+        made = tuple(rows)
+        labels = {row.token: row.label for row in made}
+        tokens = np.array([row.token for row in made], dtype=np.int64)
+        return cls(
+            tokens,
+            np.array([row.connection for row in made], dtype=np.int64),
+            np.array([row.mode for row in made], dtype=np.int64),
+            Named.of(row.account for row in made),
+            Named.of(row.owner for row in made),
+            Particulars.of(tokens, table),
+            labels.__getitem__,
+        )
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @overload
+    def __getitem__(self, place: int) -> WatchedInstrument: ...
+    @overload
+    def __getitem__(self, place: slice) -> Legs: ...
+    def __getitem__(self, place: int | slice) -> WatchedInstrument | Legs:
+        """Return one row as a value, or some as legs."""
+        if isinstance(place, slice):
+            return self.select(np.arange(len(self))[place])
+        token = int(self.tokens[place])
+        return WatchedInstrument(
+            token=token,
+            label=self.label(token),
+            mode=MODES[int(self.modes[place])],
+            account=self.accounts[place],
+            connection=int(self.connections[place]),
+            owner=self.owners[place],
+        )
+
+    def __iter__(self) -> Iterator[WatchedInstrument]:
+        return (self[place] for place in range(len(self)))
+
+    def select(self, rows: NDArray[np.intp]) -> Legs:
+        """Return the legs in some rows."""
+        accounts, owners = self.accounts.select(rows), self.owners.select(rows)
+        tokens, connections, modes = self.tokens[rows], self.connections[rows], self.modes[rows]
+        return Legs(tokens, connections, modes, accounts, owners, self.particulars.select(rows), self.label)
+
+    def find(self, token: int) -> WatchedInstrument | None:
+        """Return the leg of a token, None without one."""
+        found = np.flatnonzero(self.tokens == token)
+        return self[int(found[0])] if len(found) else None
+
+    def counts(self) -> Iterator[tuple[str, str, int]]:
+        """Yield how many legs there are of each owner and account: (owner, account id, legs)."""
+        width = max(1, len(self.accounts.names))
+        pairs, counts = np.unique(self.owners.ids * width + self.accounts.ids, return_counts=True)
+        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+            yield self.owners.names[pair // width], self.accounts.names[pair % width], count
+
+
+NO_LEGS: Final = Legs.of((), InstrumentTable.from_instruments(()))
