@@ -21,7 +21,7 @@ from tickertui.tui.widgets.banner import banner_text
 from tickertui.tui.widgets.chain_summary import ChainSummaryLine, summary_view
 from tickertui.tui.widgets.expiry_strip import ExpiryStrip, StripView
 from tickertui.tui.widgets.header import Header, header_view, phase_text, tag_text
-from tickertui.tui.widgets.one_line import Piece, length
+from tickertui.tui.widgets.one_line import Piece, Tint, length
 from tickertui.tui.widgets.status_bar import StatusBar, StatusField
 from tickertui.tui.widgets.totals import Totals, totals_view
 
@@ -50,6 +50,18 @@ def test_the_header_at_eighty_columns() -> None:
     since = replace(frame, market=replace(frame.market, frozen_since="15:15"))
     view = header_view(since, since.tag(since.strikes.argsort()[20:37]))
     assert "24,352.40= CAS frozen 15:15  F(par) 24,371.20" in text(Header().lay_out(view, 80))
+
+
+@pytest.mark.parametrize("width", [64, 80, 120, 200])
+def test_an_index_without_a_price_shows_its_last_close_as_such(width: int) -> None:
+    frame = FRAMES["live"]
+    nothing = QuoteView("NIFTY", float("nan"), last_close=24_266.25, close_day="Fri 20 Nov")
+    view = header_view(replace(frame, underlying=nothing), frame.tag(frame.strikes.argsort()[20:37]))
+    pieces = Header().lay_out(view, width)
+    assert "NIFTY 24,266.25 close Fri 20 Nov" in text(pieces)
+    (piece,) = (piece for piece in pieces if "24,266.25" in piece.text)
+    assert piece.tint == Tint("closed"), "not the hue of a price of now"
+    assert header_view(replace(frame, underlying=nothing), view.tag) == view, "an equal view repaints nothing"
 
 
 def test_the_header_has_more_to_say_with_more_room() -> None:

@@ -183,6 +183,34 @@ def test_missing_stays_missing() -> None:
     assert (reader_of(scene).read().states == DataState.NEVER).all()
 
 
+@pytest.mark.parametrize(
+    ("market", "hours", "close"),
+    [
+        (MarketView(session_day="Fri 20 Nov"), 0.1, SPOT_CLOSE),
+        (MarketView(Phase.PRE_OPEN, session_day="Fri 20 Nov"), 0.1, SPOT_CLOSE),
+        (MarketView(Phase.CLOSED, session_day="Mon 23 Nov"), 0.1, None),
+        (MarketView(session_day="Fri 20 Nov"), 12, None),
+        (MarketView(), 0.1, None),
+    ],
+    ids=["open", "pre-open", "shut: whose close it is cannot be told", "a packet of yesterday", "no calendar"],
+)
+def test_an_index_without_a_price_has_its_last_close_and_nothing_follows_from_it(
+    market: MarketView, hours: float, close: float | None
+) -> None:
+    scene = build_scene()
+    before = reader_of(scene, market=market).read().underlying
+    assert (np.isnan(before.last_close), before.close_day) == (True, ""), "there is a price"
+    scene.tick_underlying(spot=0.0)
+    scene.clock.advance(hours * 3600)
+    frame = reader_of(scene, market=market).read()
+    quote = frame.underlying
+    assert np.isnan(quote.price)
+    assert np.isnan(quote.change)
+    assert quote.last_close == pytest.approx(np.nan if close is None else close, nan_ok=True)
+    assert quote.close_day == ("" if close is None else "Fri 20 Nov")
+    assert frame.summary.reference.kind is not ReferenceKind.SPOT, "the money is not where it was"
+
+
 def test_values_of_another_feed_do_not_linger() -> None:
     scene = build_scene()
     reader = reader_of(scene)

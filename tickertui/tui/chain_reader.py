@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tickertui.market.board import Derived, RowFacts
 from tickertui.market.chain import ChainTotals, OptionChain, Reference, ReferenceKind, totals_of
 from tickertui.market.clock import Clock, from_epoch
+from tickertui.market.hours import Phase
 from tickertui.market.instruments import PRICE_DIVISORS
 from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
 from tickertui.services.state import FeedMode
@@ -76,6 +77,8 @@ _LIVE_SOURCE, _MOCK, _REPLAY = int(Source.LIVE), int(DataState.MOCK), int(DataSt
 _ARROW, _FLASH, _AGE, _OLD_GREEKS = 1, 2, 3, 4
 """Planes of the look of a frame; plane 0 holds the states."""
 _CLOSE_WORD = int(Word.CLOSE)
+_THIS_MORNING_S: Final = 8 * 3600.0
+"""A packet younger than this, seen in a session (09:00 to 15:40), was not sent the evening before."""
 _HEALTHY: Final = np.int8(Link.HEALTHY)
 _MARKED: Final = (Field.OI, Field.LTP, Field.VOLUME)
 _MARK_FIELDS: Final = (Field.MARK_OI, Field.MARK_LTP, Field.MARK_VOLUME)
@@ -393,6 +396,7 @@ class ChainReader:
         age_s = (now_ns - received) / 1e9 if received else float("nan")
         codes = context.links.codes
         link = Link(int(codes[connection])) if 0 <= connection < len(codes) - 1 else Link.HEALTHY
+        without = price != price and self._closes_before_today(age_s)
         return QuoteView(
             label=label,
             price=price,
@@ -402,7 +406,18 @@ class ChainReader:
             # A future may be silent for a while; an index prints each second.
             state=spot_state(Source(source), age_s if is_index else 0.0, link, context.feed, context.market),
             age_s=age_s,
+            last_close=close if without else float("nan"),
+            close_day=context.market.session_day if without else "",
         )
+
+    def _closes_before_today(self, age_s: float) -> bool:
+        """Whether the close in a packet of that age is of the last finished session.
+
+        From the pre-open on that is what the broker sends; in the evening its packets still name the day before.
+        """
+        market = self.context.market
+        running = market.is_open or market.phase is Phase.PRE_OPEN
+        return running and bool(market.session_day) and age_s < _THIS_MORNING_S
 
     def _frame(
         self,

@@ -122,6 +122,8 @@ class QuoteView:
         direction: Of the last change of the price, -1, 0 or +1.
         state: What the price is worth.
         age_s: Seconds since its last packet, NaN before the first.
+        last_close: Rupees, where there is no price of this session to show; NaN otherwise.
+        close_day: ``Fri 20 Nov``: the session of that close.
     """
 
     label: str
@@ -131,6 +133,8 @@ class QuoteView:
     direction: int = 0
     state: DataState = DataState.LIVE
     age_s: float = float("nan")
+    last_close: float = float("nan")
+    close_day: str = ""
 
 
 class BannerKind(StrEnum):

@@ -76,6 +76,8 @@ def _settled(quote: QuoteView) -> QuoteView:
         quote.direction,
         quote.state,
         0.0,
+        quote.last_close if quote.last_close == quote.last_close else 0.0,
+        quote.close_day,
     )
 
 
@@ -157,6 +159,10 @@ def _spot(view: HeaderView, *, detail: bool) -> list[Piece]:
 
 def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, frozen_since: str = "") -> list[Piece]:
     pieces = [Piece(f"{quote.label} ", STRONG if strong else MUTED)]
+    if quote.last_close and not quote.price:
+        # In the hue and with the word of a shut market: it must not be taken for a price of now.
+        close = Tint(DataState.CLOSED.mark.variable)
+        return [*pieces, Piece(f"{fmt.price(quote.last_close)} close {quote.close_day}", close)]
     tint = _tint(quote)
     arrow = _ARROWS[quote.direction] if quote.state in _MOVING and quote.price else ""
     if quote.state is DataState.CAS:
