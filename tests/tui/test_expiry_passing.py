@@ -84,4 +84,4 @@ async def test_a_spot_of_zero_moves_no_money() -> None:
         assert any("ATM 24,350 last" in line for line in run.text())
         assert any("NIFTY —" in line and "—▲" not in line and "—▼" not in line for line in run.text())
         await slow_frame(run)
-        assert any(situation.name == "no-spot" for situation in run.main.found)
+        assert any(situation.name == "no-spot" for situation in run.main.standing.found)

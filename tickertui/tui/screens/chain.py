@@ -1,4 +1,8 @@
-"""The chain pane: which chain is shown, and every key that looks at it."""
+"""The chain pane: what of the chain is drawn, the view by expiry in its place, the mark, and the leg under the cursor.
+
+The main screen calls it with every frame. Which chain it is, is the matter of `ChainSwitch`, how its rows look of
+`ChainLooks`, what a leg's views show of `LegViews`.
+"""
 
 from __future__ import annotations
 
@@ -13,30 +17,28 @@ from textual.binding import BindingType
 from textual.geometry import Offset
 
 from tickertui.market.board import Derived
-from tickertui.market.chain import OptionChain, Side
+from tickertui.market.chain import OptionChain
 from tickertui.market.forward import ForwardSource
 from tickertui.market.hours import CalendarError
-from tickertui.market.instruments import Instrument, InstrumentKind
+from tickertui.market.instruments import Instrument
 from tickertui.services.state import FeedMode, RuntimeState
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.backend import Backend
-from tickertui.tui.chain_reader import ChainContext, ChainReader, HeaderQuote
+from tickertui.tui.chain_reader import ChainContext, HeaderQuote
 from tickertui.tui.columns import MARK_COLUMNS, View
-from tickertui.tui.expiry_passing import ExpiryPassing, as_expired
+from tickertui.tui.expiry_passing import as_expired
 from tickertui.tui.format import Units
-from tickertui.tui.frames import ChainFrame, ChainKey, ExpiryMark
+from tickertui.tui.frames import ChainFrame
 from tickertui.tui.latency import LatencyMeter
-from tickertui.tui.marks import BoardMark, Marks
+from tickertui.tui.marks import BoardMark
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.rule_costs import NO_COSTS
 from tickertui.tui.screens.by_expiry import ByExpiry
-from tickertui.tui.screens.chain_choices import contract_choices, expiry_choices, underlying_choices
-from tickertui.tui.screens.chain_looks import ChainLooks
+from tickertui.tui.screens.chain_switch import ChainSwitch
 from tickertui.tui.screens.empty_chain import empty_chain_text
 from tickertui.tui.screens.jump import JumpTarget
 from tickertui.tui.screens.leg_views import LegViews
-from tickertui.tui.screens.modals import PickerScreen
 from tickertui.tui.screens.rail import Rail
 from tickertui.tui.states import Links, MarketView
 from tickertui.tui.widgets.chain_grid import ChainGrid, Leg
@@ -44,11 +46,8 @@ from tickertui.tui.widgets.chain_view import ChainView
 from tickertui.tui.widgets.expiry_strip import ExpiryStrip
 from tickertui.tui.widgets.row_list import RowList
 
-_SWITCH_PATIENCE_NS = 3_000_000_000
-"""The chain before stays, dimmed, until the new one has a price, but not longer than this."""
 
-
-class ChainPane(ChainLooks, can_focus=True):
+class ChainPane(ChainSwitch, can_focus=True):
     """One chain.
 
     Args:
@@ -71,25 +70,12 @@ class ChainPane(ChainLooks, can_focus=True):
     def __init__(
         self, backend: Backend, options: ScreenOptions, latency: LatencyMeter, *, id: str | None = None
     ) -> None:
-        super().__init__(options, id=id)
-        self._backend = backend
-        self._options = options
+        super().__init__(backend, options, id=id)
         self._latency = latency
-        self._wanted = options.underlying
-        self._before = ""
-        self._reader: ChainReader | None = None
-        self._next: ChainReader | None = None
-        self._switched_ns = 0
-        self._around = ChainContext(convention=options.model_name, reference=options.reference)
         self._legs = LegViews(self, backend, options.convention, options.keymap)
         self._empty = False
-        self._chosen_expiry: date | None = None
         self._runtime: RuntimeState | None = None
-        self._painted_ns = 0
-        self._marks = Marks()
-        self.expiries: tuple[ExpiryMark, ...] = ()
         self.costs = NO_COSTS
-        self._passing = ExpiryPassing()
         self.rail = Rail(backend, id="rail")
 
     def compose(self) -> ComposeResult:
@@ -108,11 +94,6 @@ class ChainPane(ChainLooks, can_focus=True):
     # ------------------------------------------------------------------ what is shown
 
     @property
-    def view(self) -> ChainView:
-        """The widgets."""
-        return self.query_one(ChainView)
-
-    @property
     def term(self) -> ByExpiry:
         """The view by expiry."""
         return self.query_one(ByExpiry)
@@ -121,17 +102,6 @@ class ChainPane(ChainLooks, can_focus=True):
     def current_frame(self) -> ChainFrame | None:
         """The frame on display."""
         return self.grid.frame
-
-    @property
-    def underlying(self) -> str:
-        """Underlying that is shown or wanted."""
-        return self._wanted
-
-    @property
-    def expiry(self) -> date | None:
-        """Expiry that is shown, None before there is one."""
-        reader = self._next or self._reader
-        return reader.key.expiry if reader is not None else None
 
     def take_focus(self) -> None:
         """Give the keys to the rows."""
@@ -186,85 +156,9 @@ class ChainPane(ChainLooks, can_focus=True):
             return f"{self._options.model_name}{forward}"
         return f"{self._options.model_name}{forward} T→{until:%H:%M}"
 
-    def _refresh_expiries(self, *, chosen: bool = False) -> None:
-        """Look whether the instruments of the day have changed: new expiries, new strikes, or the first of them.
-
-        Args:
-            chosen: Whether the trader has just chosen what to show, so that an expired chain does not wait.
-        """
-        self.expiries = self._backend.expiries(self._wanted)
-        if not self.expiries:
-            return
-        expiry = self._expiry_to_show([mark.expiry for mark in self.expiries])
-        reader = self._next or self._reader
-        if not chosen and reader is not None and self._stays(reader.key, expiry):
-            return
-        shown = reader is not None and (reader.key.underlying, reader.key.expiry) == (self._wanted, expiry)
-        if not shown or reader is None or self._backend.chain(self._wanted, expiry) is not reader.chain.contracts:
-            self._open(expiry)
-
-    def _stays(self, shown: ChainKey, following: date) -> bool:
-        """Whether the shown chain has expired and stays, dimmed, for the moment."""
-        listed = any(mark.expiry == shown.expiry for mark in self.expiries)
-        clock = self._backend.clock
-        if listed or shown.underlying != self._wanted or shown.expiry > clock.now().date():
-            return False
-        stays = self._passing.holds(self._wanted, shown.expiry, following, clock.monotonic_ns())
-        self.grid.set_dimmed(stays)
-        return stays
-
-    @property
-    def passing_text(self) -> str:
-        """What to say about a shown chain that has expired, empty where it has not."""
-        key = key_name("back", self._options.keymap)
-        return self._passing.text(self._backend.clock.monotonic_ns(), key)
-
-    def _expiry_to_show(self, listed: list[date]) -> date:
-        """The one that was asked for, else the nearest that the plan carries, else the nearest."""
-        if self._chosen_expiry in listed:
-            return self._chosen_expiry
-        return next((expiry for expiry in listed if self._is_carried(expiry)), listed[0])
-
-    def _is_carried(self, expiry: date) -> bool:
-        contracts = self._backend.chain(self._wanted, expiry)
-        return contracts is not None and bool(self._backend.board.rows(contracts.call_tokens.tolist()).any())
-
-    def _open(self, expiry: date) -> None:
-        contracts = self._backend.chain(self._wanted, expiry)
-        if contracts is None:
-            return
-        future = self._backend.future(self._wanted)
-        chain = OptionChain(
-            contracts,
-            self._backend.board,
-            underlying_token=self._backend.index_token(self._wanted) or 0,
-            future_token=future.token if future is not None else 0,
-        )
-        self._next = ChainReader(chain, self._backend.clock, self._around)
-        self._marks.apply(self._next)
-        self._switched_ns = self._backend.clock.monotonic_ns()
-        if self._reader is None:
-            self._take_next()
-        else:
-            self.grid.set_dimmed(True)
-
-    def _take_next(self) -> None:
-        self._reader, self._next = self._next, None
-        self.view.say_loading("")
-        self._painted_ns = 0
-        self.grid.set_dimmed(False)
-
     def frame(self) -> None:
         """Draw the chain as the board holds it now."""
-        if self._next is not None:
-            self._next.context = self._around
-            waited = self._backend.clock.monotonic_ns() - self._switched_ns
-            coming = self._next.read()
-            self.view.say_loading(
-                f"{coming.key.underlying} {coming.key.expiry:%d%b} loading {coming.loaded}/{coming.legs}"
-            )
-            if coming.loaded or not coming.legs or waited > _SWITCH_PATIENCE_NS:
-                self._take_next()
+        self._await_next()
         reader = self._reader
         shown = self.current_frame
         if self._passing.is_on and shown is not None:
@@ -282,10 +176,6 @@ class ChainPane(ChainLooks, can_focus=True):
             self._empty = bool(text)
             if self.display:
                 self.take_focus()
-
-    def rest(self) -> None:
-        """Note that nothing is drawn for now: ticks that come meanwhile did not wait for the screen."""
-        self._painted_ns = 0
 
     def _measure(self, chain: OptionChain) -> None:
         """Note how long ticks of the rows in sight took from their receipt to this frame."""
@@ -305,82 +195,6 @@ class ChainPane(ChainLooks, can_focus=True):
         return empty_chain_text(
             self._backend, self._runtime, self._wanted, self.expiry, self._options.keymap, self.costs
         )
-
-    # ------------------------------------------------------------------ which chain
-
-    def select(self, underlying: str, expiry: date | None = None) -> None:
-        """Show another underlying, the nearest expiry unless one is named; the old chain stays until there is data."""
-        if underlying not in self._backend.underlyings():
-            key = key_name("pick-underlying", self._options.keymap)
-            sentence = f"there are no options on {underlying} today; {key} lists what there is"
-            self.notify(sentence, severity="warning", markup=False)
-            return
-        if underlying != self._wanted:
-            self._before, self._wanted = self._wanted, underlying
-        self._chosen_expiry = expiry
-        self._passing.over()
-        self._refresh_expiries(chosen=True)
-        self.frame()
-
-    def _select_expiry(self, expiry: date) -> None:
-        self.select(self._wanted, expiry)
-
-    def action_expiry(self, steps: int) -> None:
-        """Show the expiry before or after."""
-        listed = [mark.expiry for mark in self.expiries]
-        if self.expiry in listed:
-            place = min(max(listed.index(self.expiry) + steps, 0), len(listed) - 1)
-            self.select(self._wanted, listed[place])
-
-    def action_last_underlying(self) -> None:
-        """Go back to the underlying before."""
-        if self._before:
-            self.select(self._before)
-
-    def action_pick_underlying(self) -> None:
-        """Choose an underlying."""
-        choices = list(underlying_choices(self._backend))
-        self._ask(PickerScreen("Underlying", choices, current=self._wanted), self.select)
-
-    def action_pick_expiry(self) -> None:
-        """Choose an expiry."""
-        choices = list(expiry_choices(self._backend, self._wanted, self.expiries))
-        current = self.expiry.isoformat() if self.expiry else ""
-        picker = PickerScreen(f"Expiry of {self._wanted}", choices, current=current)
-        self._ask(picker, lambda chosen: self.select(self._wanted, date.fromisoformat(chosen)))
-
-    def action_find(self) -> None:
-        """Find a strike, symbol or expiry."""
-        search = partial(contract_choices, self._backend)
-        picker = PickerScreen("Find", [], search=search, placeholder="24500, nifty dec 24500 ce, sensex ...")
-        self._ask(picker, self._go_to_token)
-
-    def _go_to_token(self, token: str) -> None:
-        found = self._backend.instrument(int(token))
-        if found is None or found.expiry is None:
-            return
-        self.select(found.name, found.expiry)
-        self._go_to(found)
-
-    def _go_to(self, found: Instrument) -> None:
-        if found.strike is not None:
-            self.grid.set_side(Side.PUT if found.kind is InstrumentKind.PUT else Side.CALL)
-            self.grid.goto_strike(found.strike)
-
-    def find(self, text: str) -> None:
-        """Go to a strike (a number), else to the first contract that matches."""
-        try:
-            self.grid.goto_strike(float(text.replace(",", "")))
-        except ValueError:
-            match = next((mark for mark in self.expiries if f"{mark.expiry:%d%b%y}".lower() == text.lower()), None)
-            if match is not None:
-                self.select(self._wanted, match.expiry)
-                return
-            found = self._backend.search(text, 1)
-            if not found:
-                self.notify(f"nothing matches {text!r}", severity="warning", markup=False)
-                return
-            self._go_to_token(str(found[0].token))
 
     # ------------------------------------------------------------------ moving and looks
 

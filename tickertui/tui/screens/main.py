@@ -1,100 +1,54 @@
 """The one screen: banner, panes, the small panels under a chain that has room, status bar and key bar.
 
 It keeps the display's clock: one timer builds the frames of what is in sight and nothing else. Keys repaint at once.
-What changes something goes through `Requests` (questions, plans, forms).
+`Standing` knows how everything around the chain stands, `Room` what there is room for; what changes something goes
+through `Requests` (questions, plans, forms). The application shows it first, and panels over it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
-from textual.content import Content
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
-from tickertui.services.state import RuntimeState
 from tickertui.tui.actions import BY_ID, Action, Context, bindings_of, key_name, outside_panels
 from tickertui.tui.backend import Backend
 from tickertui.tui.display_rate import DisplayRate, waiting_writes
 from tickertui.tui.latency import LatencyMeter
-from tickertui.tui.market_view import DERIVATIVES, banner, market_view
 from tickertui.tui.options import ScreenOptions
-from tickertui.tui.paced import Paced
-from tickertui.tui.provenance import LIVE_ONLY, provenance
-from tickertui.tui.rule_costs import RuleCosts
 from tickertui.tui.screens.analytics import AnalyticsPane
-from tickertui.tui.screens.bootstrap import BootstrapPane, bootstrap_panel, bootstrap_title
+from tickertui.tui.screens.asking import AskingScreen
+from tickertui.tui.screens.bootstrap import BootstrapPane
 from tickertui.tui.screens.chain import ChainPane
-from tickertui.tui.screens.events import EventsPane, event_panel
-from tickertui.tui.screens.health import HealthPane, HealthView, health_panel
+from tickertui.tui.screens.events import EventsPane
+from tickertui.tui.screens.health import HealthPane
 from tickertui.tui.screens.jump import JumpTarget
 from tickertui.tui.screens.modals import ShowsBanner, TextScreen, glyphs_of
 from tickertui.tui.screens.requests import Requests
-from tickertui.tui.screens.subscriptions import (
-    SubscriptionsPane,
-    SubscriptionsView,
-    subscription_panel,
-    subscription_title,
-)
-from tickertui.tui.situations import Situation, SituationLog, Surroundings, situations
-from tickertui.tui.states import NO_LINKS, LinkWatch, MarketView
-from tickertui.tui.status import status_view
-from tickertui.tui.watched_legs import Around, NeverTicked, WatchedLegs
+from tickertui.tui.screens.room import Room
+from tickertui.tui.screens.small_panels import SmallPanels
+from tickertui.tui.screens.standing import Standing
+from tickertui.tui.screens.subscriptions import SubscriptionsPane
 from tickertui.tui.widgets.banner import Banner
 from tickertui.tui.widgets.chain_grid import ChainGrid
 from tickertui.tui.widgets.key_bar import KeyBar
 from tickertui.tui.widgets.list_pane import ListPane
-from tickertui.tui.widgets.row_list import Row, RowList
 from tickertui.tui.widgets.status_bar import StatusBar
 
 PANES = ("chain", "subscriptions", "bootstrap", "health", "analytics", "events")
 _SLOW_EVERY_S = 0.5
 _SAID_S = 2.5
-_WIDE = 110
-_PANELS_WIDTH, _PANELS_HEIGHT = 110, 34
-_RAIL_WIDTH, _RAIL_HEIGHT = 180, 46
-_LEAST_WIDTH, _LEAST_HEIGHT = 40, 10
-"""Below this a sentence takes the place of everything."""
 
 Pane = ChainPane | SubscriptionsPane | BootstrapPane | HealthPane | AnalyticsPane | EventsPane
 
 
-class Panel(RowList, can_focus=False):
-    """A small list under the chain; a click opens its pane."""
-
-    DEFAULT_CSS = """
-    Panel {
-        width: 1fr; height: 100%; padding: 0;
-        border: round $quiet; border-title-color: $text-cell; border-title-style: bold;
-    }
-    """
-
-    def __init__(self, pane: str, title: str) -> None:
-        super().__init__(id=f"panel-{pane}")
-        self.pane = pane
-        self.retitle(title)
-
-    def retitle(self, title: str) -> None:
-        """Say what the panel shows."""
-        self.border_title = Content(title)
-
-    def on_click(self, event: events.Click) -> None:
-        """Open the pane."""
-        event.stop()
-        screen = self.screen
-        if isinstance(screen, MainScreen):
-            screen.action_show_pane(self.pane)
-
-
-class MainScreen(Paced, Screen[None]):
+class MainScreen(AskingScreen):
     """Everything the trader sees.
 
     Args:
@@ -108,7 +62,6 @@ class MainScreen(Paced, Screen[None]):
     MainScreen {
         background: $ground;
         & #panes { height: 1fr; width: 1fr; }
-        & #panels { height: 11; display: none; }
         & #too-small { display: none; height: 1fr; color: $text-cell; }
     }
     """
@@ -119,21 +72,14 @@ class MainScreen(Paced, Screen[None]):
         self.options = options
         self.requests = Requests(self, backend)
         self.latency = LatencyMeter()
-        self.runtime: RuntimeState = backend.runtime()
+        self.rate = DisplayRate(options.frames_per_second)
+        self.standing = Standing(backend, options, self.latency, self.rate)
         self.paused = False
         self.maximised = False
-        self._links = LinkWatch()
-        self.shown = LIVE_ONLY
-        self.watched = WatchedLegs(backend)
-        self.around = Around(self.runtime, NO_LINKS, MarketView())
-        self.found: tuple[Situation, ...] = ()
-        self._costs = RuleCosts(backend)
-        self._news = SituationLog()
         self._frames = 0
         self._slow_ns = 0
         self._said = ""
         self._unpainted = ExitStack()
-        self.rate = DisplayRate(options.frames_per_second)
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
@@ -146,10 +92,7 @@ class MainScreen(Paced, Screen[None]):
             yield HealthPane(id="health")
             yield AnalyticsPane(self.backend, id="analytics")
             yield EventsPane(id="events")
-        with Horizontal(id="panels"):
-            yield Panel("subscriptions", "2 Subs")
-            yield Panel("bootstrap", "3 Bootstrap")
-            yield Panel("events", "6 Events")
+        yield SmallPanels(id="panels")
         yield Static("", id="too-small", markup=False)
         yield StatusBar(glyphs=glyphs, id="status")
         yield KeyBar(glyphs=glyphs, id="keys")
@@ -208,79 +151,40 @@ class MainScreen(Paced, Screen[None]):
 
     def _slow_frame(self) -> None:
         """Everything that changes slowly: accounts, progress, events, what surrounds the chain."""
-        backend, now = self.backend, self.backend.clock.now()
-        self._slow_ns = backend.clock.monotonic_ns()
-        self.runtime = backend.runtime()
-        market = market_view(backend.calendar, DERIVATIVES, now)
-        links = self._links.update(self.runtime.accounts, market_open=market.is_open)
-        self.around = Around(self.runtime, links, market)
-        self.chain.surround(self.runtime, market, links)
-        self.shown = provenance(backend.board, self.runtime.feed)
-        self._find_situations()
-        view = banner(
-            self.runtime, links, market, self.keymap, simulated=self.options.simulated, shown=self.shown,
-            database=backend.health().database, seed=backend.mock_seed(self.chain.underlying),
-        )  # fmt: skip
+        standing, chain = self.standing, self.chain
+        self._slow_ns = self.backend.clock.monotonic_ns()
+        standing.look()
+        chain.surround(standing.runtime, standing.around.market, standing.around.links)
+        standing.find_situations(chain.underlying, chain.current_frame)
+        if not standing.runtime.instruments:
+            # The notice in the empty chain tells what a first rule would cost.
+            self._ask_costs()
+        chain.costs = standing.costs.costs
+        view = standing.banner(chain.underlying)
         self.query_one(Banner).show(view)
         for screen in self.app.screen_stack[1:]:
             if isinstance(screen, ShowsBanner):
                 screen.show_banner(view)
-        said = self._said or self.chain.passing_text
-        fields = status_view(
-            backend, self.runtime, self.latency, market, self.rate, said=said, paused=self.paused,
-            wide=self.size.width >= _WIDE, keys=self.keymap, links=links,
-            usual=sum(self._links.usual(s.connection) for a in self.runtime.accounts for s in a.connections),
-        )  # fmt: skip
-        self.query_one(StatusBar).show(fields)
-        self._title()
+        said = self._said or chain.passing_text
+        self.query_one(StatusBar).show(standing.status(said=said, paused=self.paused, wide=self.room.has_long_words))
+        if self.app.title != standing.title():
+            self.app.title = standing.title()
         if not self.paused:
             self.show_all()
-
-    def _find_situations(self) -> None:
-        """See what is not as it should be; what only the screen notices becomes an event."""
-        backend, around = self.backend, self.around
-        frame = self.chain.current_frame
-        self.found = situations(
-            Surroundings(
-                runtime=around.runtime, links=around.links, market=around.market, figures=backend.health(),
-                progress=backend.bootstrap(), tasks=backend.tasks(), rate=self.rate, now=backend.clock.now(),
-                underlying=self.chain.underlying, has_spot=frame is None or frame.underlying.price > 0,
-                keys=self.keymap,
-            )
-        )  # fmt: skip
-        if not around.runtime.instruments:
-            # The notice in the empty chain tells what a first rule would cost.
-            self._ask_costs()
-        self.chain.costs = self._costs.costs
-        for severity, sentence in self._news.news(self.found, backend.clock.monotonic_ns()):
-            backend.note("screen", sentence, severity)
 
     def _ask_costs(self) -> None:
         """Ask what rules cost, one at a time, while somebody can see the answer."""
         rules, underlying = self.backend.rules(), self.chain.underlying
-        if self._costs.is_due(rules, self.runtime.revision, underlying):
-            self.run_worker(self._costs.ask(rules, underlying), group="costs")
-
-    def _subscriptions_view(self) -> SubscriptionsView:
-        never: NeverTicked = self.watched.never(self.around)
-        return SubscriptionsView(
-            self.runtime, self.backend.rules(), self.backend.clock.now(), self.keymap, self.around.links,
-            self._costs.costs, never,
-        )  # fmt: skip
-
-    def _health_view(self) -> HealthView:
-        backend = self.backend
-        return HealthView(
-            self.runtime, backend.tasks(), backend.health(), self.latency, backend.clock.now(), self.found,
-            self.around.links,
-        )  # fmt: skip
+        costs = self.standing.costs
+        if costs.is_due(rules, self.standing.runtime.revision, underlying):
+            self.run_worker(costs.ask(rules, underlying), group="costs")
 
     def show_all(self) -> None:
         """Renew the pane in sight and what stands beside it."""
         self._show_pane(self.pane_name)
-        if self._has_panels:
+        if self.room.has_panels:
             self._show_panels()
-        if self._has_rail:
+        if self.room.has_rail:
             self._show_rail()
 
     def _show_rail(self) -> None:
@@ -291,60 +195,40 @@ class MainScreen(Paced, Screen[None]):
         backend = self.backend
         if name == "subscriptions":
             self._ask_costs()
-            self.query_one(SubscriptionsPane).show(self._subscriptions_view())
+            self.query_one(SubscriptionsPane).show(self.standing.subscriptions_view())
         elif name == "bootstrap":
             self.query_one(BootstrapPane).show(backend.bootstrap(), backend.rules(), self.keymap)
         elif name == "health":
-            self.query_one(HealthPane).show(self._health_view())
+            self.query_one(HealthPane).show(self.standing.health_view())
         elif name == "events":
             self.query_one(EventsPane).show(backend.events())
 
     def _show_panels(self) -> None:
-        progress, width = self.backend.bootstrap(), self.query_one("#panel-subscriptions", Panel).size.width
-        wide = self.size.width >= _RAIL_WIDTH
-        if wide:
+        backend, standing = self.backend, self.standing
+        health = None
+        if self.room.has_health:
             self._ask_costs()
-        last = [*event_panel(self.backend.events())]
-        panels: tuple[tuple[str, str, Sequence[Row]], ...] = (
-            (
-                "subscriptions", subscription_title(self.runtime, width),
-                [*subscription_panel(self._subscriptions_view(), width)],
-            ),
-            ("bootstrap", bootstrap_title(progress), [*bootstrap_panel(progress, width, self.keymap)]),
-            (
-                "events", "4 Health  /  6 Events" if wide else "6 Events",
-                [*health_panel(self._health_view()), *last] if wide else last,
-            ),
-        )  # fmt: skip
-        glyphs = glyphs_of(self)
-        for name, title, rows in panels:
-            panel = self.query_one(f"#panel-{name}", Panel)
-            panel.retitle(glyphs.text(title))
-            panel.set_rows(rows)
+            health = standing.health_view()
+        self.query_one(SmallPanels).show(
+            standing.subscriptions_view(), backend.bootstrap(), backend.events(), health, self.keymap
+        )
 
     def on_chain_grid_cell_highlighted(self, message: ChainGrid.CellHighlighted) -> None:
         """The depth in the rail is that of the leg under the cursor."""
         message.stop()
-        if self._has_rail:
+        if self.room.has_rail:
             self._show_rail()
-
-    def _title(self) -> None:
-        """The window's title says MOCK, REPLAY and SIMULATED too."""
-        word = self.shown.word or ("SIMULATED" if self.options.simulated else "")
-        title = f"{word} · tickertui" if word else "tickertui"
-        if self.app.title != title:
-            self.app.title = title
 
     def on_resize(self) -> None:
         """Choose the layout for the size."""
         width, height = self.size
         self._arrange()
-        if self._is_tiny:
+        if self.room.is_tiny:
             leave = key_name("quit", self.keymap)
             sentence = f"80x24 needed, this is {width}x{height}: make the window larger; {leave} quits."
             self.query_one("#too-small", Static).update(sentence)
         self.chain.fit(width, height)
-        if not self._is_tiny and self.focused is None:
+        if not self.room.is_tiny and self.focused is None:
             # What was hidden has lost the keys; without them nothing but the digits would work any more.
             self.pane.take_focus()
         if self._frames:
@@ -355,31 +239,15 @@ class MainScreen(Paced, Screen[None]):
 
     def _arrange(self) -> None:
         """Show what there is room for. Not by classes: each would match every widget with the style sheet again."""
-        tiny = self._is_tiny
-        shown = {
-            "#panes": not tiny, "#status": not tiny, "#keys": not tiny, "#too-small": tiny,
-            "#panels": self._has_panels, "#rail": self._has_rail,
-        }  # fmt: skip
-        for selector, display in shown.items():
+        for selector, display in self.room.shown().items():
             widget = self.query_one(selector)
             if widget.display is not display:  # setting what it is already would lay everything out again
                 widget.display = display
 
     @property
-    def _is_tiny(self) -> bool:
-        return self.size.width < _LEAST_WIDTH or self.size.height < _LEAST_HEIGHT
-
-    @property
-    def _has_panels(self) -> bool:
-        """Whether there is room for the small panels under the chain, and the chain wants them."""
-        room = self.size.width >= _PANELS_WIDTH and self.size.height >= _PANELS_HEIGHT
-        return room and self.pane_name == "chain" and not self.maximised
-
-    @property
-    def _has_rail(self) -> bool:
-        """Likewise for the rail at the right."""
-        room = self.size.width >= _RAIL_WIDTH and self.size.height >= _RAIL_HEIGHT
-        return room and self.pane_name == "chain" and not self.maximised
+    def room(self) -> Room:
+        """What there is room for."""
+        return Room(*self.size, beside_chain=self.pane_name == "chain" and not self.maximised)
 
     # ------------------------------------------------------------------ panes
 
@@ -402,12 +270,12 @@ class MainScreen(Paced, Screen[None]):
     @property
     def contexts(self) -> tuple[Context, ...]:
         """Where keys work now."""
-        replay = (Context.REPLAY,) if self.shown.replay else ()
+        replay = (Context.REPLAY,) if self.standing.shown.replay else ()
         return (*self.pane.CONTEXTS, Context.APP, *replay)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A replay's keys work in a replay only."""
-        return action != "leave_replay" or self.shown.replay
+        return action != "leave_replay" or self.standing.shown.replay
 
     def action_show_pane(self, name: str) -> None:
         """Show a pane and give it the keys."""
@@ -493,50 +361,6 @@ class MainScreen(Paced, Screen[None]):
 
         self.app.push_screen(HelpScreen(self.contexts, self.keymap))
 
-    def action_reload_plan(self) -> None:
-        """Plan a reload and ask."""
-        self.requests.reload_plan()
-
-    def action_login(self) -> None:
-        """Log an account in."""
-        self.requests.login()
-
-    def action_refresh_contracts(self) -> None:
-        """Fetch the day's contracts."""
-        self.requests.refresh_contracts()
-
-    def action_toggle_mock(self) -> None:
-        """Switch the mock."""
-        self.requests.toggle_mock()
-
-    def action_choose_theme(self) -> None:
-        """Choose a theme."""
-        self.requests.choose_theme()
-
-    def action_command_line(self) -> None:
-        """Type a command."""
-        self.requests.command_line()
-
-    def action_jump(self) -> None:
-        """Jump by letter."""
-        self.requests.jump()
-
-    def action_toggle_bootstrap(self) -> None:
-        """Start or pause the backfill."""
-        self.requests.toggle_bootstrap()
-
-    def action_save_picture(self) -> None:
-        """Save the screen."""
-        self.requests.save_picture()
-
-    def action_leave_replay(self) -> None:
-        """Go back to what the accounts and the calendar say."""
-        self.requests.leave_replay()
-
-    def action_ask_quit(self) -> None:
-        """Quit, asking while a live feed runs."""
-        self.requests.quit()
-
     def on_chain_looks_said(self, message: ChainPane.Said) -> None:
         """Say it at the beginning of the status bar for a moment."""
         message.stop()
@@ -552,14 +376,6 @@ class MainScreen(Paced, Screen[None]):
     def on_key_bar_pressed(self, message: KeyBar.Pressed) -> None:
         """A click on the key bar does what the key does."""
         self.run_action_id(message.action)
-
-    def on_subscriptions_pane_asked(self, message: SubscriptionsPane.Asked) -> None:
-        """Do what the subscriptions pane asks for."""
-        self.requests.about_subscription(message.what, message.key)
-
-    def on_bootstrap_pane_asked(self, message: BootstrapPane.Asked) -> None:
-        """Do what the bootstrap pane asks for."""
-        self.requests.about_bootstrap(message.what, message.key)
 
 
 _HOME: Mapping[Context, str] = {

@@ -21,6 +21,7 @@ from tickertui.tui.widgets.row_list import Row, Span, row
 if TYPE_CHECKING:
     from tickertui.tui.screens.command_line import Command
     from tickertui.tui.screens.main import MainScreen
+    from tickertui.tui.screens.standing import Standing
 
 T = TypeVar("T")
 
@@ -36,6 +37,11 @@ class Requests:
     def __init__(self, screen: MainScreen, backend: Backend) -> None:
         self._screen = screen
         self._backend = backend
+
+    @property
+    def _standing(self) -> Standing:
+        """How everything stands, as of the main screen's last look."""
+        return self._screen.standing
 
     def start(self, request: Coroutine[None, None, None], name: str) -> None:
         """Run a request; one of a name at a time."""
@@ -96,7 +102,7 @@ class Requests:
         self.start(requests[what](), "subscription")
 
     def _account_of_socket(self, connection: int) -> str:
-        for account in self._screen.runtime.accounts:
+        for account in self._standing.runtime.accounts:
             if any(status.connection == connection for status in account.connections):
                 return account.account_id
         return ""
@@ -123,7 +129,7 @@ class Requests:
 
     async def _rebuild(self, kind: str, name: str) -> None:
         account = self._require_account(kind, name, "rebuild")
-        status = next(a for a in self._screen.runtime.accounts if a.account_id == account)
+        status = next(a for a in self._standing.runtime.accounts if a.account_id == account)
         question = (
             f"Its sockets are closed and opened again: {status.subscribed:,} instruments pause for about a second."
         )
@@ -135,8 +141,8 @@ class Requests:
 
     async def _move(self, kind: str, name: str) -> None:
         account = self._require_account(kind, name, "move")
-        status = next(a for a in self._screen.runtime.accounts if a.account_id == account)
-        room = sum(other.room for other in self._screen.runtime.accounts if other.account_id != account)
+        status = next(a for a in self._standing.runtime.accounts if a.account_id == account)
+        room = sum(other.room for other in self._standing.runtime.accounts if other.account_id != account)
         question = f"{status.desired:,} legs go to the other accounts, which have room for {room:,}. Pinned legs stay."
         if await self._screen.app.push_screen_wait(ConfirmScreen(f"Move the legs of {account}?", question, "move")):
             await self._backend.move_account(account)
@@ -152,7 +158,7 @@ class Requests:
         if status is None:
             raise BackendRefused("put the cursor on a rule to pin it to an account")
         accounts = [Choice("", "any account", "where there is room")]
-        accounts += [Choice(a.account_id, a.account_id, f"room {a.room:,}") for a in self._screen.runtime.accounts]
+        accounts += [Choice(a.account_id, a.account_id, f"room {a.room:,}") for a in self._standing.runtime.accounts]
         picker = PickerScreen("Pin to", [Choice(c.key or "*", c.text, c.note) for c in accounts],
                               current=status.rule.preferred_account or "*")  # fmt: skip
         chosen = await self._screen.app.push_screen_wait(picker)
@@ -170,18 +176,20 @@ class Requests:
         await self._show_legs(f"{len(legs):,} legs", legs)
 
     async def _never(self) -> None:
-        watched = self._screen.watched
-        legs = watched.never_legs(self._screen.around)
+        watched, around = self._standing.watched, self._standing.around
+        legs = watched.never_legs(around)
         if not legs:
             raise BackendRefused("everything that is subscribed has sent something, or was subscribed within a minute")
-        await self._show_legs(f"Never ticked {self._screen.watched.never(self._screen.around).describe()}", legs)
+        await self._show_legs(f"Never ticked {watched.never(around).describe()}", legs)
 
     async def _show_legs(self, title: str, legs: Legs) -> None:
         """A list that stays current while it is open."""
-        screen = self._screen
-        rows = screen.watched.rows(legs, screen.around)
-        current = ListScreen(title, rows, source=lambda: screen.watched.rows(legs, screen.around), slowly=True)
-        await screen.app.push_screen_wait(current)
+        standing = self._standing
+
+        def rows() -> Sequence[Row]:
+            return standing.watched.rows(legs, standing.around)
+
+        await self._screen.app.push_screen_wait(ListScreen(title, rows(), source=rows, slowly=True))
 
     # ------------------------------------------------------------------ login
 
@@ -190,7 +198,7 @@ class Requests:
         self.start(self._login(), "login")
 
     async def _login(self) -> None:
-        accounts = self._screen.runtime.accounts
+        accounts = self._standing.runtime.accounts
         if not accounts:
             raise BackendRefused("no account is configured: `tickertui config init` writes a file to put one in")
         expired = [a.account_id for a in accounts if a.state is AccountState.AUTH_EXPIRED]
@@ -217,8 +225,8 @@ class Requests:
         self.start(self._toggle_mock(), "feed")
 
     async def _toggle_mock(self) -> None:
-        leaving = self._screen.runtime.feed is FeedMode.MOCK
-        if leaving and not self._screen.runtime.accounts:
+        leaving = self._standing.runtime.feed is FeedMode.MOCK
+        if leaving and not self._standing.runtime.accounts:
             raise BackendRefused("without an account there is nothing but the mock; `tickertui config init` adds one")
         if leaving:
             title, text = "Leave the mock?", "The chain shows what the accounts send, or the last session's values."
@@ -354,7 +362,7 @@ class Requests:
         self.start(self._quit(), "quit")
 
     async def _quit(self) -> None:
-        runtime = self._screen.runtime
+        runtime = self._standing.runtime
         live = runtime.feed is FeedMode.LIVE and runtime.state in (LoopState.RUNNING, LoopState.RELOADING)
         if live and runtime.instruments:
             question = f"{runtime.instruments:,} instruments stream. Subscriptions and progress are kept."

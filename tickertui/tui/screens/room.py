@@ -1,0 +1,61 @@
+"""`Room`: what of the main screen there is room for; it is asked with every change of the size or the pane."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tickertui.values import frozen
+
+_WIDE: Final = 110
+_PANELS_WIDTH, _PANELS_HEIGHT = 110, 34
+_RAIL_WIDTH, _RAIL_HEIGHT = 180, 46
+_LEAST_WIDTH, _LEAST_HEIGHT = 40, 10
+"""Below this a sentence takes the place of everything."""
+
+
+@frozen
+class Room:
+    """The room on the screen.
+
+    Attributes:
+        width: Of the terminal, cells.
+        height: Of the terminal, lines.
+        beside_chain: Whether the chain is shown and lets others stand beside it.
+    """
+
+    width: int
+    height: int
+    beside_chain: bool
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether there is room for nothing but the sentence that says so."""
+        return self.width < _LEAST_WIDTH or self.height < _LEAST_HEIGHT
+
+    @property
+    def has_long_words(self) -> bool:
+        """Whether the status bar says everything in full."""
+        return self.width >= _WIDE
+
+    @property
+    def has_panels(self) -> bool:
+        """Whether the small panels stand under the chain."""
+        return self.beside_chain and self.width >= _PANELS_WIDTH and self.height >= _PANELS_HEIGHT
+
+    @property
+    def has_health(self) -> bool:
+        """Whether one of the small panels begins with the program's health, and rules say what they cost."""
+        return self.width >= _RAIL_WIDTH
+
+    @property
+    def has_rail(self) -> bool:
+        """Whether the rail stands at the right of the chain."""
+        return self.beside_chain and self.width >= _RAIL_WIDTH and self.height >= _RAIL_HEIGHT
+
+    def shown(self) -> dict[str, bool]:
+        """Return which parts are shown, by their selectors."""
+        full = not self.is_tiny
+        return {
+            "#panes": full, "#status": full, "#keys": full, "#too-small": self.is_tiny,
+            "#panels": self.has_panels, "#rail": self.has_rail,
+        }  # fmt: skip

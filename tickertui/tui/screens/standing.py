@@ -1,0 +1,137 @@
+"""`Standing`: how everything around the chain stands: accounts, sockets, market, what needs attention, what rules cost.
+
+The main screen looks twice a second and shows what follows from it: the banner, the status bar, and the views of the
+panes for subscriptions and health. `Requests` asks it about accounts and about legs that have never ticked.
+"""
+
+from __future__ import annotations
+
+from tickertui.services.state import RuntimeState
+from tickertui.tui.backend import Backend
+from tickertui.tui.display_rate import DisplayRate
+from tickertui.tui.frames import BannerView, ChainFrame
+from tickertui.tui.latency import LatencyMeter
+from tickertui.tui.market_view import DERIVATIVES, banner, market_view
+from tickertui.tui.options import ScreenOptions
+from tickertui.tui.provenance import LIVE_ONLY, provenance
+from tickertui.tui.rule_costs import RuleCosts
+from tickertui.tui.screens.health import HealthView
+from tickertui.tui.screens.subscriptions import SubscriptionsView
+from tickertui.tui.situations import Situation, SituationLog, Surroundings, situations
+from tickertui.tui.states import NO_LINKS, LinkWatch, MarketView
+from tickertui.tui.status import status_view
+from tickertui.tui.watched_legs import Around, WatchedLegs
+from tickertui.tui.widgets.status_bar import StatusField
+
+
+class Standing:
+    """What the main screen knows of the program, as of its last look.
+
+    Args:
+        backend: The program.
+        options: How the trader wants it.
+        latency: From a tick's receipt to the screen.
+        rate: How many frames the terminal takes.
+
+    Attributes:
+        around: The loop's state, its sockets and the market.
+        shown: Where the values on the board come from.
+        found: What is not as it should be, the worst first.
+        watched: Why instruments have never ticked.
+        costs: What rules cost.
+    """
+
+    def __init__(self, backend: Backend, options: ScreenOptions, latency: LatencyMeter, rate: DisplayRate) -> None:
+        self._backend = backend
+        self._options = options
+        self._latency = latency
+        self._rate = rate
+        self._links = LinkWatch()
+        self._news = SituationLog()
+        self.around = Around(backend.runtime(), NO_LINKS, MarketView())
+        self.shown = LIVE_ONLY
+        self.found: tuple[Situation, ...] = ()
+        self.watched = WatchedLegs(backend)
+        self.costs = RuleCosts(backend)
+
+    @property
+    def runtime(self) -> RuntimeState:
+        """State of the loop."""
+        return self.around.runtime
+
+    def look(self) -> None:
+        """Take in how everything stands now."""
+        backend = self._backend
+        runtime = backend.runtime()
+        market = market_view(backend.calendar, DERIVATIVES, backend.clock.now())
+        links = self._links.update(runtime.accounts, market_open=market.is_open)
+        self.around = Around(runtime, links, market)
+        self.shown = provenance(backend.board, runtime.feed)
+
+    def find_situations(self, underlying: str, frame: ChainFrame | None) -> None:
+        """See what is not as it should be; what only the screen notices becomes an event.
+
+        Args:
+            underlying: Whose chain is shown or wanted.
+            frame: Of the chain on display, None before the first.
+        """
+        backend, around = self._backend, self.around
+        self.found = situations(
+            Surroundings(
+                runtime=around.runtime, links=around.links, market=around.market, figures=backend.health(),
+                progress=backend.bootstrap(), tasks=backend.tasks(), rate=self._rate, now=backend.clock.now(),
+                underlying=underlying, has_spot=frame is None or frame.underlying.price > 0,
+                keys=self._options.keymap,
+            )
+        )  # fmt: skip
+        for severity, sentence in self._news.news(self.found, backend.clock.monotonic_ns()):
+            backend.note("screen", sentence, severity)
+
+    def banner(self, underlying: str) -> BannerView | None:
+        """Return what the first row must say; None while nothing must be said.
+
+        Args:
+            underlying: Whose chain is shown or wanted: in a mock, where its levels come from is said.
+        """
+        around = self.around
+        return banner(
+            around.runtime, around.links, around.market, self._options.keymap, simulated=self._options.simulated,
+            shown=self.shown, database=self._backend.health().database, seed=self._backend.mock_seed(underlying),
+        )  # fmt: skip
+
+    def status(self, *, said: str, paused: bool, wide: bool) -> tuple[StatusField, ...]:
+        """Return the fields of the status bar.
+
+        Args:
+            said: What a key has just changed, empty for nothing.
+            paused: Whether the display is held.
+            wide: Whether there is room to say everything in full.
+        """
+        around = self.around
+        sockets = (status for account in around.runtime.accounts for status in account.connections)
+        return status_view(
+            self._backend, around.runtime, self._latency, around.market, self._rate, said=said, paused=paused,
+            wide=wide, keys=self._options.keymap, links=around.links,
+            usual=sum(self._links.usual(status.connection) for status in sockets),
+        )  # fmt: skip
+
+    def title(self) -> str:
+        """Return the window's title; it says MOCK, REPLAY and SIMULATED too."""
+        word = self.shown.word or ("SIMULATED" if self._options.simulated else "")
+        return f"{word} · tickertui" if word else "tickertui"
+
+    def subscriptions_view(self) -> SubscriptionsView:
+        """Return what the pane of subscriptions and its small panel show."""
+        backend, around = self._backend, self.around
+        return SubscriptionsView(
+            around.runtime, backend.rules(), backend.clock.now(), self._options.keymap, around.links,
+            self.costs.costs, self.watched.never(around),
+        )  # fmt: skip
+
+    def health_view(self) -> HealthView:
+        """Return what the pane of the program's health and its small panel show."""
+        backend, around = self._backend, self.around
+        return HealthView(
+            around.runtime, backend.tasks(), backend.health(), self._latency, backend.clock.now(), self.found,
+            around.links,
+        )  # fmt: skip
