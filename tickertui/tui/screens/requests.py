@@ -6,7 +6,7 @@ one notice. The screens are imported when they are opened: 4 ms of the start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
