@@ -333,3 +333,16 @@ async def test_contexts_of_the_registry_are_those_of_the_panes() -> None:
             await run.press(key)
             seen |= set(run.main.contexts)
         assert seen == set(Context) - set(PANEL_CONTEXTS)
+
+
+@pytest.mark.parametrize(
+    ("greeks_ms", "words"),
+    [(4.1, "Greeks 4.1 ms for 4,192 legs"), (None, "Greeks —")],
+    ids=["a round that valued legs", "none yet"],
+)
+async def test_health_tells_what_the_last_valuation_took(greeks_ms: float | None, words: str) -> None:
+    async with driven(size=(80, 24)) as run:
+        run.backend.figures = replace(run.backend.figures, greeks_ms=greeks_ms)
+        await run.press("4")
+        await wait_until(lambda: any(words in " ".join(line.split()) for line in run.text()), f"{words!r} in the pane")
+        assert not any("0 legs" in line for line in run.text())

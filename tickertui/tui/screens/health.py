@@ -124,7 +124,9 @@ def _figure_rows(view: HealthView, width: int) -> Iterator[Row]:
 
 
 def _greeks(figures: HealthFigures) -> str:
-    return f"{_number(figures.greeks_ms, ' ms', 1)} for {figures.greeks_rows:,} legs"
+    if figures.greeks_ms is None:
+        return fmt.MISSING  # nothing was valued yet
+    return f"{figures.greeks_ms:.1f} ms for {figures.greeks_rows:,} legs"
 
 
 def health_panel(view: HealthView) -> Iterator[Row]:
