@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.segment import Segment
+from textual.screen import Screen
 
 from tests.support.desk import Situation
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.tui.screens.leg import LegScreen
-from tickertui.tui.screens.modals import PanelScreen
+from tickertui.tui.screens.modals import ConfirmScreen, PanelScreen
+from tickertui.tui.screens.palette import Palette
 from tickertui.tui.themes import SHIPPED
 from tickertui.tui.widgets.banner import Banner
 
@@ -126,3 +130,18 @@ async def test_a_simulated_broker_is_marked_whatever_else_there_is_to_say(situat
         strip = run.screen.query_one(Banner).render_line(0)
         assert begins in strip.text[: len(begins) + 8]
         assert run.app.title != "tickertui"
+
+
+@pytest.mark.parametrize("panel", [lambda: ConfirmScreen("Quit?", "Sure?", "quit"), Palette], ids=["panel", "palette"])
+async def test_a_frame_that_comes_while_a_panel_opens_ends_nothing_and_the_panel_has_the_banner(
+    panel: Callable[[], Screen[Any]],
+) -> None:
+    async with driven(Situation.MOCK) as run:
+        opened = panel()
+        opening = run.app.push_screen(opened)
+        run.main._frames = 0
+        run.main.frame()
+        await opening
+        await wait_until(lambda: run.screen is opened and bool(opened.query(Banner)), "the panel")
+        await run.pilot.pause()
+        assert opened.query_one(Banner).shown is not None

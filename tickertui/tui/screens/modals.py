@@ -109,6 +109,8 @@ class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
 
     def show_banner(self, view: BannerView | None) -> None:
         """Show what the main screen's first row says."""
+        if not self.query(Banner):
+            return  # a frame came while the panel opens; `on_mount` will look itself
         self.query_one(Banner).show(view)
         # Without a banner the main screen's first row shines through, and the panel still leaves it alone.
         self.query_one("#first-row").display = view is not None

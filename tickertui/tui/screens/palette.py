@@ -38,5 +38,7 @@ class Palette(CommandPalette):
 
     def show_banner(self, view: BannerView | None) -> None:
         """Show what the main screen's first row says."""
+        if not self.query(Banner):
+            return  # a frame came while the palette opens; `on_mount` will look itself
         self.query_one(Banner).show(view)
         self.query_one("#first-row").display = view is not None
