@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
+from textual import events
 from textual.widgets import Input
 
 from tests.support.desk import Situation, desk
@@ -1004,3 +1005,15 @@ async def test_a_choice_of_columns_is_saved_and_deleted_by_the_keys_of_the_edito
 
 def test_every_action_has_a_test() -> None:
     assert {action.id for action in ACTIONS} - TESTED == set()
+
+
+@pytest.mark.parametrize("action", ["pick_underlying", "find"])
+async def test_letters_typed_while_a_panel_opens_are_in_its_line(action: str) -> None:
+    """The panel takes some tens of milliseconds to lay itself out; a fast typist is quicker."""
+    async with driven() as run:
+        getattr(run.chain, f"action_{action}")()
+        assert len(run.app.screen_stack) > 1, "the panel is there, its line not yet"
+        for letter in "sen":
+            run.app.post_message(events.Key(letter, letter))
+        await wait_until(lambda: run.app.screen.query(Input), "the line")
+        await wait_until(lambda: run.app.screen.query_one(Input).value == "sen", "what was typed", timeout=5.0)

@@ -25,6 +25,7 @@ from tickertui.tui.format import ASCII, UNICODE, GlyphSet
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.paced import hurry_for
 from tickertui.tui.screens.main import MainScreen
+from tickertui.tui.screens.modals import Typed
 from tickertui.tui.themes import DEFAULT_THEME, load_themes, variable_defaults
 from tickertui.tui.window_title import WindowTitle
 
@@ -76,6 +77,10 @@ class TickerApp(App[int]):
     async def on_event(self, event: events.Event) -> None:
         """Let the answer to a key be painted at once."""
         hurry_for(self, event)
+        if isinstance(event, events.Key) and not event.is_forwarded and self.screen_stack:
+            top = self.screen_stack[-1]
+            if isinstance(top, Typed) and top.hold(event):
+                return
         await super().on_event(event)
 
     def post_display_hook(self) -> None:

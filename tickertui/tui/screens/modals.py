@@ -6,8 +6,9 @@ They are panels below the first row, so that the MOCK or REPLAY banner stays in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
@@ -38,6 +39,32 @@ class ShowsBanner(Protocol):
     def show_banner(self, view: BannerView | None) -> None:
         """Show what the main screen's first row says."""
         ...
+
+
+class Typed:
+    """Part of a panel with one line to type in: what is typed while it opens goes into the line, in its order.
+
+    A panel takes some tens of milliseconds until its line has the focus, and a fast typist is quicker. The application
+    hands it every key first.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._early: list[events.Key] | None = []
+
+    def hold(self, key: events.Key) -> bool:
+        """Keep a key for the line; False when the line takes its keys by itself."""
+        if self._early is None or key.key == "escape":
+            return False
+        self._early.append(key)
+        return True
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Give the line what was typed before it was ready."""
+        if isinstance(event.widget, Input) and self._early is not None:
+            early, self._early = self._early, None
+            for key in early:
+                event.widget._forward_event(key)
 
 
 class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
@@ -174,7 +201,7 @@ def keys_of(widget: Widget) -> Mapping[str, str]:
     return options.keymap if isinstance(options, ScreenOptions) else NO_KEYS
 
 
-class LineScreen(PanelScreen[T], Generic[T]):
+class LineScreen(Typed, PanelScreen[T], Generic[T]):
     """A panel with a line to type in; taking it submits the line (``on_input_submitted`` of the subclass)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.TAKE)]
@@ -302,7 +329,7 @@ class Choice:
     role: str = "text"
 
 
-class PickerScreen(PanelScreen[str]):
+class PickerScreen(Typed, PanelScreen[str]):
     """Choose by typing part of a name; the list narrows with each letter.
 
     Args:
