@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 from rich.color import Color as RichColor
 from textual.notifications import SeverityLevel
+from textual.widgets._toast import Toast
 
 from tests.support.colours import contrast
 from tests.support.desk import Situation
@@ -143,7 +144,8 @@ async def test_notices_and_the_command_palette(theme: str) -> None:
         severities: tuple[SeverityLevel, ...] = ("information", "warning", "error")
         for severity in severities:
             run.app.notify("something happened", title="Themes", severity=severity)
-        await run.pilot.pause(0.2)
+        await wait_until(lambda: len(run.app.screen.query(Toast)) == len(severities), "the notices")
+        await run.pilot.pause()
         assert too_low(run) == {}
         run.app.clear_notifications()
         await run.press("ctrl+p")
