@@ -23,6 +23,17 @@ def test_own_and_shared_legs_are_counted_by_account() -> None:
     assert shares(some_rules(), NO_LEGS)[1].describe() == ""
 
 
+def test_a_rule_whose_name_ends_like_anothers_shares_nothing_with_it() -> None:
+    """BANKNIFTY's legs are not NIFTY's, nor are those of a rule that differs in its pin alone."""
+    nifty = replace(FIRST, rule=replace(FIRST.rule, rule_id=1, underlying="NIFTY", preferred_account=None))
+    bank = replace(nifty, rule=replace(nifty.rule, rule_id=2, underlying="BANKNIFTY"))
+    pinned = replace(nifty, rule=replace(nifty.rule, rule_id=3, preferred_account="Z1"))
+    names = [status.rule.describe() for status in (nifty, bank, pinned)]
+    legs = Legs.of([replace(a_leg(number, "A"), owner=name) for number, name in enumerate(names)], FakeBackend().table)
+    assert [share.shared for share in shares((nifty, bank, pinned), legs).values()] == [0, 0, 0]
+    assert [len(legs.select(legs.asked_for_by(name))) for name in names] == [1, 1, 1]
+
+
 def test_one_more_expiry_of_what_is_shown() -> None:
     assert one_more(some_rules(), "NIFTY").describe() == "NIFTY next 3 ATM±40 full"
     assert one_more(some_rules(), "BANKNIFTY").describe() == "BANKNIFTY next 1 ATM±40 full"

@@ -20,6 +20,14 @@ from tickertui.values import frozen
 
 Integers = NDArray[np.int64]
 
+_BETWEEN: Final = ", "
+"""Between the names of several owners; a rule's own name may have it too, between its dates."""
+
+
+def asks(owner: str, name: str) -> bool:
+    """Whether a rule is among the owners of a leg: as a whole, ``NIFTY next 1`` is not in ``BANKNIFTY next 1``."""
+    return f"{_BETWEEN}{name}{_BETWEEN}" in f"{_BETWEEN}{owner}{_BETWEEN}"
+
 
 @frozen(eq=False)
 class Named:
@@ -158,6 +166,10 @@ class Legs(Sequence[WatchedInstrument]):
         """Return the leg of a token, None without one."""
         found = np.flatnonzero(self.tokens == token)
         return self[int(found[0])] if len(found) else None
+
+    def asked_for_by(self, name: str) -> NDArray[np.intp]:
+        """Return the rows that a rule asks for, alone or with others."""
+        return self.owners.where(lambda owner: asks(owner, name))
 
     def counts(self) -> Iterator[tuple[str, str, int]]:
         """Yield how many legs there are of each owner and account: (owner, account id, legs)."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from tickertui.market.subscriptions import ChainRule
-from tickertui.services.legs import Legs
+from tickertui.services.legs import Legs, asks
 from tickertui.services.state import RuleCost, RuleStatus
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.values import frozen
@@ -119,7 +119,7 @@ def shares(rules: Sequence[RuleStatus], legs: Legs) -> dict[int, RuleShare]:
     for status in rules:
         name = status.rule.describe()
         own = by_owner.get(name, Counter())
-        shared = sum(counts.total() for owner, counts in by_owner.items() if name in owner and owner != name)
+        shared = sum(counts.total() for owner, counts in by_owner.items() if owner != name and asks(owner, name))
         found[status.rule.rule_id] = RuleShare(own.total(), shared, dict(sorted(own.items())))
     return found
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tickertui.services.legs import Legs
+from tickertui.services.legs import NO_LEGS, Legs
 from tickertui.services.state import AccountState, FeedMode, LoopState
 from tickertui.tui.actions import key_name
 from tickertui.tui.backend import Backend, BackendRefused
@@ -172,7 +172,7 @@ class Requests:
             legs = legs.select(legs.accounts.where(lambda account: account == name))
         elif kind == "rule":
             rule = next((s.rule for s in self._backend.rules() if str(s.rule.rule_id) == name), None)
-            legs = legs.select(legs.owners.where(lambda owner: rule is not None and rule.describe() in owner))
+            legs = legs.select(legs.asked_for_by(rule.describe())) if rule is not None else NO_LEGS
         await self._show_legs(f"{len(legs):,} legs", legs)
 
     async def _never(self) -> None:
