@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -43,6 +43,10 @@ class FakeTokens:
         if account in self.unreadable:
             raise LoginError(self.unreadable[account])
         return self.tokens.get(account)
+
+    def stamp(self, account: str) -> Hashable | None:
+        kept = self.tokens.get(account), self.unreadable.get(account)
+        return None if kept == (None, None) else kept
 
     def save(self, account: str, token: Secret, user_id: str, at: datetime) -> None:
         if self.full is not None:

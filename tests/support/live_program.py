@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 
 class Broker:
@@ -67,6 +67,15 @@ class Headless:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ,
         )  # fmt: skip
         self.records: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave nothing running when a test failed before its `stop`."""
+        if self.process.returncode is None:
+            self.process.kill()
+            self.process.communicate(timeout=30)
 
     def until(
         self, predicate: Callable[[dict[str, Any]], bool], description: str, timeout: float = 40.0

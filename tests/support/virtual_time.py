@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
+import anyio.lowlevel
 from trio.testing import MockClock
 
 from tickertui.market.clock import epoch_ns
+
+T = TypeVar("T")
 
 
 def virtual_trio() -> tuple[str, dict[str, Any]]:
     """Return an anyio backend whose time jumps ahead whenever every task waits."""
     return "trio", {"clock": MockClock(autojump_threshold=0)}
+
+
+async def in_place_of_a_thread(function: Callable[..., T], *arguments: Any, **_: object) -> T:
+    """Stand in for `anyio.to_thread.run_sync` where a test is about times: virtual time jumps while a thread works."""
+    await anyio.lowlevel.checkpoint()
+    return function(*arguments)
 
 
 class LoopClock:

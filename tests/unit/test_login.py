@@ -140,13 +140,47 @@ def test_a_file_that_others_can_read_is_refused(tokens: TokenFile, clock: Manual
 @pytest.mark.parametrize(
     "content",
     ["", "{", "[]", "null", '{"access_token": ""}', '{"access_token": "x", "user_id": "U", "saved_at": "yesterday"}',
-     '{"access_token": "x", "user_id": "U", "saved_at": "2026-11-25T09:00:00"}', '{"access_token": 5}'],
+     '{"access_token": "x", "user_id": "U", "saved_at": "2026-11-25T09:00:00"}', '{"access_token": 5}',
+     '{"access_token": "x", "user_id": "U", "saved_at": "9999-12-31T23:59:59-12:00"}',
+     '{"access_token": "x", "user_id": "U", "saved_at": "9999-12-31T07:00:00+05:30"}',
+     '{"access_token": "\\ud800", "user_id": "U", "saved_at": "2026-11-25T09:00:00+05:30"}',
+     '{"access_token": "x", "user_id": "\\u001b", "saved_at": "2026-11-25T09:00:00+05:30"}',
+     pytest.param("[" * 100_000, id="nested too deeply")],
 )  # fmt: skip
 def test_a_damaged_file_is_named_with_the_way_out(tokens: TokenFile, clock: ManualClock, content: str) -> None:
     tokens.save("Z1", Secret("token-1"), "U", clock.now())
     tokens.path("Z1").write_text(content)
     with pytest.raises(LoginError, match="`tickertui login Z1` writes it anew"):
         tokens.load("Z1")
+
+
+def test_a_pipe_in_the_files_place_is_not_waited_for(tokens: TokenFile) -> None:
+    tokens.path("Z1").parent.mkdir(parents=True)
+    os.mkfifo(tokens.path("Z1"), 0o600)
+    with pytest.raises(LoginError, match="is not a file"):
+        tokens.load("Z1")
+
+
+def test_the_stamp_changes_with_whatever_makes_another_answer(tokens: TokenFile, clock: ManualClock) -> None:
+    path = tokens.path("Z1")
+    assert tokens.stamp("Z1") is None, "there is not even a directory"
+    tokens.save("Z1", Secret("token-1"), "U", clock.now())
+    stamps = [tokens.stamp("Z1")]
+    assert tokens.stamp("Z1") == stamps[0]
+    kept = path.stat()
+    tokens.save("Z1", Secret("token-2"), "U", clock.now())
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))  # a disk with coarse times, a file of the same length
+    stamps.append(tokens.stamp("Z1"))
+    path.chmod(0o644)
+    stamps.append(tokens.stamp("Z1"))
+    path.unlink()
+    stamps.append(tokens.stamp("Z1"))
+    path.parent.rmdir()
+    path.parent.write_text("")
+    stamps.append(tokens.stamp("Z1"))
+    assert len(set(stamps)) == len(stamps)
+    assert stamps[3] is None
+    assert stamps[4] is not None, "a place that cannot be asked is not the same as no token"
 
 
 def test_a_directory_open_to_others_is_closed(tmp_path: Path, clock: ManualClock) -> None:

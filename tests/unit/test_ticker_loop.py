@@ -24,6 +24,7 @@ from tests.support.loop_desk import (
 from tests.support.virtual_time import virtual_trio
 from tickertui.kite.errors import AuthExpired, BrokerUnavailable
 from tickertui.kite.messages import InstrumentsMeta
+from tickertui.kite.secrets import Secret
 from tickertui.market.clock import IST
 from tickertui.market.subscriptions import ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Source
@@ -433,6 +434,19 @@ async def test_a_session_that_is_dead_at_the_start_is_asked_for_and_everything_e
         assert desk.loop.runtime_state().state is LoopState.RUNNING
         assert desk.loop.runtime_state().feed is FeedMode.LIVE
         await desk.until(lambda: desk.rig.orchestrator.usable_accounts() == (), "found by its validation", 60)
+
+
+async def test_a_login_of_another_process_makes_the_account_stream_under_a_task_of_its_own() -> None:
+    desk = make_desk("Z1", logged_in=[])
+    wanted = desk.options(4)
+    desk.want(wanted)
+    async with running_desk(desk):
+        assert desk.loop.runtime_state().accounts[0].state is AccountState.AUTH_EXPIRED
+        assert "token files" in desk.rig.alive(), "the health pane names it"
+        desk.rig.tokens.save("Z1", Secret("from the shell"), "USER", desk.clock.now())
+        await desk.until(lambda: set(wanted) <= set().union(*desk.carried().values()), "the options stream", 60)
+        assert desk.loop.runtime_state().accounts[0].state is AccountState.LIVE
+    assert "token files" not in desk.rig.alive()
 
 
 # ---------------------------------------------------------------------- mock, contracts, figures

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Hashable
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Final
@@ -116,19 +117,32 @@ class TokenFile:
         path = self.path(account)
         try:
             # Checked on the open file, so that it cannot be exchanged between the check and the reading.
-            with path.open(encoding="utf-8") as file:
+            with open(path, encoding="utf-8", opener=_open_at_once) as file:
                 _require_private(path, os.fstat(file.fileno()))
                 document = json.load(file)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise LoginError(f"{path} cannot be read: {error.strerror}") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise LoginError(f"{path} is damaged; `tickertui login {account}` writes it anew") from None
         stored = _stored(document)
         if stored is None:
             raise LoginError(f"{path} does not hold a token; `tickertui login {account}` writes it anew")
         return stored if stored.saved_at >= self._last_flush() else None
+
+    def stamp(self, account: str) -> Hashable | None:
+        """Return what changes with the file of an account, its mode and its owner; None when there is no file.
+
+        What is in the way of asking is a stamp too, so that its coming and going are seen.
+        """
+        try:
+            status = self.path(account).stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return error.errno
+        return status.st_ino, status.st_size, status.st_mode, status.st_mtime_ns, status.st_ctime_ns
 
     def _last_flush(self) -> datetime:
         now = self._clock.now().astimezone(IST)
@@ -165,7 +179,14 @@ class TokenFile:
         self.path(account).unlink(missing_ok=True)
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Open for reading without waiting for a writer, as a pipe in the file's place would."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _require_private(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise LoginError(f"{path} is not a file; remove it and log in again")
     if os.name == "nt":
         return  # access lists, not mode bits, guard a user's directory there
     if status.st_uid != os.geteuid():
@@ -181,8 +202,12 @@ def _stored(document: object) -> StoredToken | None:
     token, user_id, saved_at = (document.get(key) for key in ("access_token", "user_id", "saved_at"))
     if not (isinstance(token, str) and token and isinstance(user_id, str) and isinstance(saved_at, str)):
         return None
+    if not (token.isascii() and token.isprintable() and user_id.isprintable()):
+        return None  # it goes into a header, and the user onto the screen
     try:
         instant = datetime.fromisoformat(saved_at)
-    except ValueError:
+        local = instant.astimezone(IST)
+        local + timedelta(days=2)  # the flush after it must be a date too
+    except (ValueError, OverflowError):
         return None
-    return StoredToken(Secret(token), user_id, instant.astimezone(IST)) if instant.tzinfo is not None else None
+    return StoredToken(Secret(token), user_id, local) if instant.tzinfo is not None else None

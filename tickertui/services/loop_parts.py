@@ -40,6 +40,7 @@ from tickertui.services.state import FeedMode
 from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.task_monitor import TaskMonitor
 from tickertui.services.tick_rate import TickRate
+from tickertui.services.token_watch import TokenWatch
 from tickertui.store.protocol import Store
 from tickertui.values import frozen
 
@@ -238,6 +239,7 @@ class LoopParts:
             ),
             "store": lambda: loop_duties.watch_store(inputs.store, self.note_revision),
             "tokens": lambda: loop_duties.watch_tokens(inputs.orchestrator),
+            "token files": TokenWatch(inputs.orchestrator).run,
             "claims": lambda: loop_duties.watch_claims(self.fleet, settings.claim_every),
         }
         if settings.snapshot_quotes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -30,6 +30,7 @@ from tickertui.market.clock import Clock
 from tickertui.services.broker import BrokerClient
 from tickertui.services.events import EventLog
 from tickertui.services.state import AccountState, Severity
+from tickertui.services.token_store import KeptToken, TokenStore
 from tickertui.values import frozen
 
 T = TypeVar("T")
@@ -47,45 +48,6 @@ class NoAccounts(Exception):  # noqa: N818 - the name that the project's documen
 
 class MissingApiSecret(Exception):  # noqa: N818 - says what is missing
     """A login cannot be finished; the text says where the secret belongs."""
-
-
-class KeptToken(Protocol):
-    """A token as the store gives it back (`tickertui.kite.login.StoredToken`)."""
-
-    @property
-    def token(self) -> Secret:
-        """The access token."""
-        ...
-
-    @property
-    def user_id(self) -> str:
-        """The broker's user."""
-        ...
-
-    @property
-    def saved_at(self) -> datetime:
-        """When it was obtained."""
-        ...
-
-
-class TokenStore(Protocol):
-    """Where the day's tokens are kept (`tickertui.kite.login.TokenFile`)."""
-
-    def load(self, account: str) -> KeptToken | None:
-        """Return the token of an account, None where there is none of today.
-
-        Raises:
-            LoginError: When what is kept cannot be used; the text says why.
-        """
-        ...
-
-    def save(self, account: str, token: Secret, user_id: str, at: datetime) -> None:
-        """Keep a token.
-
-        Raises:
-            LoginError: When it cannot be kept.
-        """
-        ...
 
 
 @frozen
@@ -122,6 +84,10 @@ class _Session:
     index: int
     token: Secret | None = None
     saved_at: datetime | None = None
+    """When it was obtained, or was seen to have outlived the broker's flush."""
+    obtained_at: datetime | None = None
+    kept_problem: str = ""
+    """What is wrong with the kept token, as it was said last; empty while nothing is."""
     state: AccountState = AccountState.AUTH_EXPIRED
     detail: str = ""
     user_id: str = ""
@@ -134,7 +100,7 @@ class SessionOrchestrator:
     Args:
         accounts: In the order of the configuration.
         client_factory: Makes the REST client of an account when it is first needed.
-        token_store: Keeps the day's tokens.
+        token_store: Keeps the day's tokens; other processes may change what is kept.
         clock: Tells when a token is of yesterday.
         events: Logins, refusals and recoveries are recorded here.
     """
@@ -149,7 +115,7 @@ class SessionOrchestrator:
         events: EventLog,
     ) -> None:
         self._client_factory = client_factory
-        self._token_store = token_store
+        self.token_store = token_store
         self._clock = clock
         self._events = events
         self._sessions = {config.account_id: _Session(config, index) for index, config in enumerate(accounts)}
@@ -252,17 +218,20 @@ class SessionOrchestrator:
         config = session.config
         if config.access_token is not None:
             session.token, session.saved_at = config.access_token, self._clock.now()
+            session.obtained_at = session.saved_at
         else:
             reason = "no token of today"
             try:
-                stored = await anyio.to_thread.run_sync(self._token_store.load, config.account_id)
+                stored = await anyio.to_thread.run_sync(self.token_store.load, config.account_id)
             except LoginError as error:
                 stored, reason = None, str(error)
+                session.kept_problem = reason
             if stored is None:
                 self._expire(session, reason)
                 self._ask_for_login(session)
                 return
-            session.token, session.saved_at, session.user_id = stored.token, stored.saved_at, stored.user_id
+            session.token, session.user_id = stored.token, stored.user_id
+            session.saved_at = session.obtained_at = stored.saved_at
         session.state, session.detail = AccountState.STARTING, ""
 
     # ------------------------------------------------------------------ tokens
@@ -290,19 +259,64 @@ class SessionOrchestrator:
     async def _keep(self, account: str, token: Secret, user_id: str) -> None:
         """Keep the day's token; where that fails it serves this process, for a request token works only once."""
         try:
-            await anyio.to_thread.run_sync(self._token_store.save, account, token, user_id, self._clock.now())
+            await anyio.to_thread.run_sync(self.token_store.save, account, token, user_id, self._clock.now())
         except LoginError as error:
             text = f"{account} must log in again after a restart: {error}"
             self._events.add("account", text, severity=Severity.WARNING, account=account)
 
-    def set_token(self, account: str, token: Secret) -> None:
-        """Put a new token in force; running streams take it without a restart."""
+    def set_token(self, account: str, token: Secret, obtained_at: datetime | None = None) -> None:
+        """Put a new token in force; running streams take it without a restart.
+
+        Args:
+            account: Whose it is.
+            token: The access token.
+            obtained_at: Aware datetime of its login, None for now.
+        """
         session = self._session(account)
-        session.token, session.saved_at = token, self._clock.now()
+        session.token = token
+        session.saved_at = session.obtained_at = obtained_at or self._clock.now()
         session.state, session.detail = AccountState.READY, ""
         if session.client is not None:
             session.client.set_access_token(token)
         self._tell(account)
+
+    def take_kept_token(self, account: str, kept: KeptToken) -> bool:
+        """Put a token that another process has kept in force.
+
+        The one in force, the one that the broker refused and any older one are passed over: none of them is tried
+        again.
+
+        Returns:
+            Whether it was taken.
+        """
+        session = self._session(account)
+        session.kept_problem = ""
+        if session.token is not None and (kept.token == session.token or not self._is_newer(kept, session)):
+            return False
+        session.user_id = kept.user_id
+        self.set_token(account, kept.token, kept.saved_at)
+        text = f"{account} is logged in as {kept.user_id}: the login was made outside this program"
+        self._events.add("account", text, account=account)
+        return True
+
+    def _is_newer(self, kept: KeptToken, session: _Session) -> bool:
+        before = session.obtained_at
+        # A login in the future was made before the clock was set back: it does not tell which one is newer.
+        return before is None or before > self._clock.now() or kept.saved_at > before
+
+    def note_kept_problem(self, account: str, problem: str) -> None:
+        """Note that what is kept for an account is of no use; each problem is said once, the token in force stays."""
+        session = self._session(account)
+        if problem == session.kept_problem:
+            return
+        session.kept_problem = problem
+        if session.state is AccountState.AUTH_EXPIRED:
+            self._expire(session, problem)
+            self._ask_for_login(session)
+            self._tell(account)
+        else:
+            text = f"{account} must log in again after a restart: {problem}"
+            self._events.add("account", text, severity=Severity.WARNING, account=account)
 
     def on_auth_expired(self, account: str, reason: str) -> None:
         """Note that the broker refused the token of an account; it is not used until there is another."""
