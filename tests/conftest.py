@@ -22,3 +22,8 @@ def _no_user_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(home))
     for variable in ("NO_COLOR", "TICKERTUI_CONFIG"):
         monkeypatch.delenv(variable, raising=False)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case of bytes by its argument: what is compressed holds the second, and xdist's workers must agree."""
+    return argname if isinstance(val, bytes) else None
