@@ -9,6 +9,7 @@ import sys
 
 def main() -> int:
     """Run the command line and return the process exit code."""
+    _occupy_standard_descriptors()
     # What the modules make lives as long as the process: looking it through for garbage costs some 7 % of the start
     # and, unfrozen, lengthens every full collection while the market moves.
     gc.disable()
@@ -18,6 +19,20 @@ def main() -> int:
     from tickertui.cli import run
 
     return run(sys.argv[1:], loaded=_collect_from_here)
+
+
+def _occupy_standard_descriptors() -> None:
+    """Put /dev/null where standard input, output or error is closed.
+
+    Else the database or a socket would be opened under that number, and what someone writes to "standard error" would
+    go into it. For Python they stay closed: ``sys.stdout`` is None.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free number is taken, and those below are not free.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 _YOUNG = 10_000

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -24,6 +23,7 @@ from anyio.abc import TaskGroup
 
 from tickertui.clock import SystemClock
 from tickertui.credentials import CredentialError, api_secret, environment_name
+from tickertui.deadline import stop_signals
 from tickertui.kite.login import TokenFile, login_url
 from tickertui.kite.secrets import Secret
 from tickertui.market.board import MarketBoard
@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     from tickertui.kite.transport import WebSocketTransport
     from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 
-_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _MODES: Final = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
 _REGIMES: Final = {regime.name.lower().replace("_", "-"): regime for regime in Regime}
 CONVENTIONS: Final = {
@@ -436,6 +435,6 @@ async def _after(first: Callable[[], Awaitable[None]], then: Callable[[Touch], A
 
 async def _watch_signals(stop: StopRequest) -> None:
     """Turn SIGTERM, SIGHUP and SIGINT into a wish to end; without this a closed terminal kills the program at once."""
-    with anyio.open_signal_receiver(*_STOP_SIGNALS) as signals:
+    with anyio.open_signal_receiver(*stop_signals()) as signals:
         async for number in signals:
-            stop.ask(0 if number is signal.SIGINT else 128 + number)
+            stop.ask(128 + number)

@@ -6,11 +6,11 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes of ``tickertui``; a signal ends it with 128 + its number."""
+    """Exit codes of ``tickertui``; a signal ends it with 128 + its number, a pipe whose reader has gone with 141."""
 
     OK = 0
     FAILED = 1
-    """Something inside went wrong; the log file has the details."""
+    """Something inside went wrong; the log file has the details. Or what there is to say could not be written."""
     USAGE = 2
     """The command line or the configuration is wrong."""
     STORE = 3

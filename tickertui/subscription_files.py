@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import tomli_w
 
@@ -20,6 +20,8 @@ from tickertui.market.ticks import Mode
 from tickertui.values import frozen
 
 T = TypeVar("T")
+
+FileFormat = Literal["csv", "toml"]
 
 _COLUMNS = ("kind", "name", "expiries", "strikes", "mode", "account", "future")
 _MODES = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
@@ -54,39 +56,71 @@ class SubscriptionSet:
     instruments: tuple[WantedInstrument, ...] = ()
 
 
-def read_subscriptions(path: Path) -> SubscriptionSet:
-    """Read a ``.csv`` or ``.toml`` file.
+def read_subscriptions(path: Path, kind: FileFormat | None = None) -> SubscriptionSet:
+    """Read a file.
+
+    Args:
+        path: The file.
+        kind: Its format; by its name when None.
+
+    Raises:
+        SubscriptionFileError: With the file, the line or entry, and what was expected.
+    """
+    kind = kind or _format(path)
+    try:
+        return parse_subscriptions(str(path), path.read_bytes(), kind)
+    except OSError as error:
+        raise SubscriptionFileError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def parse_subscriptions(name: str, data: bytes, kind: FileFormat) -> SubscriptionSet:
+    """Read what a file holds.
+
+    Args:
+        name: Of the file, for the errors.
+        data: UTF-8.
+        kind: Its format.
 
     Raises:
         SubscriptionFileError: With the file, the line or entry, and what was expected.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SubscriptionFileError(f"{path}: cannot be read: {error.strerror}") from None
+        text = io.StringIO(data.decode("utf-8"), newline=None).read()
     except UnicodeDecodeError:
-        raise SubscriptionFileError(f"{path}: is not UTF-8 text") from None
-    return _from_csv(path, text) if _format(path) == "csv" else _from_toml(path, text)
+        raise SubscriptionFileError(f"{name}: is not UTF-8 text") from None
+    return _from_csv(name, text) if kind == "csv" else _from_toml(name, text)
 
 
-def write_subscriptions(path: Path, subscriptions: SubscriptionSet) -> None:
-    """Write a ``.csv`` or ``.toml`` file.
+def write_subscriptions(path: Path, subscriptions: SubscriptionSet, kind: FileFormat | None = None) -> None:
+    """Write a file.
+
+    Args:
+        path: The file.
+        subscriptions: What it shall hold.
+        kind: Its format; by its name when None.
 
     Raises:
         SubscriptionFileError: When it cannot be written.
     """
-    text = _to_csv(subscriptions) if _format(path) == "csv" else _to_toml(subscriptions)
+    text = format_subscriptions(subscriptions, kind or _format(path))
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SubscriptionFileError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _format(path: Path) -> str:
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in ("csv", "toml"):
-        raise SubscriptionFileError(f"{path}: must end in .csv or .toml")
-    return kind
+def format_subscriptions(subscriptions: SubscriptionSet, kind: FileFormat) -> str:
+    """Return what a file of this format holds."""
+    return _to_csv(subscriptions) if kind == "csv" else _to_toml(subscriptions)
+
+
+def _format(path: Path) -> FileFormat:
+    match path.suffix.lower():
+        case ".csv":
+            return "csv"
+        case ".toml":
+            return "toml"
+    raise SubscriptionFileError(f"{path}: must end in .csv or .toml, or be told with --format")
 
 
 # ---------------------------------------------------------------------- words
@@ -178,7 +212,7 @@ def wanted_instrument(symbol: str, mode: str = "full", account: str = "") -> Wan
 # ---------------------------------------------------------------------- CSV
 
 
-def _from_csv(path: Path, text: str) -> SubscriptionSet:
+def _from_csv(path: str, text: str) -> SubscriptionSet:
     reader = csv.DictReader(io.StringIO(text))
     unknown = [name for name in reader.fieldnames or () if name not in _COLUMNS]
     if unknown or "kind" not in (reader.fieldnames or ()) or "name" not in (reader.fieldnames or ()):
@@ -220,7 +254,7 @@ def _to_csv(subscriptions: SubscriptionSet) -> str:
 # ---------------------------------------------------------------------- TOML
 
 
-def _from_toml(path: Path, text: str) -> SubscriptionSet:
+def _from_toml(path: str, text: str) -> SubscriptionSet:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -239,7 +273,7 @@ def _from_toml(path: Path, text: str) -> SubscriptionSet:
     return SubscriptionSet(tuple(rules), tuple(instruments))
 
 
-def _tables(path: Path, document: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
+def _tables(path: str, document: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
     tables = document.get(key, [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise SubscriptionFileError(f"{path}: {key}: must be tables, each under [[{key}]]")
@@ -247,7 +281,7 @@ def _tables(path: Path, document: Mapping[str, Any], key: str) -> Sequence[Mappi
 
 
 def _checked(
-    path: Path, place: str, table: Mapping[str, Any], keys: Sequence[str], build: Callable[[Mapping[str, Any]], T]
+    path: str, place: str, table: Mapping[str, Any], keys: Sequence[str], build: Callable[[Mapping[str, Any]], T]
 ) -> T:
     unknown = [key for key in table if key not in keys]
     if unknown:

@@ -117,7 +117,7 @@ def test_headless_reports_as_json_lines_and_stops_on_sigterm(environ: dict[str, 
         assert status["is_mock"] is True
         process.send_signal(signal.SIGTERM)
         rest, errors = process.communicate(timeout=30)
-        assert process.returncode == 0
+        assert process.returncode == 128 + signal.SIGTERM
         assert errors == ""
         assert all(json.loads(line) for line in rest.splitlines())
 

@@ -95,7 +95,7 @@ class Headless:
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         _, errors = self.process.communicate(timeout=30)
-        assert self.process.returncode == 0, errors
+        assert self.process.returncode == 128 + signal.SIGTERM, errors
         assert errors == ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from dataclasses import field
 from pathlib import Path
@@ -17,6 +16,7 @@ from tickertui.config import (
 )
 from tickertui.exit_codes import ExitCode
 from tickertui.market.clock import Clock
+from tickertui.output import complain
 from tickertui.paths import Paths, user_paths
 from tickertui.presets import SavedPresets, read_presets
 from tickertui.settings import Settings
@@ -77,6 +77,6 @@ def clock_of(configuration: Configuration) -> Clock:
 
 
 def report(error: CommandFailed) -> int:
-    """Print the sentence and return the exit code."""
-    print(error, file=sys.stderr)
+    """Say the sentence on standard error and return the exit code."""
+    complain(str(error))
     return int(error.code)

@@ -10,6 +10,7 @@ from tickertui.commands.common import CommandFailed, load_configuration, report
 from tickertui.config import ConfigError, environment, resolve_config_path
 from tickertui.config_text import render_example
 from tickertui.exit_codes import ExitCode
+from tickertui.output import say
 from tickertui.paths import user_paths
 from tickertui.settings import Settings
 
@@ -27,7 +28,7 @@ def run_command(arguments: Namespace) -> int:
 def _init(arguments: Namespace) -> None:
     text = render_example(Settings)
     if arguments.stdout:
-        print(text, end="")
+        say(text, end="")
         return
     paths = user_paths(environment())
     path = Path(arguments.config).expanduser() if arguments.config else paths.config_file
@@ -40,9 +41,14 @@ def _init(arguments: Namespace) -> None:
         ) from None
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be written: {error.strerror}", ExitCode.USAGE) from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    print(f"wrote {path}")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        # Half a file would be "exists already" the next time.
+        path.unlink(missing_ok=True)
+        raise CommandFailed(f"{path}: cannot be written: {error.strerror}", ExitCode.USAGE) from None
+    say(f"wrote {path}")
 
 
 def _check(arguments: Namespace) -> None:
@@ -50,7 +56,7 @@ def _check(arguments: Namespace) -> None:
     path = resolve_config_path(arguments.config, environment(), configuration.paths)
     settings = configuration.settings
     what = f"{len(settings.accounts)} accounts, {len(settings.rules)} rules"
-    print(f"{path}: ok ({what})" if path.exists() else f"{path}: not there; the defaults apply")
+    say(f"{path}: ok ({what})" if path.exists() else f"{path}: not there; the defaults apply")
 
 
 def _path(arguments: Namespace) -> None:
@@ -60,7 +66,7 @@ def _path(arguments: Namespace) -> None:
         config = resolve_config_path(arguments.config, environ, paths)
     except ConfigError as error:
         raise CommandFailed(str(error), ExitCode.USAGE) from None
-    for label, path in (
+    files = (
         ("config", config),
         ("secrets", paths.secrets_file),
         ("calendar", paths.calendar_file),
@@ -68,5 +74,5 @@ def _path(arguments: Namespace) -> None:
         ("database", paths.database_file),
         ("tokens", paths.tokens_dir),
         ("log", paths.log_file),
-    ):
-        print(f"{label:<9}{path}")
+    )
+    say(*(f"{label:<9}{path}" for label, path in files))

@@ -9,22 +9,33 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from enum import Enum
-from typing import TextIO
+from typing import Final
 
 import anyio
 
 from tickertui.commands.common import CommandFailed, clock_of, load_configuration, report
 from tickertui.config import environment
+from tickertui.deadline import END_PATIENCE_S, end_process_within
 from tickertui.engine import Engine, EngineOptions, StopRequest
 from tickertui.exit_codes import ExitCode
 from tickertui.logging_setup import LogUnavailable, logging_to
+from tickertui.output import NO_OUTPUT, LineWriter, OutputFailed, output_failed
 from tickertui.services.bundle import Services
 from tickertui.services.state import Event, RuntimeState
 from tickertui.store.protocol import StoreError
 
+_OUTPUT_PATIENCE_S: Final = 1.0
+"""How long the lines that are still there at the end wait for a reader that may have stopped."""
+
 
 def run_command(arguments: Namespace) -> int:
-    """Run the engine until a signal, and return the exit code (0 after SIGTERM and SIGINT)."""
+    """Run the engine until a signal, and return the exit code: 128 + the signal's number.
+
+    Raises:
+        OutputFailed: When standard output is closed or could no longer be written.
+    """
+    if sys.stdout is None:
+        raise OutputFailed(NO_OUTPUT, ExitCode.FAILED)
     try:
         configuration = load_configuration(arguments)
         options = EngineOptions(
@@ -34,11 +45,10 @@ def run_command(arguments: Namespace) -> int:
             demo=arguments.demo,
             clock=None if arguments.demo else clock_of(configuration),
         )
-        reporter = Reporter(sys.stdout, arguments.status_seconds)
         if arguments.demo:
-            return anyio.run(Engine(options).run, reporter.run)
+            return _run(Engine(options), arguments.status_seconds)
         with logging_to(configuration.paths.log_file, configuration.settings.log.level):
-            return anyio.run(Engine(options).run, reporter.run)
+            return _run(Engine(options), arguments.status_seconds)
     except (LogUnavailable, StoreError) as error:
         code = ExitCode.STORE if isinstance(error, StoreError) else ExitCode.FAILED
         return report(CommandFailed(str(error), code))
@@ -46,32 +56,54 @@ def run_command(arguments: Namespace) -> int:
         return report(failed)
 
 
+def _run(engine: Engine, status_seconds: float) -> int:
+    writer = LineWriter(sys.stdout)
+    reporter = Reporter(writer, status_seconds)
+    code = anyio.run(engine.run, reporter.run)
+    writer.close(_OUTPUT_PATIENCE_S)
+    if reporter.failure is not None:
+        raise reporter.failure
+    return code
+
+
 class Reporter:
     """Writes events, and the state now and then, one JSON object a line.
 
     Args:
-        out: Where to.
+        writer: Where to.
         status_seconds: Time between two status lines, 0 for none.
+
+    Attributes:
+        failure: Why the output ended the command; None where something else did.
     """
 
-    def __init__(self, out: TextIO, status_seconds: float) -> None:
-        self._out = out
+    def __init__(self, writer: LineWriter, status_seconds: float) -> None:
+        self._writer = writer
         self._status_seconds = status_seconds
+        self.failure: OutputFailed | None = None
 
     async def run(self, services: Services, stop: StopRequest) -> int:
-        """Report until a stop is asked for; a signal is the ordinary way to end this command."""
+        """Report until a signal asks for a stop or nothing can be written any more; return the exit code."""
+        self._writer.start(lambda dropped: _line({"type": "dropped", "at": services.clock.now(), "lines": dropped}))
         for event in services.events.since():
             self._event(event)
         forget = services.events.listen(self._event)
+        code = 0
         try:
             async with anyio.create_task_group() as tasks:
                 if self._status_seconds > 0:
                     tasks.start_soon(self._report_status, services)
-                await stop.wait()
+                tasks.start_soon(self._end_with_the_output, stop)
+                code = await stop.wait()
                 tasks.cancel_scope.cancel()
         finally:
             forget()
-        return ExitCode.OK
+        end_process_within(END_PATIENCE_S, code)
+        return code
+
+    async def _end_with_the_output(self, stop: StopRequest) -> None:
+        self.failure = output_failed(await self._writer.wait_for_error())
+        stop.ask(self.failure.code)
 
     async def _report_status(self, services: Services) -> None:
         while True:
@@ -82,7 +114,7 @@ class Reporter:
         self._write({"type": "event", **asdict(event)})
 
     def _write(self, record: Mapping[str, object]) -> None:
-        print(json.dumps(record, default=_plain, ensure_ascii=False), file=self._out, flush=True)
+        self._writer.put(_line(record))
 
 
 def status_of(runtime: RuntimeState) -> dict[str, object]:
@@ -108,6 +140,10 @@ def status_of(runtime: RuntimeState) -> dict[str, object]:
             for account in runtime.accounts
         ],
     }
+
+
+def _line(record: Mapping[str, object]) -> str:
+    return json.dumps(record, default=_plain, ensure_ascii=False)
 
 
 def _plain(value: object) -> object:

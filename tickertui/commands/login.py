@@ -16,6 +16,7 @@ from tickertui.kite.client import KiteClient, Session
 from tickertui.kite.errors import BrokerTimeout, BrokerUnavailable, KiteError
 from tickertui.kite.login import LoginError, TokenFile, login_url, parse_redirect
 from tickertui.kite.secrets import Secret
+from tickertui.output import say
 from tickertui.settings import AccountSettings
 
 
@@ -25,9 +26,8 @@ def run_command(arguments: Namespace) -> int:
         _login(load_configuration(arguments), arguments.account)
     except CommandFailed as error:
         return report(error)
-    except KeyboardInterrupt:
-        print("\nnot logged in", file=sys.stderr)
-        return ExitCode.LOGIN
+    except (KeyboardInterrupt, EOFError):
+        return report(CommandFailed("\nnot logged in", ExitCode.LOGIN))
     return ExitCode.OK
 
 
@@ -36,8 +36,10 @@ def _login(configuration: Configuration, account_id: str) -> None:
     secret = _secret(configuration, account)
     broker = configuration.settings.broker
     key = account.api_key.reveal()
-    print(f"1  Open this address in a browser and log in:\n   {login_url(key, broker.login_url)}")
-    print("2  Paste the address that you are sent to, or only its request_token (it is not shown):")
+    say(
+        f"1  Open this address in a browser and log in:\n   {login_url(key, broker.login_url)}",
+        "2  Paste the address that you are sent to, or only its request_token (it is not shown):",
+    )
     try:
         request_token = parse_redirect(_read_hidden())
     except LoginError as error:
@@ -50,7 +52,7 @@ def _login(configuration: Configuration, account_id: str) -> None:
         tokens.save(account_id, session.access_token, session.user_id, clock.now())
     except LoginError as error:
         raise CommandFailed(str(error), ExitCode.FAILED) from None
-    print(f"{account_id}: logged in as {session.user_id}; the broker flushes the token at about 06:00")
+    say(f"{account_id}: logged in as {session.user_id}; the broker flushes the token at about 06:00")
 
 
 def _account(configuration: Configuration, account_id: str) -> AccountSettings:
@@ -78,6 +80,8 @@ def _secret(configuration: Configuration, account: AccountSettings) -> Secret:
 
 def _read_hidden() -> str:
     """Read a line without echo; from a pipe it is read as it comes."""
+    if sys.stdin is None:
+        raise CommandFailed("standard input is closed: there is nothing to read the address from", ExitCode.USAGE)
     return getpass.getpass("   > ") if sys.stdin.isatty() else sys.stdin.readline()
 
 

@@ -10,6 +10,7 @@ import anyio
 from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
 from tickertui.exit_codes import ExitCode
 from tickertui.market.clock import Clock
+from tickertui.output import say
 from tickertui.store.open import is_server, open_store
 from tickertui.store.protocol import StoreError
 from tickertui.store.sqlite_files import recover
@@ -20,7 +21,7 @@ def run_command(arguments: Namespace) -> int:
     try:
         configuration = load_configuration(arguments)
         path, clock = _database(configuration), clock_of(configuration)
-        print(_recover(path, clock) if arguments.action == "recover" else anyio.run(_back_up, path, clock))
+        say(_recover(path, clock) if arguments.action == "recover" else anyio.run(_back_up, path, clock))
     except CommandFailed as error:
         return report(error)
     except StoreError as error:

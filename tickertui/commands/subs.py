@@ -5,6 +5,7 @@ A running tickertui sees each change within two seconds and reloads by itself.
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -17,26 +18,33 @@ from tickertui.engine import Engine, EngineOptions, rule_key
 from tickertui.exit_codes import ExitCode
 from tickertui.market.instruments import Instrument
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord, SubscriptionStatus
+from tickertui.output import OutputFailed, say
 from tickertui.services.bundle import Services
 from tickertui.services.placement import AccountSlots
 from tickertui.services.state import ReloadPlan
 from tickertui.store.protocol import StoreError
 from tickertui.subscription_files import (
+    FileFormat,
     SubscriptionFileError,
     SubscriptionSet,
     WantedInstrument,
+    format_subscriptions,
     parse_expiries,
     parse_mode,
     parse_strikes,
+    parse_subscriptions,
     read_subscriptions,
     wanted_instrument,
     write_subscriptions,
 )
 
+Tell = Callable[[str], None]
+Action = Callable[[Services, Namespace, Tell], Awaitable[None]]
+
 
 def run_command(arguments: Namespace) -> int:
     """Run one action and return the exit code."""
-    actions: dict[str, Callable[[Services, Namespace], Awaitable[None]]] = {
+    actions: dict[str, Action] = {
         "list": _list,
         "add": _add,
         "remove": _remove,
@@ -44,56 +52,73 @@ def run_command(arguments: Namespace) -> int:
         "import": _import,
         "export": _export,
     }
+    told: list[str] = []
+    failure: CommandFailed | None = None
     try:
         configuration = load_configuration(arguments)
-        anyio.run(_with_services, configuration, arguments, actions[arguments.action])
+        if arguments.action == "import":
+            # Before the event loop: standard input may be a pipe into which nothing is written yet.
+            arguments.wanted = _read(arguments.file, arguments.format)
+        anyio.run(_with_services, configuration, arguments, actions[arguments.action], told.append)
     except StoreError as error:
-        return report(CommandFailed(str(error), ExitCode.STORE))
+        failure = CommandFailed(str(error), ExitCode.STORE)
     except SubscriptionFileError as error:
-        return report(CommandFailed(str(error), ExitCode.USAGE))
+        failure = CommandFailed(str(error), ExitCode.USAGE)
     except CommandFailed as failed:
-        return report(failed)
-    return ExitCode.OK
+        failure = failed
+    # What was done is done: it is told when the database is closed again, whoever reads it and whatever failed then.
+    try:
+        say(*told)
+    except OutputFailed:
+        if failure is None:
+            raise
+    return ExitCode.OK if failure is None else report(failure)
 
 
-async def _with_services(
-    configuration: Configuration, arguments: Namespace, action: Callable[[Services, Namespace], Awaitable[None]]
-) -> None:
+def _read(file: str, kind: FileFormat | None) -> SubscriptionSet:
+    if file != "-":
+        return read_subscriptions(Path(file), kind)
+    if sys.stdin is None:
+        raise CommandFailed("standard input is closed: there is nothing to import", ExitCode.USAGE)
+    return parse_subscriptions("standard input", sys.stdin.buffer.read(), kind or "toml")
+
+
+async def _with_services(configuration: Configuration, arguments: Namespace, action: Action, tell: Tell) -> None:
     """Build the services without running any of them."""
     engine = Engine(
         EngineOptions(configuration.settings, configuration.paths, environ=environment(), clock=clock_of(configuration))
     )
     async with engine.services(first_rules=False) as services:
         await services.registry.load_cached()
-        await action(services, arguments)
+        await action(services, arguments, tell)
 
 
 # ---------------------------------------------------------------------- list
 
 
-async def _list(services: Services, arguments: Namespace) -> None:
+async def _list(services: Services, arguments: Namespace, tell: Tell) -> None:
     del arguments
     rules = await services.store.list_rules()
     records = [item for item in await services.store.list_all() if item.status is SubscriptionStatus.ACTIVE]
     if not rules and not records:
-        print("nothing is subscribed; `tickertui subs add NIFTY` adds a chain")
+        tell("nothing is subscribed; `tickertui subs add NIFTY` adds a chain")
     for rule in rules:
-        print(f"rule {rule.rule_id:<4} {rule.describe()}{'' if rule.enabled else '  (off)'}")
+        tell(f"rule {rule.rule_id:<4} {rule.describe()}{'' if rule.enabled else '  (off)'}")
     for record in records:
         where = f" @{record.preferred_account}" if record.preferred_account else ""
-        print(f"{record.segment:<9} {record.tradingsymbol} {record.mode.label}{where}")
+        tell(f"{record.segment:<9} {record.tradingsymbol} {record.mode.label}{where}")
 
 
 # ---------------------------------------------------------------------- add and remove
 
 
-async def _add(services: Services, arguments: Namespace) -> None:
+async def _add(services: Services, arguments: Namespace, tell: Tell) -> None:
     if bool(arguments.underlying) == bool(arguments.symbol):
         raise CommandFailed("name an underlying for a chain, or --symbol for single instruments", ExitCode.USAGE)
     try:
         if arguments.symbol:
             wanted = [wanted_instrument(symbol, arguments.mode, arguments.account) for symbol in arguments.symbol]
-            await _take(services, SubscriptionSet((), tuple(wanted)), dry_run=arguments.dry_run)
+            await _take(services, SubscriptionSet((), tuple(wanted)), tell, dry_run=arguments.dry_run)
             return
         count, dates = parse_expiries(arguments.expiries)
         rule = ChainRule(
@@ -108,25 +133,25 @@ async def _add(services: Services, arguments: Namespace) -> None:
         )
     except ValueError as error:
         raise CommandFailed(str(error), ExitCode.USAGE) from None
-    await _take(services, SubscriptionSet((rule,), ()), dry_run=arguments.dry_run)
+    await _take(services, SubscriptionSet((rule,), ()), tell, dry_run=arguments.dry_run)
 
 
-async def _import(services: Services, arguments: Namespace) -> None:
-    await _take(services, read_subscriptions(Path(arguments.file)), dry_run=arguments.dry_run)
+async def _import(services: Services, arguments: Namespace, tell: Tell) -> None:
+    await _take(services, arguments.wanted, tell, dry_run=arguments.dry_run)
 
 
-async def _take(services: Services, wanted: SubscriptionSet, *, dry_run: bool) -> None:
+async def _take(services: Services, wanted: SubscriptionSet, tell: Tell, *, dry_run: bool) -> None:
     """Add what is not there yet; say what that is."""
     found = [(item, _instrument(services, item)) for item in wanted.instruments]
     have = {rule_key(rule) for rule in await services.store.list_rules()}
     would = "would add" if dry_run else "added"
     for rule in wanted.rules:
         if rule_key(rule) in have:
-            print(f"there already: {rule.describe()}")
+            tell(f"there already: {rule.describe()}")
             continue
         if not dry_run:
             await services.store.add_rule(rule)
-        print(f"{would}: {rule.describe()}")
+        tell(f"{would}: {rule.describe()}")
     for item, instrument in found:
         if not dry_run:
             await services.store.upsert(
@@ -137,7 +162,7 @@ async def _take(services: Services, wanted: SubscriptionSet, *, dry_run: bool) -
                 mode=item.mode,
                 preferred_account=item.account,
             )
-        print(f"{would}: {item.symbol} {item.mode.label}{f' @{item.account}' if item.account else ''}")
+        tell(f"{would}: {item.symbol} {item.mode.label}{f' @{item.account}' if item.account else ''}")
 
 
 def _instrument(services: Services, item: WantedInstrument) -> Instrument:
@@ -153,7 +178,7 @@ def _instrument(services: Services, item: WantedInstrument) -> Instrument:
     raise CommandFailed(f"{item.symbol}: is not in {known}", ExitCode.USAGE)
 
 
-async def _remove(services: Services, arguments: Namespace) -> None:
+async def _remove(services: Services, arguments: Namespace, tell: Tell) -> None:
     would = "would remove" if arguments.dry_run else "removed"
     rules = {str(rule.rule_id): rule for rule in await services.store.list_rules()}
     records = {record.tradingsymbol: record for record in await services.store.list_active()}
@@ -169,17 +194,17 @@ async def _remove(services: Services, arguments: Namespace) -> None:
         if isinstance(item, ChainRule):
             if not arguments.dry_run:
                 await services.store.remove_rule(item.rule_id)
-            print(f"{would}: {item.describe()}")
+            tell(f"{would}: {item.describe()}")
         else:
             if not arguments.dry_run:
                 await services.store.deactivate(item.token, "removed from the command line")
-            print(f"{would}: {item.tradingsymbol}")
+            tell(f"{would}: {item.tradingsymbol}")
 
 
 # ---------------------------------------------------------------------- plan and export
 
 
-async def _plan(services: Services, arguments: Namespace) -> None:
+async def _plan(services: Services, arguments: Namespace, tell: Tell) -> None:
     del arguments
     for level in services.mock_generator.universe.underlyings:
         # Nothing streams here: rules are centred on typical levels, which is near enough for a count.
@@ -190,7 +215,7 @@ async def _plan(services: Services, arguments: Namespace) -> None:
     ]
     prepared = await services.reconciler.prepare(slots)
     for line in plan_lines(prepared.plan):
-        print(line)
+        tell(line)
 
 
 def plan_lines(plan: ReloadPlan) -> Sequence[str]:
@@ -202,7 +227,7 @@ def plan_lines(plan: ReloadPlan) -> Sequence[str]:
     return lines or ["nothing is wanted"]
 
 
-async def _export(services: Services, arguments: Namespace) -> None:
+async def _export(services: Services, arguments: Namespace, tell: Tell) -> None:
     table = services.registry.table
     rules = await services.store.list_rules()
     instruments = []
@@ -212,6 +237,10 @@ async def _export(services: Services, arguments: Namespace) -> None:
         instruments.append(
             WantedInstrument(f"{exchange}:{record.tradingsymbol}", record.mode, record.preferred_account)
         )
+    subscriptions = SubscriptionSet(tuple(rules), tuple(instruments))
+    if arguments.file == "-":
+        tell(format_subscriptions(subscriptions, arguments.format or "toml").removesuffix("\n"))
+        return
     path = Path(arguments.file)
-    write_subscriptions(path, SubscriptionSet(tuple(rules), tuple(instruments)))
-    print(f"wrote {len(rules)} rules and {len(instruments)} instruments to {path}")
+    write_subscriptions(path, subscriptions, arguments.format)
+    tell(f"wrote {len(rules)} rules and {len(instruments)} instruments to {path}")

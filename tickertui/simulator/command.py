@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -18,9 +16,11 @@ from typing import Final
 import anyio
 
 from tickertui.clock import SystemClock
+from tickertui.deadline import END_PATIENCE_S, end_process_within, stop_signals
 from tickertui.exit_codes import ExitCode
 from tickertui.market.hours import MarketCalendar, load_calendar
 from tickertui.market.universe import load_universe
+from tickertui.output import NO_OUTPUT, LineWriter, OutputFailed, complain, output_failed
 from tickertui.services.mock_events import MarketScript
 from tickertui.services.mock_market import MockMarket
 from tickertui.services.mock_paths import Regime
@@ -40,6 +40,7 @@ from tickertui.simulator.server import CannotListen, RunningSimulator, Simulator
 
 _MOST_ACCOUNTS: Final = 50
 _STEP_SECONDS: Final = 0.25
+_OUTPUT_PATIENCE_S: Final = 1.0
 
 
 class _Refused(Exception):  # noqa: N818 - it ends the command
@@ -47,20 +48,31 @@ class _Refused(Exception):  # noqa: N818 - it ends the command
 
 
 def run_simulate(arguments: Namespace) -> int:
-    """Serve until SIGINT or SIGTERM, and return the exit code."""
+    """Serve until a signal, and return the exit code: 128 + its number.
+
+    Raises:
+        OutputFailed: When the greeting, without which nobody can use it, could not be written.
+    """
+    if sys.stdout is None:
+        raise OutputFailed(NO_OUTPUT, ExitCode.FAILED)
     try:
         simulator, notes = _build(arguments)
     except (_Refused, ContractsUnreadable) as error:
-        print(f"tickertui simulate: {error}", file=sys.stderr)
+        complain(f"tickertui simulate: {error}")
         return ExitCode.USAGE
+    writer = LineWriter(sys.stdout)
+    service = _Service(writer, notes)
     try:
-        stopped_by = anyio.run(_serve, simulator, arguments, notes)
+        code = anyio.run(service.run, simulator, arguments)
     except CannotListen as error:
         option = "--stream-port" if error.is_stream else "--port"
         advice = f"choose another with {option}" if error.in_use else f"check --host and {option}"
-        print(f"tickertui simulate: {error}; {advice}", file=sys.stderr)
+        complain(f"tickertui simulate: {error}; {advice}")
         return ExitCode.UNAVAILABLE
-    return 128 + stopped_by
+    writer.close(_OUTPUT_PATIENCE_S)
+    if service.failure is not None:
+        raise service.failure
+    return code
 
 
 # ---------------------------------------------------------------------- building
@@ -144,24 +156,47 @@ def _notes(market: ListedMarket, clock: SimulatedClock, calendar: MarketCalendar
 # ---------------------------------------------------------------------- running
 
 
-async def _serve(simulator: Simulator, arguments: Namespace, notes: Sequence[str]) -> int:
-    """Serve, and return the number of the signal that ended it."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with simulator.serve(arguments.host, arguments.port, arguments.stream_port) as running:
-            _say(_greeting(running, notes))
-            async for number in signals:
-                _say("stopped")
-                return int(number)
-    raise AssertionError("the signals ended")
+class _Service:
+    """Serves until a signal.
 
+    Args:
+        writer: Of standard output. Its reader may stop, or leave once it has the greeting: no reason to end, nor not
+            to end when told so.
+        notes: Sentences of the greeting.
 
-def _say(text: str) -> None:
-    """Print, unless whoever read the output has gone: that is no reason to end, nor to end otherwise."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # The interpreter would fail at this again when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    Attributes:
+        failure: Why the greeting was not written; None when it was.
+    """
+
+    def __init__(self, writer: LineWriter, notes: Sequence[str]) -> None:
+        self._writer = writer
+        self._notes = notes
+        self.failure: OutputFailed | None = None
+
+    async def run(self, simulator: Simulator, arguments: Namespace) -> int:
+        """Serve, and return the exit code."""
+        with anyio.open_signal_receiver(*stop_signals()) as signals:
+            async with (
+                simulator.serve(arguments.host, arguments.port, arguments.stream_port) as running,
+                anyio.create_task_group() as tasks,
+            ):
+                self._writer.start("{} lines were dropped".format)
+                self._writer.put(_greeting(running, self._notes))
+                tasks.start_soon(self._end_without_greeting, tasks.cancel_scope)
+                async for number in signals:
+                    end_process_within(END_PATIENCE_S, 128 + number)
+                    self._writer.put("stopped")
+                    tasks.cancel_scope.cancel()
+                    return 128 + number
+        assert self.failure is not None
+        return self.failure.code
+
+    async def _end_without_greeting(self, scope: anyio.CancelScope) -> None:
+        error = await self._writer.wait_for_error()
+        if not self._writer.written:
+            self.failure = output_failed(error)
+            end_process_within(END_PATIENCE_S, self.failure.code)
+            scope.cancel()
 
 
 def _greeting(running: RunningSimulator, notes: Sequence[str]) -> str:
