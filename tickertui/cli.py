@@ -226,7 +226,7 @@ def _add_subs_command(program: Parser) -> None:
     add.add_argument("underlying", nargs="?", metavar="UNDERLYING", help="for instance NIFTY")
     add.add_argument("--expiries", default="1", help="how many of the nearest, or dates 2026-12-01,2026-12-08")
     add.add_argument("--strikes", default="40", help='strikes each side of the money, or "all"')
-    add.add_argument("--mode", choices=("ltp", "quote", "full"), default="full")
+    add.add_argument("--mode", default="full", help="ltp, quote or full (with open interest and depth)")
     add.add_argument("--account", default="", help="account that must carry it")
     add.add_argument("--symbol", action="append", default=[], metavar="EXCHANGE:SYMBOL", help="single instrument")
     add.add_argument("--no-future", action="store_true", help="do not add the nearest future")

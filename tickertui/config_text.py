@@ -116,7 +116,8 @@ def _sentence(detail: ErrorDetails, model: type, path: Sequence[str | int]) -> s
         return "is missing"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     message = message[0].lower() + message[1:] if message else message
-    return message if _is_confidential(path) else f"{message}{_shown(detail.get('input'))}"
+    value = detail.get("input")
+    return message if _is_confidential(path) or message.endswith(f"not {value!r}") else f"{message}{_shown(value)}"
 
 
 def _is_confidential(path: Sequence[str | int]) -> bool:

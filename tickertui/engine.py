@@ -32,7 +32,6 @@ from tickertui.market.clock import Clock
 from tickertui.market.conventions import Convention, Preset, VolatilitySide
 from tickertui.market.hours import MarketCalendar, load_calendar
 from tickertui.market.subscriptions import ChainRule
-from tickertui.market.ticks import Mode
 from tickertui.market.universe import Universe, load_universe, universe_instruments
 from tickertui.paths import Paths
 from tickertui.services.bundle import Services
@@ -52,7 +51,7 @@ from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.valuation import Valuation
-from tickertui.settings import AccountSettings, RuleSettings, Settings
+from tickertui.settings import AccountSettings, Settings
 from tickertui.store.open import open_store
 from tickertui.store.protocol import Store
 from tickertui.values import frozen
@@ -62,7 +61,6 @@ if TYPE_CHECKING:
     from tickertui.kite.transport import WebSocketTransport
     from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 
-_MODES: Final = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
 _REGIMES: Final = {regime.name.lower().replace("_", "-"): regime for regime in Regime}
 CONVENTIONS: Final = {
     "calendar": Preset.FORWARD,
@@ -379,7 +377,7 @@ class Engine:
             for rule in DEMO_RULES:
                 await store.add_rule(rule)
             return
-        wanted = [chain_rule(rule) for rule in self._settings.rules]
+        wanted = [rule.as_rule() for rule in self._settings.rules]
         seen_file = self._options.paths.state_dir / _SEEN_RULES
         seen = await anyio.to_thread.run_sync(_read_seen, seen_file)
         have = {rule_key(rule) for rule in stored}
@@ -394,24 +392,13 @@ class Engine:
 _SEEN_RULES: Final = "config-rules.json"
 
 
-def chain_rule(rule: RuleSettings) -> ChainRule:
-    """Return a rule of the configuration as the store keeps it."""
-    dates = () if isinstance(rule.expiries, int) else rule.expiries
-    return ChainRule(
-        rule_id=0,
-        underlying=rule.underlying.upper(),
-        expiry_count=rule.expiries if isinstance(rule.expiries, int) else 1,
-        expiries=dates,
-        strikes=None if rule.strikes == "all" else rule.strikes,
-        mode=_MODES[rule.mode],
-        preferred_account=rule.account or None,
-        include_future=rule.include_future,
-    )
-
-
 def rule_key(rule: ChainRule) -> str:
-    """Return what makes two rules the same, whatever their numbers."""
-    return f"{rule.describe()}{'' if rule.include_future else ' without future'}"
+    """Return the text by which rules of the configuration have been remembered so far."""
+    when = ", ".join(f"{expiry:%d %b}" for expiry in rule.expiries) or f"next {rule.expiry_count}"
+    width = "all strikes" if rule.strikes is None else f"ATM±{rule.strikes}"
+    where = f" @{rule.preferred_account}" if rule.preferred_account else ""
+    future = "" if rule.include_future else " without future"
+    return f"{rule.underlying} {when} {width} {rule.mode.label}{where}{future}"
 
 
 def _read_seen(path: Path) -> set[str]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
 
+    from tickertui.market.subscriptions import ChainRule
+
 
 class Limits:
     """Limits of a setting, in pydantic's words: ``ge``, ``le``, ``min_length``, ``pattern``."""
@@ -76,9 +78,38 @@ def _api_key(value: str) -> Secret:
     return Secret(value)
 
 
+# What a rule may say, `tickertui.market.subscriptions` says. It needs numpy, which a start without rules does without
+# until its first frame.
+
+
+def _underlying(value: str) -> str:
+    from tickertui.market.subscriptions import checked_underlying
+
+    return checked_underlying(value)
+
+
+def _expiries(value: int | tuple[date, ...]) -> int | tuple[date, ...]:
+    from tickertui.market.subscriptions import checked_expiry_count
+
+    return checked_expiry_count(value) if isinstance(value, int) else value
+
+
+def _strikes(value: int | Literal["all"]) -> int | Literal["all"]:
+    from tickertui.market.subscriptions import checked_strikes
+
+    if value != "all":
+        checked_strikes(value)
+    return value
+
+
+def _mode(value: str) -> str:
+    from tickertui.market.subscriptions import parse_mode
+
+    return parse_mode(value).label
+
+
 WebAddress = Annotated[str, After(_web_address)]
 StreamAddress = Annotated[str, After(_stream_address)]
-ModeName = Literal["ltp", "quote", "full"]
 PresetName = Annotated[str, After(preset_name)]
 Columns = Annotated[tuple[Annotated[str, After(column_name)], ...], After(column_choice)]
 
@@ -130,24 +161,33 @@ class AccountSettings(_Section):
 class RuleSettings(_Section):
     """A chain to subscribe, for instance NIFTY, the next 2 expiries, 40 strikes each side of the money."""
 
-    underlying: Annotated[str, Limits(min_length=1)]
+    underlying: Annotated[str, After(_underlying)]
     """Name of the underlying as in the broker's dump: NIFTY, BANKNIFTY, SENSEX, RELIANCE ..."""
-    expiries: int | tuple[date, ...] = 1
+    expiries: Annotated[int | tuple[date, ...], After(_expiries)] = 1
     """How many of the nearest expiries, or a list of dates."""
-    strikes: int | Literal["all"] = 40
+    strikes: Annotated[int | Literal["all"], After(_strikes)] = 40
     """Strikes on each side of the money, or "all"."""
-    mode: ModeName = "full"
+    mode: Annotated[str, After(_mode)] = "full"
     """What the broker sends: ltp, quote, or full (with open interest and depth)."""
     account: str = ""
     """Account that must carry it; empty for any with room."""
     include_future: bool = True
     """Also subscribe the nearest future."""
 
-    def __post_init__(self) -> None:
-        if isinstance(self.expiries, int) and not 1 <= self.expiries <= 20:
-            raise ValueError("expiries must be a number from 1 to 20 or a list of dates")
-        if isinstance(self.strikes, int) and not 1 <= self.strikes <= 500:
-            raise ValueError('strikes must be a number from 1 to 500 or "all"')
+    def as_rule(self) -> ChainRule:
+        """Return the rule that the entry stands for."""
+        from tickertui.market.subscriptions import ChainRule, parse_mode
+
+        return ChainRule(
+            rule_id=0,
+            underlying=self.underlying,
+            expiry_count=self.expiries if isinstance(self.expiries, int) else 1,
+            expiries=() if isinstance(self.expiries, int) else self.expiries,
+            strikes=None if self.strikes == "all" else self.strikes,
+            mode=parse_mode(self.mode),
+            preferred_account=self.account,
+            include_future=self.include_future,
+        )
 
 
 @frozen

@@ -9,13 +9,12 @@ import csv
 import io
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import tomli_w
 
-from tickertui.market.subscriptions import ChainRule
+from tickertui.market.subscriptions import ChainRule, parse_mode
 from tickertui.market.ticks import Mode
 from tickertui.values import frozen
 
@@ -24,7 +23,6 @@ T = TypeVar("T")
 FileFormat = Literal["csv", "toml"]
 
 _COLUMNS = ("kind", "name", "expiries", "strikes", "mode", "account", "future")
-_MODES = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
 _RULE_KEYS = ("underlying", "expiries", "strikes", "mode", "account", "include_future")
 _INSTRUMENT_KEYS = ("symbol", "mode", "account")
 
@@ -126,74 +124,14 @@ def _format(path: Path) -> FileFormat:
 # ---------------------------------------------------------------------- words
 
 
-def parse_expiries(text: str) -> tuple[int, tuple[date, ...]]:
-    """Read ``2`` or ``2026-12-01,2026-12-08``: how many of the nearest, or which.
-
-    Raises:
-        ValueError: With what was expected.
-    """
-    words = [word.strip() for word in text.replace(";", ",").split(",") if word.strip()]
-    if len(words) == 1 and words[0].isdigit():
-        count = int(words[0])
-        if not 1 <= count <= 20:
-            raise ValueError(f"expiries must be from 1 to 20, not {count}")
-        return count, ()
-    try:
-        dates = tuple(date.fromisoformat(word) for word in words)
-    except ValueError:
-        dates = ()
-    if not dates:
-        raise ValueError(f"expiries must be a number or dates like 2026-12-01, not {text!r}")
-    return 1, dates
-
-
-def parse_strikes(text: str) -> int | None:
-    """Read ``40`` or ``all``.
-
-    Raises:
-        ValueError: With what was expected.
-    """
-    if text.strip().lower() == "all":
-        return None
-    if text.strip().isdigit() and 1 <= int(text) <= 500:
-        return int(text)
-    raise ValueError(f'strikes must be a number from 1 to 500 or "all", not {text!r}')
-
-
-def parse_mode(text: str) -> Mode:
-    """Read ``ltp``, ``quote`` or ``full``.
-
-    Raises:
-        ValueError: With what was expected.
-    """
-    mode = _MODES.get(text.strip().lower())
-    if mode is None:
-        raise ValueError(f"mode must be ltp, quote or full, not {text!r}")
-    return mode
-
-
-def _parse_flag(text: str) -> bool:
-    value = {"yes": True, "true": True, "1": True, "": True, "no": False, "false": False, "0": False}.get(
-        text.strip().lower()
-    )
-    if value is None:
-        raise ValueError(f"future must be yes or no, not {text!r}")
-    return value
-
-
 def _rule(values: Mapping[str, str]) -> ChainRule:
-    if not values["name"].strip():
-        raise ValueError("a rule needs the name of an underlying")
-    count, dates = parse_expiries(values.get("expiries") or "1")
-    return ChainRule(
-        rule_id=0,
-        underlying=values["name"].strip().upper(),
-        expiry_count=count,
-        expiries=dates,
-        strikes=parse_strikes(values.get("strikes") or "40"),
-        mode=parse_mode(values.get("mode") or "full"),
-        preferred_account=(values.get("account") or "").strip() or None,
-        include_future=_parse_flag(values.get("future") or ""),
+    return ChainRule.of_words(
+        values["name"] or "",
+        expiries=values.get("expiries") or "1",
+        strikes=values.get("strikes") or "40",
+        mode=values.get("mode") or "full",
+        account=values.get("account") or "",
+        future=values.get("future") or "yes",
     )
 
 

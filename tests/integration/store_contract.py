@@ -204,8 +204,6 @@ class StoreContract:
             await store.upsert(token=0, tradingsymbol="A", segment="NFO-OPT", expiry=None)
         with pytest.raises(ValueError, match="upsert"):
             await store.deactivate(1, "?", SubscriptionStatus.ACTIVE)
-        with pytest.raises(StoreError):
-            await store.add_rule(ChainRule(0, "", strikes=3))
         assert await store.list_all() == []
         assert await store.list_rules() == []
         assert await store.revision() == 0
@@ -216,18 +214,21 @@ class StoreContract:
         rules = [
             ChainRule(0, "NIFTY", expiry_count=2, strikes=40, preferred_account="Z1"),
             ChainRule(0, "SENSEX", expiries=(EXPIRY, NEXT_EXPIRY), strikes=None, mode=Mode.QUOTE, enabled=False),
-            ChainRule(0, "M&M", include_future=False, strikes=0, mode=Mode.LTP),
+            ChainRule(0, "M&M", include_future=False, strikes=1, mode=Mode.LTP),
         ]
         stored = [await store.add_rule(rule) for rule in rules]
         assert len({rule.rule_id for rule in stored}) == 3
         assert [replace(rule, rule_id=0) for rule in stored] == rules
-        assert await (await opener()).list_rules() == stored
+        read = await (await opener()).list_rules()
+        assert read == stored
+        assert [rule.rule_id for rule in read] == [rule.rule_id for rule in stored]
 
     async def test_rules_are_changed_and_removed_by_number(self, store: Store) -> None:
         rule = await store.add_rule(ChainRule(0, "NIFTY"))
         changed = replace(rule, strikes=10, expiries=(EXPIRY,))
         assert await store.update_rule(changed)
         assert await store.list_rules() == [changed]
+        assert [one.rule_id for one in await store.list_rules()] == [rule.rule_id]
         assert not await store.update_rule(replace(rule, rule_id=rule.rule_id + 1))
         assert await store.remove_rule(rule.rule_id)
         assert not await store.remove_rule(rule.rule_id)

@@ -162,9 +162,9 @@ def prices_around(contracts: ChainRows, level: float, wave: float, at_s: int) ->
 
 
 def _legs(scene: Scene) -> tuple[WatchedInstrument, ...]:
-    owner = some_rules()[0].rule.describe()
+    owners = (some_rules()[0].rule.rule_id,)
     return tuple(
-        WatchedInstrument(int(token), leg.tradingsymbol, Mode.FULL, "Z1", side, owner)
+        WatchedInstrument(int(token), leg.tradingsymbol, Mode.FULL, "Z1", side, owners)
         for pair in scene.chain.tokens.tolist()
         for side, token in zip((1, 0), pair, strict=True)
         if (leg := scene.table.get(token)) is not None

@@ -311,4 +311,4 @@ class FakeBackend:
 
 def a_leg(token: int, label: str) -> WatchedInstrument:
     """One leg of the first rule."""
-    return WatchedInstrument(token, label, Mode.FULL, "Z1", 1, some_rules()[0].rule.describe())
+    return WatchedInstrument(token, label, Mode.FULL, "Z1", 1, (some_rules()[0].rule.rule_id,))

@@ -137,8 +137,14 @@ def test_mistakes_of_the_environment_name_the_variable(tmp_path: Path) -> None:
         ('[[accounts]]\nid="A"\napi_key="k1"\n[[accounts]]\nid="A"\napi_key="k2"\n', "the id 'A' is used twice"),
         ('[[accounts]]\nid="A"\napi_key="k1"\n[[accounts]]\nid="B"\napi_key="k1"\n', "share one api_key"),
         ('[[rules]]\nunderlying="NIFTY"\naccount="Z9"\n', "names the account 'Z9', which is not configured"),
-        ('[[rules]]\nunderlying="NIFTY"\nstrikes=0\n', 'strikes must be a number from 1 to 500 or "all"'),
-        ('[[rules]]\nunderlying="NIFTY"\nexpiries=0\n', "expiries must be a number from 1 to 20"),
+        (
+            '[[rules]]\nunderlying="NIFTY"\nstrikes=0\n',
+            'rules.1.strikes: strikes must be a number from 1 to 500 or "all", not 0',
+        ),
+        (
+            '[[rules]]\nunderlying="NIFTY"\nexpiries=0\n',
+            "rules.1.expiries: expiries must be a number from 1 to 20 or dates like 2026-12-01, not 0",
+        ),
     ],
 )
 def test_values_that_contradict_each_other(tmp_path: Path, text: str, sentence: str) -> None:

@@ -134,7 +134,7 @@ def test_moved_strikes_are_counted_between_the_strikes_at_the_money() -> None:
     assert moved_strikes(LADDER.strikes, 24_350.0, 24_200.0) == 3
 
 
-@pytest.mark.parametrize(("strikes", "threshold"), [(None, 1), (0, 1), (1, 1), (2, 2), (40, 2)])
+@pytest.mark.parametrize(("strikes", "threshold"), [(None, 1), (1, 1), (2, 2), (40, 2)])
 def test_the_money_never_leaves_the_range_before_the_centre_follows(strikes: int | None, threshold: int) -> None:
     assert FOLLOW.threshold(rule(strikes)) == threshold
 
@@ -145,7 +145,7 @@ def test_impossible_settings_are_refused(nonsense: dict[str, float]) -> None:
         FollowSettings(**nonsense)  # type: ignore[arg-type]
 
 
-@given(st.lists(st.integers(21_000, 28_000), min_size=1, max_size=12), st.integers(0, 30), st.integers(0, 6))
+@given(st.lists(st.integers(21_000, 28_000), min_size=1, max_size=12), st.integers(1, 30), st.integers(0, 6))
 def test_however_the_spot_wanders_the_range_is_there_and_little_more(spots: list[int], reach: int, margin: int) -> None:
     follow = FollowSettings(margin=margin)
     state: RuleState | None = None

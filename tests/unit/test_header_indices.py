@@ -6,6 +6,7 @@ from tests.support.fakes import index_of
 from tests.support.planning import NIFTY_INDEX, SENSEX_INDEX, VIX_INDEX, Desk, a_day
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
+from tickertui.services.desired_plan import INDICES
 
 
 def desk() -> Desk:
@@ -16,15 +17,15 @@ def desk() -> Desk:
 
 def test_they_are_subscribed_in_full_on_the_account_that_streams_anyhow() -> None:
     own = desk()
-    own.store.rule(ChainRule(0, "NIFTY", strikes=2))
+    rule = own.store.rule(ChainRule(0, "NIFTY", strikes=2))
     plan = own.reload()
     assert {VIX_INDEX, SENSEX_INDEX, NIFTY_INDEX} <= set(plan.desired.tokens.tolist())
     assert plan.desired.modes[VIX_INDEX] is Mode.FULL
     assert [account for account, load, _ in plan.plan.load_after if load] == ["Z1"], "no socket of their own"
     assert plan.plan.unresolved == ()
-    owners = {one.token: one.owner for one in own.reconciler.watched()}
-    assert owners[VIX_INDEX] == "shown beside every chain"
-    assert owners[NIFTY_INDEX] == "NIFTY next 1 ATM±2 full, shown beside every chain"
+    owners = {one.token: one.owners for one in own.reconciler.watched()}
+    assert owners[VIX_INDEX] == (INDICES,)
+    assert owners[NIFTY_INDEX] == (rule.rule_id, INDICES)
 
 
 def test_alone_they_are_not_worth_a_connection() -> None:

@@ -14,10 +14,10 @@ from tickertui.services.legs import NO_LEGS, Legs
 
 EMPTY = InstrumentTable.from_instruments(())
 ROWS = (
-    replace(a_leg(1, "A"), owner="one"),
-    replace(a_leg(2, "B"), owner="one, two", mode=Mode.QUOTE, connection=-1),
-    replace(a_leg(3, "C"), owner="two", account="Z2", connection=4),
-    replace(a_leg(4, "D"), owner="two", account="Z2"),
+    replace(a_leg(1, "A"), owners=(1,)),
+    replace(a_leg(2, "B"), owners=(1, 2), mode=Mode.QUOTE, connection=-1),
+    replace(a_leg(3, "C"), owners=(2,), account="Z2", connection=4),
+    replace(a_leg(4, "D"), owners=(2,), account="Z2"),
 )
 LEGS = Legs.of(ROWS, EMPTY)
 
@@ -31,16 +31,18 @@ def test_rows_come_back_as_they_were() -> None:
         LEGS[4]
 
 
-def test_legs_are_selected_by_name_and_found_by_token() -> None:
+def test_legs_are_selected_by_account_and_rule_and_found_by_token() -> None:
     assert tuple(LEGS.select(LEGS.accounts.where(lambda name: name == "Z2"))) == ROWS[2:]
-    assert tuple(LEGS.select(LEGS.owners.where(lambda name: "two" in name))) == ROWS[1:]
-    assert not LEGS.select(LEGS.owners.where(lambda name: False))
+    assert tuple(LEGS.select(LEGS.asked_for_by(1))) == ROWS[:2]
+    assert tuple(LEGS.select(LEGS.asked_for_by(2))) == ROWS[1:]
+    assert not LEGS.select(LEGS.asked_for_by(12))
+    assert not NO_LEGS.select(NO_LEGS.asked_for_by(1))
     assert LEGS.find(3) == ROWS[2]
     assert LEGS.find(9) is None
 
 
 def test_legs_are_counted_by_owner_and_account() -> None:
-    assert sorted(LEGS.counts()) == [("one", "Z1", 1), ("one, two", "Z1", 1), ("two", "Z2", 2)]
+    assert sorted(LEGS.counts()) == [((1,), "Z1", 1), ((1, 2), "Z1", 1), ((2,), "Z2", 2)]
     assert list(NO_LEGS.counts()) == []
 
 

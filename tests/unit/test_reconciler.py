@@ -29,6 +29,7 @@ from tests.support.planning import (
 from tickertui.market.clock import IST
 from tickertui.market.subscriptions import ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Mode
+from tickertui.services.desired_plan import SINGLES
 from tickertui.services.placement import NO_CONNECTION, AccountSlots, PlacementLimits
 from tickertui.services.state import PlanLine, Unplaced
 from tickertui.services.subscription_reconciler import PreparedReload
@@ -95,13 +96,13 @@ def test_a_rule_without_its_future() -> None:
 def test_overlapping_wishes_are_one_subscription_in_the_highest_mode() -> None:
     desk = Desk()
     leg = desk.find(M23, 24_350, "CE")
-    desk.store.rule(replace(NIFTY_2X3, expiry_count=1, mode=Mode.QUOTE))
+    first = desk.store.rule(replace(NIFTY_2X3, expiry_count=1, mode=Mode.QUOTE))
     second = desk.store.rule(replace(NIFTY_2X3, expiry_count=1, strikes=1, mode=Mode.FULL))
     desk.store.add(leg, Mode.LTP)
     desk.reload()
     (watched,) = [one for one in desk.reconciler.watched() if one.token == leg.token]
     assert watched.mode is Mode.FULL
-    assert watched.owner == "single subscription, NIFTY next 1 ATM±3 quote, NIFTY next 1 ATM±1 full"
+    assert watched.owners == (SINGLES, first.rule_id, second.rule_id)
     desk.store.remove(second.rule_id)
     prepared = desk.reload()
     assert prepared.plan.removed == 0
@@ -113,7 +114,7 @@ def test_overlapping_wishes_are_one_subscription_in_the_highest_mode() -> None:
 
 def test_named_expiries() -> None:
     desk = Desk()
-    desk.store.rule(ChainRule(0, "NIFTY", expiries=(W08, M29), strikes=0))
+    desk.store.rule(ChainRule(0, "NIFTY", expiries=(W08, M29), strikes=1))
     desk.reload()
     assert desk.reconciler.rules()[0].expiries == (W08, M29)
 
@@ -368,7 +369,7 @@ def test_an_expired_single_is_told_from_the_record_even_without_contracts() -> N
 
 def test_named_expiries_that_are_over_are_said_to_be() -> None:
     desk = Desk()
-    desk.store.rule(ChainRule(0, "NIFTY", expiries=(date(2026, 11, 17), W01), strikes=0))
+    desk.store.rule(ChainRule(0, "NIFTY", expiries=(date(2026, 11, 17), W01), strikes=1))
     prepared = desk.reload()
     assert prepared.plan.unresolved == ()
     assert desk.reconciler.rules()[0].detail == "17 Nov 2026 is over"
@@ -434,7 +435,7 @@ def test_a_rule_that_names_nothing_listed_is_unresolved(rule: ChainRule, label: 
     desk = Desk()
     desk.store.rule(rule)
     prepared = desk.reload()
-    assert prepared.plan.unresolved == (Unplaced(label, reason),)
+    assert prepared.plan.unresolved == (Unplaced(label, reason, rule_id=1),)
     assert desk.reconciler.rules()[0].detail == reason
 
 
@@ -653,12 +654,12 @@ def test_what_a_change_of_a_rule_would_cost() -> None:
 
 
 def test_a_rule_that_does_not_fit_is_said_not_to() -> None:
-    desk = Desk(PlacementLimits(per_socket=4, comfortable=4, slack=0))
+    desk = Desk(PlacementLimits(per_socket=6, comfortable=6, slack=0))
     desk.slots = [Z1]
     desk.store.rule(ChainRule(0, "NIFTY", 1, strikes=1))
     desk.reload()
-    assert desk.reconciler.what_if(ChainRule(0, "SENSEX", 1, strikes=0)).fits
-    assert not desk.reconciler.what_if(ChainRule(0, "SENSEX", 1, strikes=1)).fits
+    assert desk.reconciler.what_if(ChainRule(0, "SENSEX", 1, strikes=1)).fits
+    assert not desk.reconciler.what_if(ChainRule(0, "SENSEX", 1, strikes=2)).fits
 
 
 def test_the_cost_of_nothing() -> None:
@@ -686,23 +687,23 @@ def test_watched_instruments_are_in_the_order_of_a_list() -> None:
 
 def test_a_moved_instrument_is_a_line_that_says_from_where_to_where() -> None:
     desk = Desk()
-    desk.store.rule(replace(NIFTY_2X3, expiry_count=1, strikes=0))
+    desk.store.rule(replace(NIFTY_2X3, expiry_count=1, strikes=1))
     desk.reload()
     desk.slots = [Z2]
     prepared = desk.reload()
     assert PlanLine(
-        "move", 2, "NIFTY M23Nov 24,350 CE/PE", "Z2", "Z1/s1 → Z2/s1",
-        (desk.find(M23, 24_350, "CE").token, desk.find(M23, 24_350, "PE").token),
+        "move", 6, "NIFTY M23Nov 24,300..24,400 CE/PE", "Z2", "Z1/s1 → Z2/s1",
+        tuple(desk.find(M23, strike, side).token for strike in (24_300, 24_350, 24_400) for side in ("CE", "PE")),
     ) in prepared.plan.lines  # fmt: skip
 
 
 def test_many_indices_are_counted_rather_than_named() -> None:
     desk = Desk()
-    desk.store.rule(ChainRule(0, "SENSEX", 1, strikes=0))
+    desk.store.rule(ChainRule(0, "SENSEX", 1, strikes=1))
     prepared = desk.reload()
-    assert ("add", 1, "SENSEX", "→ Z1/s1 (0 → 4)") in lines(prepared)
+    assert ("add", 1, "SENSEX", "→ Z1/s1 (0 → 8)") in lines(prepared)
     assert SENSEX_INDEX in tokens(prepared)
-    assert ("add", 2, "SENSEX M26Nov 79,600 CE/PE", "→ Z1/s1 (0 → 4)") in lines(prepared)
+    assert ("add", 6, "SENSEX M26Nov 79,500..79,700 CE/PE", "→ Z1/s1 (0 → 8)") in lines(prepared)
     assert desk.reconciler.next_expiry_instant() == desk.calendar.expiry_instant("BFO", S26)
 
 

@@ -41,7 +41,7 @@ class Planning(RuleBasedStateMachine):
     @initialize(
         accounts=st.sets(st.sampled_from(sorted(ACCOUNTS)), min_size=1),
         eager=st.booleans(),
-        strikes=st.integers(0, 3),
+        strikes=st.integers(1, 3),
         pin=PINS,
     )
     def start(self, accounts: set[str], eager: bool, strikes: int, pin: str | None) -> None:
@@ -57,7 +57,7 @@ class Planning(RuleBasedStateMachine):
         underlying=st.sampled_from(["NIFTY", "SENSEX", "NIFTI"]),
         count=st.integers(1, 3),
         named=st.lists(st.sampled_from(EXPIRIES), max_size=2),
-        strikes=st.one_of(st.integers(0, 4), st.none()),
+        strikes=st.one_of(st.integers(1, 4), st.none()),
         mode=MODES,
         pin=PINS,
         future=st.booleans(),
@@ -76,7 +76,7 @@ class Planning(RuleBasedStateMachine):
             self.desk.store.rule(ChainRule(0, underlying, count, tuple(named), strikes, mode, pin, future))
 
     @precondition(lambda self: self.desk.store.rules)
-    @rule(data=st.data(), strikes=st.integers(0, 4), enabled=st.booleans(), pin=PINS)
+    @rule(data=st.data(), strikes=st.integers(1, 4), enabled=st.booleans(), pin=PINS)
     def change_rule(self, data: st.DataObject, strikes: int, enabled: bool, pin: str | None) -> None:
         number = data.draw(st.sampled_from(sorted(self.desk.store.rules)))
         old = self.desk.store.rules[number]

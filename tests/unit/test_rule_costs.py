@@ -9,29 +9,31 @@ from tickertui.services.legs import NO_LEGS, Legs
 from tickertui.services.state import RuleCost
 from tickertui.tui.rule_costs import Costs, RuleCosts, one_more, shares
 
-FIRST, SECOND = some_rules()
+FIRST, _ = some_rules()
 
 
 def test_own_and_shared_legs_are_counted_by_account() -> None:
-    first, second = FIRST.rule.describe(), SECOND.rule.describe()
-    legs = [replace(a_leg(number, "A"), owner=first) for number in range(3)]
-    legs += [replace(a_leg(number, "B"), owner=f"{first}, {second}") for number in range(2)]
-    legs.append(replace(a_leg(9, "C"), owner=second, account="Z2"))
+    legs = [replace(a_leg(number, "A"), owners=(1,)) for number in range(3)]
+    legs += [replace(a_leg(number, "B"), owners=(1, 2)) for number in range(2)]
+    legs.append(replace(a_leg(9, "C"), owners=(2,), account="Z2"))
     found = shares(some_rules(), Legs.of(legs, FakeBackend().table))
     assert found[1].describe() == "its own 3 legs: Z1 3, 2 shared with others"
     assert found[2].describe() == "its own 1 legs: Z2 1, 2 shared with others"
     assert shares(some_rules(), NO_LEGS)[1].describe() == ""
 
 
-def test_a_rule_whose_name_ends_like_anothers_shares_nothing_with_it() -> None:
-    """BANKNIFTY's legs are not NIFTY's, nor are those of a rule that differs in its pin alone."""
-    nifty = replace(FIRST, rule=replace(FIRST.rule, rule_id=1, underlying="NIFTY", preferred_account=None))
-    bank = replace(nifty, rule=replace(nifty.rule, rule_id=2, underlying="BANKNIFTY"))
-    pinned = replace(nifty, rule=replace(nifty.rule, rule_id=3, preferred_account="Z1"))
-    names = [status.rule.describe() for status in (nifty, bank, pinned)]
-    legs = Legs.of([replace(a_leg(number, "A"), owner=name) for number, name in enumerate(names)], FakeBackend().table)
-    assert [share.shared for share in shares((nifty, bank, pinned), legs).values()] == [0, 0, 0]
-    assert [len(legs.select(legs.asked_for_by(name))) for name in names] == [1, 1, 1]
+def test_rules_that_ask_for_the_same_are_told_apart() -> None:
+    """The same rule twice has legs that both ask for, and neither has legs of its own."""
+    twin = replace(FIRST, rule=replace(FIRST.rule, rule_id=3))
+    legs = Legs.of([replace(a_leg(4, "A"), owners=(1, 3)), replace(a_leg(5, "B"), owners=(3,))], FakeBackend().table)
+    found = shares((FIRST, twin), legs)
+    assert [(share.own, share.shared) for share in found.values()] == [(0, 1), (1, 1)]
+    assert [len(legs.select(legs.asked_for_by(rule_id))) for rule_id in (1, 3)] == [1, 2]
+
+
+def test_one_more_expiry_is_not_more_than_a_rule_may_ask_for() -> None:
+    most = replace(FIRST, rule=replace(FIRST.rule, expiry_count=20), expiries=())
+    assert one_more((most,), "NIFTY").expiry_count == 20
 
 
 def test_one_more_expiry_of_what_is_shown() -> None:

@@ -14,7 +14,7 @@ import anyio
 
 from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
 from tickertui.config import environment
-from tickertui.engine import Engine, EngineOptions, rule_key
+from tickertui.engine import Engine, EngineOptions
 from tickertui.exit_codes import ExitCode
 from tickertui.market.instruments import Instrument
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord, SubscriptionStatus
@@ -29,9 +29,6 @@ from tickertui.subscription_files import (
     SubscriptionSet,
     WantedInstrument,
     format_subscriptions,
-    parse_expiries,
-    parse_mode,
-    parse_strikes,
     parse_subscriptions,
     read_subscriptions,
     wanted_instrument,
@@ -120,16 +117,13 @@ async def _add(services: Services, arguments: Namespace, tell: Tell) -> None:
             wanted = [wanted_instrument(symbol, arguments.mode, arguments.account) for symbol in arguments.symbol]
             await _take(services, SubscriptionSet((), tuple(wanted)), tell, dry_run=arguments.dry_run)
             return
-        count, dates = parse_expiries(arguments.expiries)
-        rule = ChainRule(
-            0,
-            arguments.underlying.upper(),
-            count,
-            dates,
-            parse_strikes(arguments.strikes),
-            parse_mode(arguments.mode),
-            arguments.account or None,
-            include_future=not arguments.no_future,
+        rule = ChainRule.of_words(
+            arguments.underlying,
+            expiries=arguments.expiries,
+            strikes=arguments.strikes,
+            mode=arguments.mode,
+            account=arguments.account,
+            future="no" if arguments.no_future else "yes",
         )
     except ValueError as error:
         raise CommandFailed(str(error), ExitCode.USAGE) from None
@@ -143,12 +137,13 @@ async def _import(services: Services, arguments: Namespace, tell: Tell) -> None:
 async def _take(services: Services, wanted: SubscriptionSet, tell: Tell, *, dry_run: bool) -> None:
     """Add what is not there yet; say what that is."""
     found = [(item, _instrument(services, item)) for item in wanted.instruments]
-    have = {rule_key(rule) for rule in await services.store.list_rules()}
+    have = set(await services.store.list_rules())
     would = "would add" if dry_run else "added"
     for rule in wanted.rules:
-        if rule_key(rule) in have:
+        if rule in have:
             tell(f"there already: {rule.describe()}")
             continue
+        have.add(rule)
         if not dry_run:
             await services.store.add_rule(rule)
         tell(f"{would}: {rule.describe()}")

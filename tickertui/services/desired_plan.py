@@ -24,17 +24,11 @@ from tickertui.services.placement import NO_PIN, Wanted
 from tickertui.services.state import RuleStatus, Unplaced
 from tickertui.values import frozen
 
-SINGLE: Final = "single subscription"
-"""Owner of what the trader subscribed by itself."""
-
 SINGLES: Final = 0
 """`Source.rule_id` of the single subscriptions."""
 
-BESIDE: Final = "shown beside every chain"
-"""Owner of the indices that come along with whatever is subscribed."""
-
 INDICES: Final = -2
-"""`Source.rule_id` of those."""
+"""`Source.rule_id` of the indices that come along with whatever is subscribed."""
 
 _DISTANCE_SHIFT: Final = 32
 _PLACE_SHIFT: Final = 16
@@ -48,7 +42,6 @@ class Source:
 
     Attributes:
         rule_id: Of the rule, `SINGLES` for the single subscriptions, `INDICES` for what comes along.
-        owner: For the screen.
         tokens: int64[n], no token twice.
         modes: int64[n], values of `Mode`.
         priorities: int64[n], the smallest is the most important.
@@ -59,7 +52,6 @@ class Source:
     """
 
     rule_id: int
-    owner: str
     tokens: Integers
     modes: Integers
     priorities: Integers
@@ -76,7 +68,6 @@ class Source:
         rows = np.flatnonzero(keep)
         return Source(
             self.rule_id,
-            self.owner,
             self.tokens[rows],
             self.modes[rows],
             self.priorities[rows],
@@ -169,13 +160,13 @@ class DesiredPlan:
         first, last = np.searchsorted(tokens, [token, token + 1])
         return tuple(self.sources[number] for number in numbers[first:last].tolist())
 
-    def owner_columns(self) -> tuple[Integers, tuple[str, ...]]:
-        """Return who asks for each instrument, as int64[n] beside ``tokens`` of places in the names given with it.
+    def owner_columns(self) -> tuple[Integers, tuple[tuple[int, ...], ...]]:
+        """Return who asks for each instrument, as int64[n] beside ``tokens`` of places in the groups given with it.
 
-        Where several ask, the name lists them with commas.
+        A group holds the numbers (`Source.rule_id`) of those who ask, in the order of the sources.
         """
         tokens, numbers = self._owners
-        names = [source.owner for source in self.sources]
+        groups: list[tuple[int, ...]] = [(source.rule_id,) for source in self.sources]
         _, starts, counts = np.unique(tokens, return_index=True, return_counts=True)
         owners = numbers[starts]
         together: dict[tuple[int, ...], int] = {}
@@ -183,10 +174,10 @@ class DesiredPlan:
             several = tuple(numbers[starts[place] : starts[place] + counts[place]].tolist())
             number = together.get(several)
             if number is None:
-                number = together[several] = len(names)
-                names.append(", ".join(names[one] for one in several))
+                number = together[several] = len(groups)
+                groups.append(tuple(self.sources[one].rule_id for one in several))
             owners[place] = number
-        return owners.astype(np.int64), tuple(names)
+        return owners.astype(np.int64), tuple(groups)
 
     def rule_of(self, rule_id: int) -> RuleStatus | None:
         """Return one rule as it stands."""

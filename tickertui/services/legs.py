@@ -20,14 +20,6 @@ from tickertui.values import frozen
 
 Integers = NDArray[np.int64]
 
-_BETWEEN: Final = ", "
-"""Between the names of several owners; a rule's own name may have it too, between its dates."""
-
-
-def asks(owner: str, name: str) -> bool:
-    """Whether a rule is among the owners of a leg: as a whole, ``NIFTY next 1`` is not in ``BANKNIFTY next 1``."""
-    return f"{_BETWEEN}{name}{_BETWEEN}" in f"{_BETWEEN}{owner}{_BETWEEN}"
-
 
 @frozen(eq=False)
 class Named:
@@ -58,6 +50,37 @@ class Named:
     def where(self, holds: Callable[[str], bool]) -> NDArray[np.intp]:
         """Return the rows whose name a condition holds for; it is asked once for each name."""
         return np.flatnonzero(np.array([holds(name) for name in self.names], dtype=np.bool_)[self.ids])
+
+
+@frozen(eq=False)
+class Owners:
+    """Who asks for each leg, by number: rules by their ``rule_id``, the others by those of `Source.rule_id`.
+
+    Attributes:
+        places: int64[n], places in ``groups``.
+        groups: Numbers of those who ask for the same legs, in the order of the plan; each combination once.
+    """
+
+    places: Integers
+    groups: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, owners: Iterable[tuple[int, ...]]) -> Owners:
+        """Return a column of these."""
+        known: dict[tuple[int, ...], int] = {}
+        places = [known.setdefault(group, len(known)) for group in owners]
+        return cls(np.array(places, dtype=np.int64), tuple(known))
+
+    def __getitem__(self, row: int) -> tuple[int, ...]:
+        return self.groups[int(self.places[row])]
+
+    def select(self, rows: NDArray[np.intp]) -> Owners:
+        """Return some rows."""
+        return Owners(self.places[rows], self.groups)
+
+    def having(self, rule_id: int) -> NDArray[np.intp]:
+        """Return the rows that a rule is among the owners of."""
+        return np.flatnonzero(np.array([rule_id in group for group in self.groups], dtype=np.bool_)[self.places])
 
 
 @frozen(eq=False)
@@ -103,7 +126,7 @@ class Legs(Sequence[WatchedInstrument]):
         connections: int64[n], numbers of the sockets, -1 for none.
         modes: int64[n], values of `Mode`.
         accounts: Account ids, empty in a mock feed.
-        owners: Who asks for each.
+        owners: Who asks for each, by number.
         particulars: Strikes, expiries, underlyings.
         label: Trading symbol of a token.
     """
@@ -112,7 +135,7 @@ class Legs(Sequence[WatchedInstrument]):
     connections: Integers
     modes: Integers
     accounts: Named
-    owners: Named
+    owners: Owners
     particulars: Particulars
     label: Callable[[int], str]
 
@@ -127,7 +150,7 @@ class Legs(Sequence[WatchedInstrument]):
             np.array([row.connection for row in made], dtype=np.int64),
             np.array([row.mode for row in made], dtype=np.int64),
             Named.of(row.account for row in made),
-            Named.of(row.owner for row in made),
+            Owners.of(row.owners for row in made),
             Particulars.of(tokens, table),
             labels.__getitem__,
         )
@@ -150,7 +173,7 @@ class Legs(Sequence[WatchedInstrument]):
             mode=MODES[int(self.modes[place])],
             account=self.accounts[place],
             connection=int(self.connections[place]),
-            owner=self.owners[place],
+            owners=self.owners[place],
         )
 
     def __iter__(self) -> Iterator[WatchedInstrument]:
@@ -167,16 +190,16 @@ class Legs(Sequence[WatchedInstrument]):
         found = np.flatnonzero(self.tokens == token)
         return self[int(found[0])] if len(found) else None
 
-    def asked_for_by(self, name: str) -> NDArray[np.intp]:
+    def asked_for_by(self, rule_id: int) -> NDArray[np.intp]:
         """Return the rows that a rule asks for, alone or with others."""
-        return self.owners.where(lambda owner: asks(owner, name))
+        return self.owners.having(rule_id)
 
-    def counts(self) -> Iterator[tuple[str, str, int]]:
-        """Yield how many legs there are of each owner and account: (owner, account id, legs)."""
+    def counts(self) -> Iterator[tuple[tuple[int, ...], str, int]]:
+        """Yield how many legs there are of each group of owners and account: (owners, account id, legs)."""
         width = max(1, len(self.accounts.names))
-        pairs, counts = np.unique(self.owners.ids * width + self.accounts.ids, return_counts=True)
+        pairs, counts = np.unique(self.owners.places * width + self.accounts.ids, return_counts=True)
         for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
-            yield self.owners.names[pair // width], self.accounts.names[pair % width], count
+            yield self.owners.groups[pair // width], self.accounts.names[pair % width], count
 
 
 NO_LEGS: Final = Legs.of((), InstrumentTable.from_instruments(()))

@@ -21,9 +21,7 @@ from tickertui.market.ticks import Mode
 from tickertui.services.assignments import Integers
 from tickertui.services.day_contracts import DayContracts
 from tickertui.services.desired_plan import (
-    BESIDE,
     INDICES,
-    SINGLE,
     SINGLES,
     DesiredPlan,
     Source,
@@ -141,7 +139,7 @@ class PlanBuilder:
         """Return what one rule asks for; empty where it cannot be resolved."""
         _, source = self._rule(rule, 0)
         if source is None:
-            return Source(rule.rule_id, rule.describe(), _NONE, _NONE, _NONE, _NONE, (rule.underlying,), (None,))
+            return Source(rule.rule_id, _NONE, _NONE, _NONE, _NONE, (rule.underlying,), (None,))
         return source
 
     # ------------------------------------------------------------------ single subscriptions
@@ -167,7 +165,6 @@ class PlanBuilder:
                 instants.add(instant)
         return Source(
             rule_id=SINGLES,
-            owner=SINGLE,
             tokens=_column([record.token for record, _, _ in wanted]),
             modes=_column([record.mode for record, _, _ in wanted]),
             priorities=_column([single_priority(place) for place in range(len(wanted))]),
@@ -202,7 +199,6 @@ class PlanBuilder:
         known = _column([token for token in dict.fromkeys(tokens) if self._contracts.get(token) is not None])
         return Source(
             rule_id=INDICES,
-            owner=BESIDE,
             tokens=known,
             modes=_full(len(known), Mode.FULL),
             priorities=_full(len(known), spot_priority(len(self.expanded))),
@@ -240,7 +236,7 @@ class PlanBuilder:
 
     def _hold(self, rule: ChainRule) -> tuple[RuleStatus, Source | None]:
         """While there are no contracts, a rule keeps what it has, without what is over."""
-        self._unresolved.append(Unplaced(rule.describe(), NOT_LOADED))
+        self._unresolved.append(Unplaced(rule.describe(), NOT_LOADED, rule_id=rule.rule_id))
         last = self._inputs.last.get(rule.rule_id)
         if last is None or last.rule != rule:
             return RuleStatus(rule, detail=NOT_LOADED), None
@@ -263,7 +259,7 @@ class PlanBuilder:
         live = self._contracts.live_expiries(rule.underlying, self._inputs.now)
         if not live:
             reason = f"no options on {rule.underlying} among {self._named_contracts()}"
-            return (), self._unknown(rule.describe(), f"{reason} that are not over" if listed else reason)
+            return (), self._unknown(rule, rule.describe(), f"{reason} that are not over" if listed else reason)
         if not rule.expiries:
             return live[: max(0, rule.expiry_count)], ""
         remarks, over = [], []
@@ -273,13 +269,13 @@ class PlanBuilder:
                 over.append(f"{expiry:%d %b %Y}")
             else:
                 reason = f"{rule.underlying} has no expiry on {expiry:%d %b %Y} among {self._named_contracts()}"
-                remarks.append(self._unknown(f"{rule.underlying} {expiry:%d %b %Y}", reason))
+                remarks.append(self._unknown(rule, f"{rule.underlying} {expiry:%d %b %Y}", reason))
         if over:
             remarks.insert(0, f"{', '.join(over)} {'is' if len(over) == 1 else 'are'} over")
         return tuple(expiry for expiry in live if expiry in rule.expiries), "; ".join(remarks)
 
-    def _unknown(self, label: str, reason: str) -> str:
-        self._unresolved.append(Unplaced(label, reason))
+    def _unknown(self, rule: ChainRule, label: str, reason: str) -> str:
+        self._unresolved.append(Unplaced(label, reason, rule_id=rule.rule_id))
         return reason
 
     def _exchange_of(self, underlying: str) -> str:
@@ -355,7 +351,6 @@ class PlanBuilder:
         count = len(first)
         return Source(
             rule_id=rule.rule_id,
-            owner=rule.describe(),
             tokens=np.concatenate([_column([token for token, _ in first]), legs.tokens]),
             modes=np.concatenate([_full(count, Mode.FULL), _full(len(legs), rule.mode)]),
             priorities=np.concatenate([_full(count, spot_priority(place)), leg_priorities(legs, place)]),

@@ -148,11 +148,13 @@ class Unplaced:
         label: Trading symbol or the rule's description.
         reason: One sentence.
         token: The token, 0 for a rule.
+        rule_id: Of the rule, 0 for an instrument.
     """
 
     label: str
     reason: str
     token: int = 0
+    rule_id: int = 0
 
 
 @frozen
@@ -499,7 +501,7 @@ class WatchedInstrument:
         mode: Requested mode.
         account: Account id, empty in a mock feed.
         connection: Number of its socket, -1 for none.
-        owner: The rule or "single subscription" that asks for it.
+        owners: Who asks for it, by number: a rule's ``rule_id``, or those of what is no rule (`desired_plan.Source`).
     """
 
     token: int
@@ -507,4 +509,4 @@ class WatchedInstrument:
     mode: Mode
     account: str
     connection: int
-    owner: str
+    owners: tuple[int, ...]

@@ -34,7 +34,7 @@ from tickertui.services.assignments import (
 from tickertui.services.day_contracts import DayContracts
 from tickertui.services.desired_plan import DesiredPlan, merge
 from tickertui.services.expansion import FollowSettings, moved_strikes
-from tickertui.services.legs import NO_LEGS, Legs, Named, Particulars
+from tickertui.services.legs import NO_LEGS, Legs, Named, Owners, Particulars
 from tickertui.services.placement import PlacementLimits, place
 from tickertui.services.plan_builder import ExpandedRule, PlanBuilder, PlanInputs
 from tickertui.services.plan_lines import lines_of, order_of
@@ -213,7 +213,7 @@ class SubscriptionReconciler:
         placed, contracts = self._assignments, desired.contracts
         order = order_of(placed.tokens, contracts.table)
         tokens, connections = placed.tokens[order], placed.connections[order]
-        owners, names = desired.owner_columns()
+        owners, groups = desired.owner_columns()
         sockets, on_socket = np.unique(connections, return_inverse=True)
         accounts = Named.of(placed.account_of(connection) for connection in sockets.tolist())
         return Legs(
@@ -221,7 +221,7 @@ class SubscriptionReconciler:
             connections=connections,
             modes=placed.modes[order],
             accounts=accounts.select(on_socket),
-            owners=Named(owners[np.searchsorted(desired.tokens, tokens)], names),
+            owners=Owners(owners[np.searchsorted(desired.tokens, tokens)], groups),
             particulars=Particulars.of(tokens, contracts.table),
             label=partial(_symbol, contracts),
         )

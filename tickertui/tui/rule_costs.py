@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
-from tickertui.market.subscriptions import ChainRule
-from tickertui.services.legs import Legs, asks
+from tickertui.market.subscriptions import MOST_EXPIRIES, ChainRule
+from tickertui.services.legs import Legs
 from tickertui.services.state import RuleCost, RuleStatus
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.values import frozen
@@ -111,20 +111,19 @@ class RuleCosts:
 
 
 def shares(rules: Sequence[RuleStatus], legs: Legs) -> dict[int, RuleShare]:
-    """Count the legs of each rule: a leg names everything that asks for it."""
+    """Count the legs of each rule: a leg has the numbers of everything that asks for it."""
+    by_owners: dict[tuple[int, ...], Counter[str]] = {}
+    for owners, account, count in legs.counts():
+        by_owners.setdefault(owners, Counter())[account] = count
     found = {}
-    by_owner: dict[str, Counter[str]] = {}
-    for owner, account, count in legs.counts():
-        by_owner.setdefault(owner, Counter())[account] = count
-    for status in rules:
-        name = status.rule.describe()
-        own = by_owner.get(name, Counter())
-        shared = sum(counts.total() for owner, counts in by_owner.items() if owner != name and asks(owner, name))
-        found[status.rule.rule_id] = RuleShare(own.total(), shared, dict(sorted(own.items())))
+    for rule_id in (status.rule.rule_id for status in rules):
+        own = by_owners.get((rule_id,), Counter())
+        shared = sum(counts.total() for owners, counts in by_owners.items() if rule_id in owners and len(owners) > 1)
+        found[rule_id] = RuleShare(own.total(), shared, dict(sorted(own.items())))
     return found
 
 
 def one_more(rules: tuple[RuleStatus, ...], underlying: str) -> ChainRule:
-    """Return the rule that takes in one expiry more of an underlying than the rules do."""
+    """Return the rule that takes in one expiry more of an underlying than the rules do, as far as a rule may."""
     expiries = [len(s.expiries) or s.rule.expiry_count for s in rules if s.rule.underlying == underlying]
-    return ChainRule(0, underlying, max(expiries, default=0) + 1, (), _STRIKES)
+    return ChainRule(0, underlying, min(max(expiries, default=0) + 1, MOST_EXPIRIES), (), _STRIKES)

@@ -5,16 +5,17 @@ Rows are read from the board in arrays, so that a list of 9,000 legs can stay cu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.services.legs import Legs
-from tickertui.services.state import RuntimeState, StreamState, WatchedInstrument
+from tickertui.services.state import RuleStatus, RuntimeState, StreamState, WatchedInstrument
 from tickertui.tui import format as fmt
 from tickertui.tui.backend import Backend
+from tickertui.tui.owner_words import owner_words
 from tickertui.tui.states import NEVER_AFTER_S, CellFacts, DataState, Link, Links, MarketView, classify
 from tickertui.tui.widgets.row_list import LazyRows, Row, Span, row
 from tickertui.values import frozen
@@ -156,17 +157,19 @@ class WatchedLegs:
         words = f" {'instrument':<21}{'socket':<7}{'mode':<6}{'state':<9}{'packets':>7} {'age':<5}why"
         title = row("", Span(words, "title"))
         labels = {c.connection: c.label for a in around.runtime.accounts for c in a.connections}
-        states = self.states(legs, around)
+        states, rules = self.states(legs, around), self._backend.rules()
 
         def line(place: int) -> Row:
             if not place:
                 return title
             at = place - 1
-            return self._row(legs[at : at + 1], DataState(int(states[at])), labels, around)
+            return self._row(legs[at : at + 1], DataState(int(states[at])), labels, rules, around)
 
         return LazyRows(["", *(f"leg:{token}" for token in legs.tokens.tolist())], line)
 
-    def _row(self, legs: Legs, state: DataState, labels: Mapping[int, str], around: Around) -> Row:
+    def _row(
+        self, legs: Legs, state: DataState, labels: Mapping[int, str], rules: Sequence[RuleStatus], around: Around
+    ) -> Row:
         leg, board = legs[0], self._backend.board
         at = board.row(leg.token)
         received = int(board.received_ns[at])
@@ -177,7 +180,7 @@ class WatchedLegs:
             f"leg:{leg.token}", f" {fmt.clip(leg.label, 20)} {fmt.clip(socket, 6)} {leg.mode.label:<6}",
             Span(f"{state.mark.glyph} {state.word:<7}", _ROLES.get(state, "quiet")),
             f"{int(board.packets[at]):>7,} {age:<5}", Span(f"{why}; " if why else "", "warn"),
-            Span(leg.owner, "quiet"),
+            Span(owner_words(leg.owners, rules), "quiet"),
         )  # fmt: skip
 
     def _why(self, leg: WatchedInstrument, state: DataState, around: Around) -> str:

@@ -20,7 +20,6 @@ from tickertui.market.instruments import Instrument, price_divisor
 from tickertui.market.price_selection import PriceSource
 from tickertui.market.snapshots import OptionSnapshot, market_depth, option_snapshot
 from tickertui.market.ticks import Source, Word
-from tickertui.services.state import WatchedInstrument
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import NO_KEYS, bindings_of, key_name
 from tickertui.tui.screens.modals import TextScreen
@@ -46,7 +45,7 @@ class LegContext:
 
     Attributes:
         instrument: The contract.
-        leg: Who asked for it and which socket carries it, None when it is not in the plan.
+        owner: Who asked for it, in words; empty when it is not in the plan.
         socket: Label of that socket, empty without one.
         state: What its price is worth.
         convention: How the Greeks are computed, in words.
@@ -56,7 +55,7 @@ class LegContext:
     """
 
     instrument: Instrument
-    leg: WatchedInstrument | None
+    owner: str
     socket: str
     state: DataState
     convention: str
@@ -223,8 +222,7 @@ def _feed_lines(board: MarketBoard, at: int, clock: Clock, context: LegContext) 
     yield _line(
         "feed", f"{where}   {packets:,} packets{f' in {since}' if since else ''}   plan {int(board.generations[at])}"
     )
-    owner = context.leg.owner if context.leg is not None else "not in the plan: nothing asks for it"
-    yield _line("owner", owner)
+    yield _line("owner", context.owner or "not in the plan: nothing asks for it")
     if context.history is not None:
         yield _line("history", _history_words(context.history))
 

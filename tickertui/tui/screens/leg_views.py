@@ -19,6 +19,7 @@ from tickertui.tui.actions import NO_KEYS
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.columns import COLUMNS
 from tickertui.tui.frames import Field
+from tickertui.tui.owner_words import owner_words
 from tickertui.tui.screens.leg import LegContext, LegScreen, depth_rows, leg_rows, title_of, why_rows
 from tickertui.tui.states import DataState
 from tickertui.tui.straddle import PAIRS
@@ -94,7 +95,7 @@ class LegViews:
         watched = self._backend.legs().find(instrument.token)
         return LegContext(
             instrument=instrument,
-            leg=watched,
+            owner="" if watched is None else owner_words(watched.owners, self._backend.rules()),
             socket=self._socket_label(watched),
             state=self._state(instrument.token),
             convention=self._convention,

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input, Static
 
-from tickertui.market.subscriptions import ChainRule
+from tickertui.market.subscriptions import ChainRule, RuleError, checked_underlying, parse_mode
 from tickertui.market.ticks import Mode
 from tickertui.services.state import RuleCost
 from tickertui.tui.actions import Context, bindings_of, key_name
@@ -19,11 +19,7 @@ from tickertui.tui.screens.bootstrap import duration
 from tickertui.tui.screens.modals import LineScreen, entry, keys_of
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
-_MODES = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
-
-
-class RuleSyntax(ValueError):  # noqa: N818 - what was typed, not a defect
-    """The typed rule cannot be read; the text says what was expected."""
+_MODES = ("ltp", "quote", "full")
 
 
 class NewRuleScreen(LineScreen[ChainRule]):
@@ -67,7 +63,7 @@ class NewRuleScreen(LineScreen[ChainRule]):
         message.stop()
         try:
             rule = self._parse(message.value)
-        except RuleSyntax as mistake:
+        except RuleError as mistake:
             self.query_one(RowList).set_rows([row("", Span(f" {mistake}", "quiet"))])
             return
         self.run_worker(self._show_cost(rule), exclusive=True)
@@ -88,7 +84,7 @@ class NewRuleScreen(LineScreen[ChainRule]):
         message.stop()
         try:
             self.dismiss(self._parse(message.value))
-        except RuleSyntax as mistake:
+        except RuleError as mistake:
             self.show_error(str(mistake))
 
     def action_complete(self) -> None:
@@ -110,15 +106,15 @@ def parse_rule(text: str, underlyings: tuple[str, ...], *, complete: str = "Tab"
         complete: The key that completes, for the sentence that proposes it.
 
     Raises:
-        RuleSyntax: With one sentence about the first word that does not fit.
+        RuleError: With one sentence about the first word that does not fit.
     """
     words = text.split()
     if not words:
-        raise RuleSyntax("an underlying first, for instance NIFTY")
-    underlying = words[0].upper()
+        raise RuleError("an underlying first, for instance NIFTY")
+    underlying = checked_underlying(words[0])
     if underlyings and underlying not in underlyings:
         near = next((name for name in underlyings if name.startswith(underlying)), None)
-        raise RuleSyntax(f"no options on {underlying} today" + (f"; {complete} makes it {near}" if near else ""))
+        raise RuleError(f"no options on {underlying} today" + (f"; {complete} makes it {near}" if near else ""))
     numbers: list[int] = []
     dates: list[date] = []
     strikes: int | None = 40
@@ -127,10 +123,10 @@ def parse_rule(text: str, underlyings: tuple[str, ...], *, complete: str = "Tab"
         if word.startswith("@") and len(word) > 1:
             account = word[1:]
         elif word.lower() in _MODES:
-            mode = _MODES[word.lower()]
+            mode = parse_mode(word)
         elif word.lower() == "all":
             strikes = None
-        elif word.isdigit():
+        elif word.isdecimal():
             numbers.append(int(word))
         else:
             dates.append(_date(word))
@@ -139,8 +135,6 @@ def parse_rule(text: str, underlyings: tuple[str, ...], *, complete: str = "Tab"
     count = numbers[0] if numbers else 1
     if len(numbers) > 1 and strikes is not None:
         strikes = numbers[1]
-    if not 1 <= count <= 20 or (strikes is not None and not 1 <= strikes <= 500):
-        raise RuleSyntax("expiries from 1 to 20, strikes from 1 to 500")
     return ChainRule(0, underlying, count, tuple(dates), strikes, mode, account)
 
 
@@ -148,7 +142,7 @@ def _date(word: str) -> date:
     try:
         return date.fromisoformat(word)
     except ValueError:
-        raise RuleSyntax(f"{word!r} is neither a number, a date like 2026-12-01, a mode, all, nor @account") from None
+        raise RuleError(f"{word!r} is neither a number, a date like 2026-12-01, a mode, all, nor @account") from None
 
 
 def cost_rows(rule: ChainRule, cost: RuleCost) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tickertui.services.legs import NO_LEGS, Legs
+from tickertui.services.legs import Legs
 from tickertui.services.state import AccountState, FeedMode, LoopState
 from tickertui.tui.actions import key_name
 from tickertui.tui.backend import Backend, BackendRefused
@@ -171,8 +171,7 @@ class Requests:
         if kind == "account":
             legs = legs.select(legs.accounts.where(lambda account: account == name))
         elif kind == "rule":
-            rule = next((s.rule for s in self._backend.rules() if str(s.rule.rule_id) == name), None)
-            legs = legs.select(legs.asked_for_by(rule.describe())) if rule is not None else NO_LEGS
+            legs = legs.select(legs.asked_for_by(int(name)))
         await self._show_legs(f"{len(legs):,} legs", legs)
 
     async def _never(self) -> None:

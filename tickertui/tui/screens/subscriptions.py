@@ -325,7 +325,10 @@ def _unplaced_rows(title: str, kind: str, items: tuple[Unplaced, ...]) -> Iterat
     yield heading("")
     yield row("", Span(f" {title}: {len(items):,}", "warn"))
     for item in items[:200]:
-        yield row(f"{kind}:{item.token}:{item.label}", f"   {fmt.clip(item.label, 28)} ", Span(item.reason, "quiet"))
+        yield row(
+            f"{kind}:{item.token}:{item.rule_id}:{item.label}", f"   {fmt.clip(item.label, 28)} ",
+            Span(item.reason, "quiet"),
+        )  # fmt: skip
     if len(items) > 200:
         yield row("", Span(f"   and {len(items) - 200:,} more", "warn"))
 
