@@ -53,7 +53,10 @@ class Parser(argparse.ArgumentParser):
 
 
 class _StoreOnce(argparse.Action):
-    """Takes an option's value; a second one that differs is an error, where argparse takes the last in silence."""
+    """Takes an option's value; a second one that differs is an error, where argparse takes the last in silence.
+
+    The arguments tell in ``given`` which options stood there, also those that say what is the default.
+    """
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None

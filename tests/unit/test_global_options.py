@@ -144,6 +144,14 @@ def test_an_option_of_a_command_that_is_given_twice_is_an_error_too(capsys: pyte
     assert parse(["subs", "add", "--symbol", "NSE:A", "--symbol", "NSE:B"]).symbol == ["NSE:A", "NSE:B"]
 
 
+@pytest.mark.parametrize("option", [["--strikes", "40"], ["--expiries", "2"], ["--no-future"]])
+def test_an_option_of_chains_is_not_dropped_for_a_single_instrument(
+    option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["subs", "add", "--symbol", "NSE:NIFTY 50", *option]) == ExitCode.USAGE
+    assert capsys.readouterr().err == f"{option[0]} makes no sense with --symbol: it is about chains\n"
+
+
 @pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "soon"])
 def test_status_seconds_that_cannot_be(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["headless", "--status-seconds", seconds]) == ExitCode.USAGE

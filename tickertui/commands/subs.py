@@ -112,6 +112,12 @@ async def _list(services: Services, arguments: Namespace, tell: Tell) -> None:
 async def _add(services: Services, arguments: Namespace, tell: Tell) -> None:
     if bool(arguments.underlying) == bool(arguments.symbol):
         raise CommandFailed("name an underlying for a chain, or --symbol for single instruments", ExitCode.USAGE)
+    of_chains = [*(f"--{name}" for name in ("expiries", "strikes") if name in vars(arguments).get("given", ()))]
+    of_chains += ["--no-future"] if arguments.no_future else []
+    if arguments.symbol and of_chains:
+        raise CommandFailed(
+            f"{' and '.join(of_chains)} makes no sense with --symbol: it is about chains", ExitCode.USAGE
+        )
     try:
         if arguments.symbol:
             wanted = [wanted_instrument(symbol, arguments.mode, arguments.account) for symbol in arguments.symbol]
