@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
 from tickertui import __version__
+from tickertui.crashes import Crashes
 from tickertui.exit_codes import ExitCode
 from tickertui.output import OutputFailed, complain, say
+from tickertui.paths import user_paths
 
 _DESCRIPTION = "A live monitor of option chains for the terminal. It never places an order."
 _EPILOG = "With nothing configured it shows a moving synthetic chain, marked MOCK. `?` lists the keys."
@@ -291,7 +294,8 @@ def run(arguments: Sequence[str], loaded: Callable[[], None] = lambda: None) -> 
         command = _COMMANDS[parsed.command]
         perform: Callable[[argparse.Namespace], int] = getattr(import_module(command.module), command.function)
         loaded()
-        return perform(parsed)
+        crashes = Crashes(writes=not getattr(parsed, "demo", False), directory=lambda: user_paths(os.environ).state_dir)
+        return crashes.run(lambda: perform(parsed), told=(OutputFailed,))
     except SystemExit as exit_:
         return int(exit_.code or 0)
     except OutputFailed as failed:

@@ -8,6 +8,7 @@ returns. Nothing else in the program starts long-lived tasks.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -22,10 +23,11 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from tickertui.clock import SystemClock
+from tickertui.crashes import Crashes, where_threads_stand
 from tickertui.credentials import CredentialError, api_secret, environment_name
-from tickertui.deadline import stop_signals
 from tickertui.kite.login import TokenFile, login_url
 from tickertui.kite.secrets import Secret
+from tickertui.logging_setup import log_event
 from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Interval
 from tickertui.market.clock import Clock
@@ -52,6 +54,8 @@ from tickertui.services.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.valuation import Valuation
 from tickertui.settings import AccountSettings, Settings
+from tickertui.stopping import SignalWatch
+from tickertui.stopping import StopRequest as StopRequest
 from tickertui.store.open import open_store
 from tickertui.store.protocol import Store
 from tickertui.values import frozen
@@ -61,6 +65,7 @@ if TYPE_CHECKING:
     from tickertui.kite.transport import WebSocketTransport
     from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 
+_LOG: Final = logging.getLogger(__name__)
 _REGIMES: Final = {regime.name.lower().replace("_", "-"): regime for regime in Regime}
 CONVENTIONS: Final = {
     "calendar": Preset.FORWARD,
@@ -77,22 +82,8 @@ DEMO_RULES: Final = (
 """What the demo and a first run without an account watch."""
 
 
-class StopRequest:
-    """A wish to end, from a signal; the foreground waits for it."""
-
-    def __init__(self) -> None:
-        self._event = anyio.Event()
-        self.code = 0
-
-    def ask(self, code: int) -> None:
-        """Ask the foreground to end with this exit code."""
-        self.code = code
-        self._event.set()
-
-    async def wait(self) -> int:
-        """Wait for the wish and return the exit code that belongs to it."""
-        await self._event.wait()
-        return self.code
+def _always() -> None:
+    return None
 
 
 Foreground = Callable[[Services, StopRequest], Awaitable[int]]
@@ -130,20 +121,38 @@ class Engine:
         # Jitter, not cryptography.
         self._random = random.Random(options.seed)  # noqa: S311
 
-    async def run(self, foreground: Foreground) -> int:
+    async def run(self, foreground: Foreground, may_start: Callable[[], None] = _always) -> int:
         """Run services and foreground until the foreground ends; return its exit code.
+
+        Once a signal has asked for the end, the process ends with 128 + its number, in order or, where something
+        hangs, hard: `tickertui.stopping`.
+
+        Args:
+            foreground: The terminal interface, or the reporter.
+            may_start: Called when database and configuration are known to be good, before anything is connected; it
+                raises where the foreground cannot run here.
 
         Raises:
             StoreError: When the database cannot be opened.
             CalendarError: When the user's calendar file is wrong.
         """
         stop = StopRequest()
-        async with self.services() as services, anyio.create_task_group() as tasks:
-            tasks.start_soon(_watch_signals, stop)
-            self._start(services, tasks)
-            code = await foreground(services, stop)
-            tasks.cancel_scope.cancel()
+        with SignalWatch(stop, self._note_hang) as watch:
+            async with self.services() as services:
+                may_start()
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(watch.forward)
+                    self._start(services, tasks)
+                    code = await foreground(services, stop)
+                    tasks.cancel_scope.cancel()
         return code
+
+    def _note_hang(self) -> None:
+        """Say where an end hangs that is about to be made hard."""
+        stacks = where_threads_stand()
+        _LOG.critical("the end in order took too long; the process is ended\n%s", stacks)
+        crashes = Crashes(writes=not self._options.demo, directory=lambda: self._options.paths.state_dir)
+        crashes.note("did not end in order and was ended", stacks)
 
     def _start(self, services: Services, tasks: TaskGroup) -> None:
         monitor = services.task_monitor
@@ -175,6 +184,8 @@ class Engine:
             calendar = load_calendar(None if self._options.demo else self._options.paths.calendar_file)
             universe = load_universe()
             events = EventLog(self._clock)
+            if not self._options.demo:
+                stack.callback(events.listen(log_event))
             for warning in calendar.warnings(self._clock.now()):
                 events.add("calendar", warning, severity=Severity.WARNING)
             store = await open_store(self._store_location(), self._clock)
@@ -418,10 +429,3 @@ def _write_seen(path: Path, keys: list[str]) -> None:
 async def _after(first: Callable[[], Awaitable[None]], then: Callable[[Touch], Awaitable[None]], touch: Touch) -> None:
     await first()
     await then(touch)
-
-
-async def _watch_signals(stop: StopRequest) -> None:
-    """Turn SIGTERM, SIGHUP and SIGINT into a wish to end; without this a closed terminal kills the program at once."""
-    with anyio.open_signal_receiver(*stop_signals()) as signals:
-        async for number in signals:
-            stop.ask(128 + number)

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -15,6 +16,9 @@ import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.paths import REPOSITORY
 
 _CONTROL = re.compile(
     r"\x1b\[[0-9;?<>=]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[PX^_].*?\x1b\\|\x1b[@-Z\\-_]", re.S
@@ -149,6 +153,95 @@ def in_terminal(
     try:
         yield terminal
     finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        if terminal.master >= 0:
+            os.close(terminal.master)
+
+
+class ShellTerminal(Terminal):
+    """A shell in its controlling terminal, and the program that it runs in the foreground.
+
+    What a closed terminal means to a program shows only here: the kernel tells the session's leader, which is the
+    shell, and then the foreground processes of a leader that has ended.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], master: int, note: Path) -> None:
+        super().__init__(process, master)
+        self._note = note
+
+    def _noted(self) -> list[int]:
+        try:
+            return [int(word) for word in self._note.read_text(encoding="utf-8").split()]
+        except FileNotFoundError:
+            return []
+
+    @property
+    def pid(self) -> int:
+        """Of the program."""
+        self.until(self._noted, "the program has started")
+        return self._noted()[0]
+
+    def code(self, timeout: float = 60.0) -> int:
+        """Wait for the program's end and return how `subprocess` tells it."""
+        deadline = time.monotonic() + timeout
+        while len(noted := self._noted()) < 2:
+            assert time.monotonic() < deadline, f"the program did not end within {timeout} s\n{self.text[-2000:]}"
+            if self.master >= 0:
+                self.read()
+            else:
+                time.sleep(0.02)
+        return noted[1]
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the window another size; the kernel tells the program."""
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+
+_TAKE_THE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp('sh', ['sh', *sys.argv[1:]])"
+)
+
+
+@contextmanager
+def in_shell(
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    note: Path,
+    *,
+    columns: int = 120,
+    lines: int = 40,
+    redirection: str = "",
+) -> Iterator[ShellTerminal]:
+    """Run a command from a shell whose controlling terminal this is; the terminal alone tells the size.
+
+    Args:
+        command: The program and its arguments.
+        environ: Of shell and program.
+        note: A file for `tests.support.witness`.
+        columns: Width.
+        lines: Height.
+        redirection: Put behind the command, for instance ``2>errors``.
+    """
+    witness = [sys.executable, "-m", "tests.support.witness", str(note), *command]
+    # The shell does something afterwards, so that it does not become the program itself.
+    line = f"{shlex.join(witness)} {redirection}; echo the shell goes on"
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-c", _TAKE_THE_TERMINAL, "-c", line],
+        stdin=slave, stdout=slave, stderr=slave, start_new_session=True, cwd=REPOSITORY,
+        env={"TERM": "xterm-256color", "COLORTERM": "truecolor", **environ},
+    )  # fmt: skip
+    os.close(slave)
+    terminal = ShellTerminal(process, master, note)
+    try:
+        yield terminal
+    finally:
+        noted = terminal._noted()
+        if len(noted) == 1:
+            os.kill(noted[0], signal.SIGKILL)
         if process.poll() is None:
             process.kill()
         process.wait()

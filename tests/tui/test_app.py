@@ -323,7 +323,7 @@ def test_a_terminal_that_goes_away_without_a_signal_ends_the_program(tmp_path: P
         finally:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)
-    assert note.read_text() == "ended 0"
+    assert note.read_text() == "ended 129", "as for the SIGHUP that did not come"
 
 
 async def test_contexts_of_the_registry_are_those_of_the_panes() -> None:

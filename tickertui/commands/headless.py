@@ -47,7 +47,8 @@ def run_command(arguments: Namespace) -> int:
         )
         if arguments.demo:
             return _run(Engine(options), arguments.status_seconds)
-        with logging_to(configuration.paths.log_file, configuration.settings.log.level):
+        level, told = configuration.settings.log.level, (CommandFailed, OutputFailed, StoreError)
+        with logging_to(configuration.paths.log_file, level, options.clock, told):
             return _run(Engine(options), arguments.status_seconds)
     except (LogUnavailable, StoreError) as error:
         code = ExitCode.STORE if isinstance(error, StoreError) else ExitCode.FAILED

@@ -17,6 +17,7 @@ from tickertui.engine import CONVENTIONS, Engine, EngineOptions, StopRequest
 from tickertui.exit_codes import ExitCode
 from tickertui.logging_setup import LogUnavailable, logging_to
 from tickertui.market.chain import ReferenceKind
+from tickertui.market.clock import Clock
 from tickertui.services.bundle import Services
 from tickertui.settings import Settings
 from tickertui.store.protocol import StoreError
@@ -37,9 +38,11 @@ def run_command(arguments: Namespace) -> int:
     try:
         configuration = load_configuration(arguments)
         if arguments.demo:
-            return _run(configuration, demo=True)
-        with logging_to(configuration.paths.log_file, configuration.settings.log.level):
-            return _run(configuration, demo=False)
+            return _run(configuration, None)
+        clock = clock_of(configuration)
+        level = configuration.settings.log.level
+        with logging_to(configuration.paths.log_file, level, clock, told=(CommandFailed, StoreError)):
+            return _run(configuration, clock)
     except (LogUnavailable, StoreError) as error:
         code = ExitCode.STORE if isinstance(error, StoreError) else ExitCode.FAILED
         return report(CommandFailed(str(error), code))
@@ -47,18 +50,31 @@ def run_command(arguments: Namespace) -> int:
         return report(failed)
 
 
-def _run(configuration: Configuration, *, demo: bool) -> int:
+def _run(configuration: Configuration, clock: Clock | None) -> int:
+    """Run engine and screen; without a clock it is the demo."""
+    demo = clock is None
     options = screen_options(configuration, environment(), demo=demo)
     engine = Engine(
-        EngineOptions(
-            configuration.settings,
-            configuration.paths,
-            environ=environment(),
-            demo=demo,
-            clock=None if demo else clock_of(configuration),
-        )
+        EngineOptions(configuration.settings, configuration.paths, environ=environment(), demo=demo, clock=clock)
     )
-    return anyio.run(engine.run, _Terminal(options).show)
+    return anyio.run(engine.run, _Terminal(options).show, _need_a_terminal)
+
+
+def _need_a_terminal() -> None:
+    """Refuse to paint where nobody would see it, or nobody could type.
+
+    Raises:
+        CommandFailed: It names the command that needs no terminal.
+    """
+    if sys.platform == "win32":
+        return
+    from tickertui.tui.terminal_driver import terminal_problem
+
+    if problem := terminal_problem():
+        raise CommandFailed(
+            f"tickertui: {problem}, and the screen needs one; `tickertui headless` runs without a terminal",
+            ExitCode.USAGE,
+        )
 
 
 class _Terminal:
@@ -72,20 +88,29 @@ class _Terminal:
         self._options = options
 
     async def show(self, services: Services, stop: StopRequest) -> int:
-        """Run the application until it ends or a signal asks for it."""
+        """Run the application until it ends or a signal asks for it.
+
+        Raises:
+            Exception: What ended the application, when a defect did.
+        """
         with anyio.move_on_after(_LIVE_PATIENCE_S if services.orchestrator.list_accounts() else _MOCK_PATIENCE_S):
             await services.loop.wait_until_started()
         app = TickerApp(ServicesBackend(services), self._options)
+        app.reports_errors = False
+        stop.last_words = app.restore_terminal
         async with anyio.create_task_group() as tasks:
 
             async def end_on_request() -> None:
-                code = await stop.wait()
-                app.exit(code, return_code=code)
+                app.end(await stop.wait())
 
             tasks.start_soon(end_on_request)
             await app.run_async()
             tasks.cancel_scope.cancel()
-        return app.return_code or 0
+        if len(app.fatal_errors) > 1:
+            raise ExceptionGroup("several errors ended the screen", app.fatal_errors)
+        if app.fatal_errors:
+            raise app.fatal_errors[0]
+        return stop.code or app.return_code or 0
 
 
 def screen_options(configuration: Configuration, environ: Mapping[str, str], *, demo: bool = False) -> ScreenOptions:

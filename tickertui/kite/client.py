@@ -12,8 +12,10 @@ help and does no harm, and otherwise fails with a `tickertui.kite.errors.KiteErr
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -55,6 +57,8 @@ QUOTES_PER_CALL: Final = 500
 
 PRICES_PER_CALL: Final = 1000
 """Most instruments of one ``/quote/ltp`` or ``/quote/ohlc`` (Kite Connect v3, market quotes)."""
+
+_LOG: Final = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 3
 _DEADLINE_SECONDS: Final = 60.0
@@ -323,10 +327,19 @@ class KiteClient:
         """Send a request when it is its turn; again where that may help."""
         if needs_token and not self._token:
             raise AuthExpired("there is no token for today", account=self.account_id, endpoint=endpoint)
+        reason: Exception | None = None
+
+        def is_worth_it(error: Exception) -> bool:
+            nonlocal reason
+            reason = error
+            return _worth_another_attempt(error)
+
         retries = stamina.retry_context(
-            on=_worth_another_attempt, attempts=attempts, timeout=None, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
+            on=is_worth_it, attempts=attempts, timeout=None, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
         )
         async for attempt in retries:
+            if reason is not None:
+                _LOG.warning("asking for %s again (%d of %d): %s", endpoint, attempt.num, attempts, reason)
             with attempt:
                 return await self._attempt(endpoint, kind, request, read)
         raise AssertionError("a retry either returns or raises")
@@ -337,13 +350,16 @@ class KiteClient:
         async with self._turns[kind]:
             await self.pacer.wait(kind)
             token = self._token
+            asked_at = monotonic()
             try:
                 with anyio.fail_after(_DEADLINE_SECONDS):
-                    return await anyio.to_thread.run_sync(
+                    answer = await anyio.to_thread.run_sync(
                         lambda: self._in_thread(endpoint, token, request, read),
                         abandon_on_cancel=True,
                         limiter=self._threads,
                     )
+                _LOG.debug("%s: %s came in %.0f ms", self.account_id, endpoint, 1000 * (monotonic() - asked_at))
+                return answer
             except RateLimited as error:
                 self.pacer.slow_down(kind, error.retry_after)
                 raise

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import re
-import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +18,8 @@ from typing import Any, Final
 import anyio
 from anyio.abc import TaskGroup
 
+from tickertui.error_texts import describe_error as describe_error
+from tickertui.error_texts import whole_error
 from tickertui.market.clock import Clock
 from tickertui.services.events import EventLog
 from tickertui.services.state import Severity, TaskInfo, TaskState
@@ -32,27 +32,6 @@ OnError = Callable[[BaseException], object]
 
 _KEPT_FINISHED: Final = 64
 """Tasks that ended are kept for the health pane, the oldest forgotten first."""
-
-_SECRET_PARAMETER = re.compile(
-    r"(?i)\b(access_token|request_token|api_secret|api_key|enctoken|checksum|authorization|password)"
-    r"(['\"]?\s*[=:]\s*['\"]?)(token\s+)?[^\s&'\",;)}]+"
-)
-
-
-def describe_error(error: BaseException) -> str:
-    """Return one sentence about an exception, without a secret, looking into a group of one."""
-    error = _cause(error)
-    text = " ".join(str(error).split()) or "no message"
-    if isinstance(error, BaseExceptionGroup):
-        text = "; ".join(describe_error(inner) for inner in error.exceptions[:3])
-    return _SECRET_PARAMETER.sub(r"\1\2•••", f"{type(error).__name__}: {text}")
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The one exception in a group of one."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
 
 
 @frozen
@@ -264,9 +243,7 @@ class TaskMonitor:
         record.error = error
         record.error_text = describe_error(error)
         record.error_at = self._clock.now()
-        # Frames only: the exception's own text may quote an address with a token in it.
-        frames = "".join(traceback.format_tb(_cause(error).__traceback__))
-        logger.error("task %s crashed: %s\n%s", record.name, record.error_text, frames)
+        logger.error("task %s crashed: %s\n%s", record.name, record.error_text, whole_error(error))
 
     def _report(self, record: _Record, outcome: str, severity: Severity) -> None:
         self._events.add("task", f"{record.name} {outcome} after {record.error_text}", severity=severity)

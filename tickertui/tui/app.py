@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 # Textual reads this once, at import: the paint timer's period is half of the delay that a key can meet.
 os.environ.setdefault("TEXTUAL_FPS", "120")
@@ -29,7 +29,8 @@ from tickertui.tui.screens.modals import Typed
 from tickertui.tui.themes import DEFAULT_THEME, load_themes, variable_defaults
 from tickertui.tui.window_title import WindowTitle
 
-_TERMINAL_CHECK_S = 2.0
+if TYPE_CHECKING:
+    from textual.driver import Driver
 
 
 class TickerApp(App[int]):
@@ -38,6 +39,10 @@ class TickerApp(App[int]):
     Args:
         backend: The program behind the screens.
         options: How the trader wants it.
+
+    Attributes:
+        fatal_errors: What ended it, if a defect did. It is printed here unless `reports_errors` is False: then whoever
+            runs the application reports it.
     """
 
     TITLE = "tickertui"
@@ -48,6 +53,8 @@ class TickerApp(App[int]):
         super().__init__()
         self.backend = backend
         self.options = options
+        self.fatal_errors: list[Exception] = []
+        self.reports_errors = True
         self.glyphs: GlyphSet = ASCII if options.ascii_glyphs else UNICODE
         self.animation_level = "none"
         self._theme_notices: list[str] = []
@@ -65,6 +72,14 @@ class TickerApp(App[int]):
         self.set_class(options.ascii_glyphs, "-ascii")
         self.theme_names: tuple[str, ...] = tuple(loaded)
         self.window_title = WindowTitle(self)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Take our own driver, unless the environment names another (a browser's)."""
+        if os.environ.get("TEXTUAL_DRIVER") or sys.platform == "win32":
+            return super().get_driver_class()
+        from tickertui.tui.terminal_driver import TerminalDriver  # POSIX only
+
+        return TerminalDriver
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give every semantic colour a value, also in Textual's own themes."""
@@ -93,15 +108,13 @@ class TickerApp(App[int]):
             self._driver.write("")
 
     def on_mount(self) -> None:
-        """Name the window, tell what was wrong with the trader's own files, and watch for a terminal that goes away."""
+        """Name the window, and tell what was wrong with the trader's own files."""
         self.window_title.show(self.title)
         if self._theme_notices:
             self.notify("\n".join(self._theme_notices), title="Themes", severity="warning", timeout=15, markup=False)
         if self.options.notices:
             notice = "\n".join(self.options.notices)
             self.notify(notice, title="Presets", severity="warning", timeout=15, markup=False)
-        if self.options.live_frames and not self.is_headless:
-            self.set_interval(_TERMINAL_CHECK_S, self._check_terminal)
 
     def watch_title(self, title: str) -> None:
         """Show the title where Textual does not: on the terminal's window."""
@@ -127,14 +140,18 @@ class TickerApp(App[int]):
         else:
             self.exit()
 
-    def _check_terminal(self) -> None:
-        """End when the terminal is gone without a signal; Textual would spin on it for ever."""
-        import termios
+    def end(self, code: int) -> None:
+        """End with this exit code; nothing more is written to a terminal that is gone."""
+        look = getattr(self._driver, "look_whether_it_is_there", None)
+        if look is not None:
+            look()
+        self.exit(code, return_code=code)
 
-        try:
-            termios.tcgetattr(sys.__stdin__.fileno() if sys.__stdin__ is not None else 0)
-        except (termios.error, OSError, ValueError):
-            self.exit(0)
+    def restore_terminal(self) -> None:
+        """Give the terminal back from another thread, when the event loop cannot."""
+        restore = getattr(self._driver, "restore_at_once", None)
+        if restore is not None:
+            restore()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Put the registry's actions into the palette, those that do something now, instead of Textual's own.
@@ -150,10 +167,18 @@ class TickerApp(App[int]):
                     lambda action_id=action.id: main.run_action_id(action_id),
                 )
 
+    def _handle_exception(self, error: Exception) -> None:
+        """Keep what ends the application."""
+        self.fatal_errors.append(error)
+        super()._handle_exception(error)
+
     def _fatal_error(self) -> None:
-        """Print what went wrong without local variables: one of them may be a token."""
-        from rich.traceback import Traceback  # 40 ms that a start does without
+        """End; print what went wrong without local variables: one of them may be a token."""
+        from rich.text import Text
+
+        from tickertui.error_texts import whole_error  # a start does without it
 
         self.bell()
-        self._exit_renderables.append(Traceback(show_locals=False, width=None, word_wrap=True, suppress=["textual"]))
+        if self.reports_errors:
+            self._exit_renderables.append(Text(whole_error(self.fatal_errors[-1])))
         self._close_messages_no_wait()
