@@ -36,15 +36,18 @@ class Crashes:
         self._texts: list[str] = []
         self._lock = threading.Lock()
         self._hook_before = threading.excepthook
+        self._unraisable_before = sys.unraisablehook
 
     def __enter__(self) -> Self:
         threading.excepthook = self._of_thread
+        sys.unraisablehook = _log_unraisable
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         threading.excepthook = self._hook_before
+        sys.unraisablehook = self._unraisable_before
         if kind is None and self._texts:
             self._say("an error in the background was noted")
 
@@ -104,6 +107,14 @@ class Crashes:
             complain("\n".join(self._texts))
         complain(f"tickertui: {sentence}")
         complain(f"The whole of it: {self._file or 'the lines above; nothing was written to disk'}")
+
+
+def _log_unraisable(arguments: sys.UnraisableHookArgs) -> None:
+    """Log an error that Python could not raise anywhere (of a ``__del__``); nothing goes onto the screen."""
+    import logging
+
+    error = arguments.exc_value
+    logging.getLogger(__name__).error("%s", arguments.err_msg or "an error while something was freed", exc_info=error)
 
 
 def _new_file(directory: Callable[[], Path]) -> Path:

@@ -5,11 +5,12 @@
 error: what ended a task, a thread or the program, whole; events of that severity.
 warning: what is tried again, and why; what was passed over; events of that severity.
 info: every event.
-debug: every answer of the broker, with how long it took.
+debug: every answer of the broker, with how long it took; every start of a task.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 import logging.handlers
 import os
@@ -48,7 +49,10 @@ class _Masked(logging.Formatter):
     """Makes the message of a record in the thread that logs: exceptions whole, without local variables or secrets."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return mask_secrets(super().format(record))
+        # Another handler's formatter leaves its own text of the exception in the record.
+        own = copy.copy(record)
+        own.exc_text = None
+        return mask_secrets(super().format(own))
 
     def formatException(self, ei: object) -> str:  # noqa: N802 - the standard library's name
         error = ei[1] if isinstance(ei, tuple) else None

@@ -12,6 +12,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
@@ -53,10 +54,6 @@ def _nothing() -> None:
     return None
 
 
-def _caught(_number: int, _frame: FrameType | None) -> None:
-    """Keep a signal from its default; what it means is read from the pipe."""
-
-
 class SignalWatch:
     """Hears SIGTERM, SIGHUP and SIGINT from entering on; the main thread enters it.
 
@@ -80,7 +77,7 @@ class SignalWatch:
         self._for_loop, self._from_thread = socket.socketpair()
         self._for_loop.setblocking(False)
         self._fd_before = signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
-        self._before = {number: signal.signal(number, _caught) for number in self._numbers}
+        self._before = {number: signal.signal(number, self._caught) for number in self._numbers}
         self._thread = threading.Thread(target=self._listen, name="signal watch", daemon=True)
         self._thread.start()
         return self
@@ -94,7 +91,10 @@ class SignalWatch:
         if self._first is None:
             for number, handler in self._before.items():
                 signal.signal(number, handler)
-        # Else the process is ending: a second SIGHUP (shell and kernel both send one) must not end it with less to say.
+        else:
+            # The process is ending: a second SIGHUP (shell and kernel both send one) must not end it with less to say.
+            for number in self._before:
+                signal.signal(number, signal.SIG_IGN)
         for descriptor in (self._heard, self._woken):
             os.close(descriptor)
         self._for_loop.close()
@@ -105,6 +105,11 @@ class SignalWatch:
         await anyio.wait_readable(self._for_loop)
         assert self._first is not None
         self._stop.ask(128 + self._first)
+
+    def _caught(self, number: int, _frame: FrameType | None) -> None:
+        """Write it once more: an event loop that was given signals by somebody else has its own pipe woken."""
+        with suppress(OSError):
+            os.write(self._woken, bytes([number]))
 
     def _listen(self) -> None:
         while True:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -79,3 +82,26 @@ def is_painted(terminal: ShellTerminal, columns: int, lines: int) -> bool:
     """Whether a whole screen of this size was painted: of its last line what follows cannot be told apart."""
     widths = [len(line) for line in terminal.text.replace("\r", "").split("\n")]
     return widths.count(columns) >= lines - 2
+
+
+def test_a_drivers_own_screen_needs_no_terminal(environ: dict[str, str]) -> None:
+    """What textual-serve does: its driver speaks over pipes, and nothing looks for a terminal meanwhile."""
+    environ |= {"TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver"}
+    with subprocess.Popen(
+        DEMO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdin is not None
+        output = b""
+        try:
+            # The first line, with each price of the index: that is longer than a look at a terminal would take.
+            while output.count(b"[MOCK]") < 8:
+                data = os.read(program.stdout.fileno(), 1 << 16)
+                assert data, "it goes on"
+                output += data
+            program.send_signal(signal.SIGHUP)
+            assert program.communicate(timeout=60)[1] == b""
+            assert program.returncode == 128 + signal.SIGHUP
+        finally:
+            program.kill()
+    assert output.startswith(b"__GANGLION__\n")

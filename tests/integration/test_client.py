@@ -450,6 +450,20 @@ async def test_a_call_recovers_by_itself(server: RestServer) -> None:
     assert len(server.requests) == 3
 
 
+async def test_the_log_says_what_is_asked_for_again_and_why(
+    server: RestServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.replies(Reply(b"", 503), failure(502, "DataException", "no backend"), success({"user_id": "U"}))
+    caplog.set_level("DEBUG", "tickertui.kite.client")
+    async with client(server) as kite:
+        await kite.profile()
+    again, once_more, answered = [r.getMessage() for r in caplog.records if r.name == "tickertui.kite.client"]
+    reason = "Z1: the broker is not available for the profile (HTTP"
+    assert again.startswith(f"asking for the profile again (2 of 3): {reason} 503)")
+    assert once_more == f"asking for the profile again (3 of 3): {reason} 502): no backend"
+    assert answered.startswith("Z1: the profile came in ")
+
+
 async def test_a_rate_limit_slows_the_whole_class_down(server: RestServer) -> None:
     server.replies(failure(429, "NetworkException", "Too many requests"), success({"candles": []}))
     pacer = Pacer(UNPACED, 10_000.0)

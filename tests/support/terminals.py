@@ -14,6 +14,7 @@ import subprocess
 import sys
 import termios
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,8 @@ class Terminal:
         self.process = process
         self.master = master
         self.output = ""
+        # A read may end within a character.
+        self._decode = getincrementaldecoder("utf-8")("replace").decode
         self._bytes_per_second: float | None = None
         self._allowed = 0.0
         self._counted_at = 0.0
@@ -64,7 +67,7 @@ class Terminal:
             except OSError:
                 return
             self._allowed -= len(data)
-            self.output += data.decode("utf-8", "replace")
+            self.output += self._decode(data)
 
     @property
     def text(self) -> str:

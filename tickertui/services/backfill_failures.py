@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,6 +12,8 @@ from tickertui.services.backfill_board import BackfillBoard
 from tickertui.services.backfill_types import BackfillSettings, BackfillTarget, HistoryStore
 from tickertui.services.state import BootstrapFailure
 from tickertui.store.protocol import ContractKey, HistoryFailure
+
+_LOG: Final = logging.getLogger(__name__)
 
 _SHOWN_AFTER: Final = 3
 """Attempts at a silent broker after which a contract is shown as failing; it is asked for all the same."""
@@ -82,6 +85,8 @@ class FailureBook:
         attempts = self._attempts[key] = self._attempts.get(key, 0) + 1
         is_final = isinstance(error, InvalidRequest) or (not error.retryable and attempts >= self._settings.attempts)
         delay = None if is_final else self._settings.delay(attempts)
+        again = "not asked for again" if delay is None else f"asked for again in {delay:.0f} s"
+        _LOG.warning("candles of %s failed (%d), %s: %s", target.label, attempts, again, error)
         now = self._clock.now()
         retry_at = None if delay is None else now + timedelta(seconds=delay)
         if retry_at is None:

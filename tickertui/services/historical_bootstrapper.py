@@ -8,6 +8,7 @@ each as fast as its key allows; what one account cannot do, another one does.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import Final
@@ -40,6 +41,8 @@ from tickertui.services.gap_map import build_gap_map
 from tickertui.services.history_fetcher import Fetched, fetch_into_store
 from tickertui.services.state import BootstrapProgress, BootstrapState, DayCoverage, Severity
 from tickertui.store.protocol import ContractKey, StoreError
+
+_LOG: Final = logging.getLogger(__name__)
 
 _PLANNED_AT_ONCE: Final = 100
 """Contracts between two looks at the event loop: a hundred take some 3 ms."""
@@ -225,7 +228,9 @@ class HistoricalBootstrapper:
                     await self._failures.add(request.target, error)
                     raise
                 told = error.retry_after if isinstance(error, RateLimited) else None
-                await anyio.sleep(self._settings.delay(attempts) if told is None else told)
+                delay = self._settings.delay(attempts) if told is None else told
+                _LOG.warning("asking for candles of %s again in %.1f s: %s", request.target.label, delay, error)
+                await anyio.sleep(delay)
 
     # ------------------------------------------------------------------ running
 

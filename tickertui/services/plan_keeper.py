@@ -7,7 +7,9 @@ Whatever fails on the way leaves the streams, the board and the plan as they wer
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import anyio
 
@@ -22,6 +24,8 @@ from tickertui.services.plan_view import PlanView
 from tickertui.services.state import ReloadPlan, ReloadResult, Severity, Unplaced
 from tickertui.services.subscription_reconciler import PreparedReload, SubscriptionReconciler
 from tickertui.services.task_monitor import describe_error
+
+_LOG: Final = logging.getLogger(__name__)
 
 Applied = Callable[[Sequence[int], Sequence[int]], Awaitable[None]]
 """Told after each plan that was put into force, with the tokens that came to the board and those that left it."""
@@ -127,6 +131,7 @@ class PlanKeeper:
                 prepared = await self.prepare()
             report = await self._put_into_force(prepared)
         except Exception as error:  # noqa: BLE001 - whatever went wrong: the running plan goes on, the reason is shown
+            _LOG.error("a reload changed nothing", exc_info=error)
             self.last_result = self._failure(describe_error(error), anyio.current_time() - began)
         else:
             self.last_result = self._success(prepared.plan, report, anyio.current_time() - began)
@@ -168,6 +173,7 @@ class PlanKeeper:
         try:
             await self._applied(added, removed)
         except Exception as error:  # noqa: BLE001 - shown; the next reload tells them again
+            _LOG.error("what follows a reload failed", exc_info=error)
             text = f"the plan is in force, but not everybody took it up: {describe_error(error)}"
             self._events.add("reload", text, severity=Severity.ERROR)
 

@@ -9,10 +9,14 @@ All times are those of the event loop's monotonic clock; a corrected wall clock 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import anyio
 import anyio.lowlevel
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class SubscriptionReloader:
@@ -181,6 +185,7 @@ class SubscriptionReloader:
             await self._reload()
         except Exception as error:  # noqa: BLE001 - the reload's own failure; whoever shows the state shows this
             self.last_error = error
+            _LOG.error("a reload failed", exc_info=error)
         else:
             self.last_error = None
         finally:

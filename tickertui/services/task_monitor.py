@@ -216,6 +216,7 @@ class TaskMonitor:
         while True:
             record.state = TaskState.RUNNING
             record.started_at = self._clock.now()
+            logger.debug("task %s starts", record.name)
             began = anyio.current_time()
             try:
                 await fn(*args)

@@ -8,6 +8,7 @@ fails leaves the running plan as it was.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -36,6 +37,8 @@ from tickertui.services.subscription_reconciler import PreparedReload, Subscript
 from tickertui.services.subscription_reloader import SubscriptionReloader
 from tickertui.services.task_monitor import RestartPolicy, TaskMonitor, describe_error
 from tickertui.store.protocol import Store
+
+_LOG: Final = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
@@ -204,6 +207,7 @@ class MultiAccountTickerLoop:
                     if self._state is LoopState.STARTING:
                         self._state = LoopState.STOPPED
                     raise
+                _LOG.error("the start failed", exc_info=error)
                 self._detail = f"the start failed: {describe_error(error)}"
                 self.events.add("loop", self._detail, severity=Severity.ERROR)
                 if self._state is LoopState.STARTING:
