@@ -444,8 +444,8 @@ async def test_a_login_of_another_process_makes_the_account_stream_under_a_task_
         assert desk.loop.runtime_state().accounts[0].state is AccountState.AUTH_EXPIRED
         assert "token files" in desk.rig.alive(), "the health pane names it"
         desk.rig.tokens.save("Z1", Secret("from the shell"), "USER", desk.clock.now())
-        await desk.until(lambda: set(wanted) <= set().union(*desk.carried().values()), "the options stream", 60)
-        assert desk.loop.runtime_state().accounts[0].state is AccountState.LIVE
+        await desk.until(lambda: desk.loop.runtime_state().accounts[0].state is AccountState.LIVE, "it is live", 60)
+        assert set(wanted) <= set().union(*desk.carried().values())
     assert "token files" not in desk.rig.alive()
 
 
