@@ -50,30 +50,31 @@ def all_tick(record: dict[str, Any], instruments: int) -> bool:
 def test_two_accounts_stream_and_a_rule_from_the_shell_joins_without_a_restart(
     environ: dict[str, str], broker: Broker, config: Path
 ) -> None:
-    program = Headless(environ, config)
-    # 11 strikes with two legs each, the future and the index; VIX and the two other indices of the first line
-    record = program.until(lambda r: all_tick(r, 27), "27 instruments tick")
-    assert record["feed"] == "live"
-    assert record["is_mock"] is False
-    added = run_program(
-        environ, "subs", "add", "BANKNIFTY", "--strikes", "5", "--account", "Z2", "--config", str(config)
-    )
-    assert added.returncode == 0, added.stderr
-    record = program.until(lambda r: all_tick(r, 50), "50 instruments tick after the rule was added from the shell")
-    by_account = {account["account"]: account["desired"] for account in record["accounts"]}
-    assert by_account == {"Z1": 26, "Z2": 24}
-    reloads = [r["text"] for r in program.records if r["type"] == "event" and r["topic"] == "reload"]
-    assert any("26 unchanged" in text for text in reloads), reloads
-    broker.control("faults", {"fault": "reset", "api_key": "simulated1"})
-    program.until(lambda r: r["type"] == "event" and "is back" in r["text"], "the socket that was reset is back")
-    program.until(lambda r: all_tick(r, 50), "all tick again")
-    program.stop()
+    with Headless(environ, config) as program:
+        # 11 strikes with two legs each, the future and the index; VIX and the two other indices of the first line
+        record = program.until(lambda r: all_tick(r, 27), "27 instruments tick")
+        assert record["feed"] == "live"
+        assert record["is_mock"] is False
+        added = run_program(
+            environ, "subs", "add", "BANKNIFTY", "--strikes", "5", "--account", "Z2", "--config", str(config)
+        )
+        assert added.returncode == 0, added.stderr
+        record = program.until(lambda r: all_tick(r, 50), "50 instruments tick after the rule was added from the shell")
+        by_account = {account["account"]: account["desired"] for account in record["accounts"]}
+        assert by_account == {"Z1": 26, "Z2": 24}
+        assert program.until_said("26 unchanged")["topic"] == "reload", (
+            "said when all have ticked, perhaps after that line"
+        )
+        broker.control("faults", {"fault": "reset", "api_key": "simulated1"})
+        program.until(lambda r: r["type"] == "event" and "is back" in r["text"], "the socket that was reset is back")
+        program.until(lambda r: all_tick(r, 50), "all tick again")
+        program.stop()
 
 
 def test_subs_list_plan_export_and_remove(environ: dict[str, str], config: Path, tmp_path: Path) -> None:
-    program = Headless(environ, config)
-    program.until(lambda r: r["type"] == "status" and r["instruments"] == 27, "the plan is there")
-    program.stop()
+    with Headless(environ, config) as program:
+        program.until(lambda r: r["type"] == "status" and r["instruments"] == 27, "the plan is there")
+        program.stop()
     arguments = ("--config", str(config))
     listed = run_program(environ, "subs", "list", *arguments)
     assert "NIFTY next 1 ATM±5 full @Z1" in listed.stdout

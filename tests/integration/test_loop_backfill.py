@@ -24,7 +24,7 @@ async def test_the_history_of_the_plan_is_filled_beside_the_stream(tmp_path: Pat
     async with live_loop(tmp_path, backfill=True) as live:
         rig = live.rig
         async with running(rig):
-            await rig.until(lambda: len(rig.registry), "the day's contracts were fetched")
+            await live.until_contracts()
             bootstrapper = live.loop.bootstrapper
             assert bootstrapper is not None
             tokens = rig.option_tokens(4)
@@ -91,7 +91,7 @@ async def test_a_loop_that_is_cancelled_in_the_middle_of_everything_leaves_nothi
     async with live_loop(tmp_path, accounts=2, backfill=True) as live:
         rig = live.rig
         async with running(rig):
-            await rig.until(lambda: len(rig.registry), "the day's contracts were fetched")
+            await live.until_contracts()
             await rig.subscribe(rig.option_tokens(6))
             async with anyio.create_task_group() as group:
                 group.start_soon(live.loop.reload_subscriptions)

@@ -46,7 +46,7 @@ async def test_nine_thousand_on_one_account_and_a_change_that_costs_the_rest_not
     async with live_loop(tmp_path, market=wide_market(8990)) as live:
         rig = live.rig
         async with running(rig):
-            await rig.until(lambda: len(rig.registry), "the day's contracts were fetched")
+            await live.until_contracts()
             await rig.add_rule(strikes=None, expiry_count=2)
             await live.loop.reload_subscriptions()
             state = live.loop.runtime_state()
@@ -59,8 +59,7 @@ async def test_nine_thousand_on_one_account_and_a_change_that_costs_the_rest_not
             async with anyio.create_task_group() as group:
                 group.start_soon(live.loop.reload_subscriptions)
                 for _ in range(5):
-                    live.broker.step()
-                    await anyio.sleep(0.05)
+                    await live.step()
             await live.until_subscribed(8995)
             rows = rig.board.rows([leg.token for leg in rig.reconciler.watched() if leg.token != 408065])
             await rig.until(lambda: (rig.board.packets[rows] >= 6).all(), "all steps have come", timeout=30)
@@ -76,7 +75,7 @@ async def test_twenty_seven_thousand_over_three_accounts(tmp_path: Path) -> None
     async with live_loop(tmp_path, accounts=3, market=wide_market(26_990)) as live:
         rig = live.rig
         async with running(rig):
-            await rig.until(lambda: len(rig.registry), "the day's contracts were fetched", timeout=30)
+            await live.until_contracts()
             await rig.add_rule(strikes=None, expiry_count=2)
             await live.loop.reload_subscriptions()
             state = live.loop.runtime_state()

@@ -68,7 +68,7 @@ async def pair(location: Path | str) -> AsyncIterator[Pair]:
         live_terminal(broker, location) as second,
         running(first.rig),
     ):
-        await first.rig.until(lambda: len(first.rig.registry), "the day's contracts were fetched")
+        await first.until_contracts()
         pair = Pair(broker, first, second, first.rig.option_tokens(3))
         await first.rig.subscribe(pair.tokens)
         await first.loop.reload_subscriptions()

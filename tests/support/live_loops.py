@@ -20,6 +20,7 @@ from tickertui.kite.secrets import Secret
 from tickertui.kite.stream import KiteStream
 from tickertui.kite.stream_types import StreamTiming
 from tickertui.market.clock import Clock
+from tickertui.market.ticks import Word
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.placement import PlacementLimits
 from tickertui.services.session_orchestrator import AccountConfig
@@ -39,6 +40,8 @@ class Tape:
 
     packets: list[tuple[int, int, int]] = field(default_factory=list)
     counts: Counter[int] = field(default_factory=Counter)
+    highest: dict[int, int] = field(default_factory=dict)
+    """Highest wire price of each token; the plain market's prices only rise."""
 
     def take(self, connection: int, frame: bytes, received_ns: int, wall_ns: int) -> None:
         if is_heartbeat(frame):
@@ -46,14 +49,17 @@ class Tape:
         batch = decode(frame)
         self.counts.update(batch.instrument_token.tolist())
         prices = (batch.last_price * batch.divisor).round().astype(int)
-        self.packets += [
-            (connection, token, price)
-            for token, price in zip(batch.instrument_token.tolist(), prices.tolist(), strict=True)
-        ]
+        for token, price in zip(batch.instrument_token.tolist(), prices.tolist(), strict=True):
+            self.packets.append((connection, token, price))
+            self.highest[token] = max(price, self.highest.get(token, 0))
 
-    def prices(self, token: int) -> list[int]:
-        """Wire prices of one token, in the order they came, from whatever socket."""
-        return [price for _, other, price in self.packets if other == token]
+    def prices(self, token: int, connection: int | None = None) -> list[int]:
+        """Wire prices of one token, in the order they came, from one socket or from whatever socket."""
+        return [
+            price
+            for source, other, price in self.packets
+            if other == token and (connection is None or source == connection)
+        ]
 
 
 @dataclass
@@ -88,17 +94,29 @@ class LiveRig:
     async def until_subscribed(self, count: int) -> None:
         await self.broker.until_subscribed(count)
 
-    async def step(self) -> None:
-        """Move the market and wait until it has come over the wire on every socket.
-
-        The broker conflates what a socket has not taken yet: two steps at once may arrive as one.
-        """
-        longest = [next(iter(socket.modes)) for socket in self.broker.sockets if socket.modes]
-        before = {token: self.tape.counts[token] for token in longest}
-        self.broker.step()
+    async def until_contracts(self) -> None:
+        """Wait for the day's contracts, and for the reload that they ask for: it would take up what a test adds."""
+        reloader = self.loop.reloader
         await self.rig.until(
-            lambda: all(self.tape.counts[token] > count for token, count in before.items()),
+            lambda: len(self.rig.registry) and reloader.reloads and not reloader.pending and not reloader.is_reloading,
+            "the day's contracts were fetched, and the reload for them is over",
+            timeout=30,
+        )
+
+    async def step(self) -> None:
+        """Move the market and wait until every subscribed instrument's new price has come over the wire.
+
+        The broker conflates what a socket has not taken yet: two steps at once may arrive as one. A packet alone does
+        not show that a step has come: it may be the cached one of a socket that has just subscribed.
+        """
+        subscribed = {token for socket in self.broker.sockets for token in socket.modes}
+        self.broker.step()
+        rows = self.broker.market.rows(subscribed)
+        prices = dict(zip(rows[:, Word.TOKEN].tolist(), rows[:, Word.LAST_PRICE].tolist(), strict=True))
+        await self.rig.until(
+            lambda: all(self.tape.highest.get(token, 0) >= price for token, price in prices.items()),
             "the step has come over the wire",
+            timeout=30,
         )
 
 

@@ -92,11 +92,22 @@ class Headless:
                 break
         raise AssertionError(f"waited in vain for: {description}\n{self.records[-5:]}")
 
+    def until_said(self, words: str, timeout: float = 40.0) -> dict[str, Any]:
+        """Read until an event with these words is there, perhaps among what was read already."""
+        for record in self.records:
+            if _says(record, words):
+                return record
+        return self.until(lambda record: _says(record, words), f"an event that says {words!r}", timeout)
+
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         _, errors = self.process.communicate(timeout=30)
         assert self.process.returncode == 128 + signal.SIGTERM, errors
         assert errors == ""
+
+
+def _says(record: dict[str, Any], words: str) -> bool:
+    return record["type"] == "event" and words in record["text"]
 
 
 def run_program(environ: dict[str, str], *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
