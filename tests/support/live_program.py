@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +17,18 @@ from typing import Any, Self
 
 
 class Broker:
-    """``tickertui simulate`` in a process of its own."""
+    """``tickertui simulate`` in a process of its own.
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    Args:
+        environ: Environment of the process.
+        at: Market time of its start.
+        speed: Seconds of market time per second.
+    """
+
+    def __init__(self, environ: dict[str, str], at: str = "2026-11-25 11:00", speed: float = 1.0) -> None:
         ports = ("--port", "0", "--stream-port", "0")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tickertui", "simulate", *ports, "--at", "2026-11-25 11:00"],
+            [sys.executable, "-m", "tickertui", "simulate", *ports, "--at", at, "--speed", str(speed)],
             stdout=subprocess.PIPE, text=True, env=environ,
         )  # fmt: skip
         assert self.process.stdout is not None
@@ -43,6 +51,21 @@ class Broker:
         with urllib.request.urlopen(f"{self.url}/simulator/request_token?api_key=simulated{account}") as answer:
             token: str = answer.read().decode()
             return token
+
+    def access_token(self, account: int) -> str:
+        """Log in, and return the day's token."""
+        key, request_token = f"simulated{account}", self.request_token(account).strip()
+        checksum = hashlib.sha256(f"{key}{request_token}secret{account}".encode()).hexdigest()
+        fields = {"api_key": key, "request_token": request_token, "checksum": checksum}
+        with urllib.request.urlopen(f"{self.url}/session/token", urllib.parse.urlencode(fields).encode()) as answer:
+            token: str = json.loads(answer.read())["data"]["access_token"]
+            return token
+
+    def state(self) -> dict[str, Any]:
+        """How the simulator is: clock, sockets, faults."""
+        with urllib.request.urlopen(f"{self.url}/simulator/state") as answer:
+            document: dict[str, Any] = json.loads(answer.read())
+            return document
 
     def control(self, path: str, document: dict[str, object]) -> None:
         request = urllib.request.Request(

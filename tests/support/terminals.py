@@ -67,7 +67,11 @@ class Terminal:
             except OSError:
                 return
             self._allowed -= len(data)
-            self.output += self._decode(data)
+            self.take(data)
+
+    def take(self, data: bytes) -> None:
+        """Keep what was written."""
+        self.output += self._decode(data)
 
     @property
     def text(self) -> str:
