@@ -178,7 +178,7 @@ def render_example(model: type) -> str:
         name, annotation = item.name, annotations[item.name]
         section = _model_in(annotation)
         repeated = annotation is not section
-        lines += _comment(section.__doc__ or "" if section else documents[model.__name__, name])
+        lines += _comment(inspect.cleandoc(section.__doc__ or "") if section else documents[model.__name__, name])
         if section is None:
             lines += [f"[{name}]", *_EXAMPLES[name].splitlines(), ""]
             continue
@@ -212,7 +212,7 @@ def _field_documents(model: type) -> dict[tuple[str, str], str]:
 
 
 def _comment(text: str) -> list[str]:
-    return [f"# {line}".rstrip() for line in " ".join(text.split("\n")).splitlines() if line.strip()]
+    return [f"# {line}".rstrip() for line in text.splitlines() if line.strip()]
 
 
 def _default_note(item: Field[Any]) -> str:

@@ -7,10 +7,9 @@ returns. Nothing else in the program starts long-lived tasks.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import random
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -33,10 +32,10 @@ from tickertui.market.candles import Interval
 from tickertui.market.clock import Clock
 from tickertui.market.conventions import Convention, Preset, VolatilitySide
 from tickertui.market.hours import MarketCalendar, load_calendar
-from tickertui.market.subscriptions import ChainRule
 from tickertui.market.universe import Universe, load_universe, universe_instruments
 from tickertui.paths import Paths
 from tickertui.services.bundle import Services
+from tickertui.services.configured_rules import add_demo_rules, ensure_rules
 from tickertui.services.events import EventLog
 from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.loop_settings import LoopSettings
@@ -56,7 +55,7 @@ from tickertui.services.valuation import Valuation
 from tickertui.settings import AccountSettings, Settings
 from tickertui.stopping import SignalWatch
 from tickertui.stopping import StopRequest as StopRequest
-from tickertui.store.open import open_store
+from tickertui.store.open import is_server, open_store
 from tickertui.store.protocol import Store
 from tickertui.values import frozen
 
@@ -74,13 +73,6 @@ CONVENTIONS: Final = {
 }
 """The words of the configuration."""
 
-DEMO_RULES: Final = (
-    ChainRule(0, "NIFTY", 3, (), 40),
-    ChainRule(0, "BANKNIFTY", 1, (), 40),
-    ChainRule(0, "SENSEX", 2, (), 40),
-)
-"""What the demo and a first run without an account watch."""
-
 
 def _always() -> None:
     return None
@@ -97,6 +89,7 @@ class EngineOptions:
     Attributes:
         settings: The configuration.
         paths: Where files live.
+        config_file: Where the settings come from; the platform's file by default.
         demo: A mock market in memory: no account, no network, nothing written.
         environ: Environment of the process, for secrets.
         clock: Now; the machine's by default.
@@ -106,6 +99,7 @@ class EngineOptions:
     settings: Settings
     paths: Paths
     environ: Mapping[str, str]
+    config_file: Path | None = None
     demo: bool = False
     clock: Clock | None = None
     seed: int | None = None
@@ -192,7 +186,7 @@ class Engine:
             stack.push_async_callback(store.close)
             services = await self._build(store, calendar, universe, events)
             if first_rules:
-                await self._ensure_rules(store, has_accounts=bool(services.loop.list_accounts()))
+                await self._ensure_rules(store, events, has_accounts=bool(services.loop.list_accounts()))
             stack.push_async_callback(services.orchestrator.aclose)
             yield services
 
@@ -378,52 +372,24 @@ class Engine:
 
     # ------------------------------------------------------------------ rules of the configuration
 
-    async def _ensure_rules(self, store: Store, *, has_accounts: bool) -> None:
-        """Put rules of the configuration into the store, each once: what is dropped later stays dropped.
-
-        A first run without accounts and rules gets the demo's, so that there is something to look at.
-        """
-        stored = await store.list_rules()
-        if self._options.demo or (not has_accounts and not self._settings.rules and not stored):
-            for rule in DEMO_RULES:
-                await store.add_rule(rule)
+    async def _ensure_rules(self, store: Store, events: EventLog, *, has_accounts: bool) -> None:
+        """Have the configuration's rules stored; a demo, and a first run without accounts and rules, get the demo's."""
+        if self._options.demo:
+            await add_demo_rules(store)
             return
-        wanted = [rule.as_rule() for rule in self._settings.rules]
-        seen_file = self._options.paths.state_dir / _SEEN_RULES
-        seen = await anyio.to_thread.run_sync(_read_seen, seen_file)
-        have = {rule_key(rule) for rule in stored}
-        new = [rule for rule in wanted if rule_key(rule) not in seen | have]
-        for rule in new:
-            await store.add_rule(rule)
-        keys = sorted({rule_key(rule) for rule in wanted})
-        if set(keys) != seen:
-            await anyio.to_thread.run_sync(_write_seen, seen_file, keys)
+        entries = [rule.as_rule() for rule in self._settings.rules]
+        await ensure_rules(store, events, self._origin(), entries, self._options.paths.state_dir / _SEEN_RULES)
+        if not (has_accounts or entries or await store.list_rules()):
+            await add_demo_rules(store)
+
+    def _origin(self) -> str:
+        """Name the configuration for the store; a server is shared by machines that each have one of their own."""
+        file = self._options.config_file or self._options.paths.config_file
+        is_shared = is_server(self._store_location())
+        return f"{socket.gethostname()}:{file.absolute()}" if is_shared else str(file.absolute())
 
 
 _SEEN_RULES: Final = "config-rules.json"
-
-
-def rule_key(rule: ChainRule) -> str:
-    """Return the text by which rules of the configuration have been remembered so far."""
-    when = ", ".join(f"{expiry:%d %b}" for expiry in rule.expiries) or f"next {rule.expiry_count}"
-    width = "all strikes" if rule.strikes is None else f"ATM±{rule.strikes}"
-    where = f" @{rule.preferred_account}" if rule.preferred_account else ""
-    future = "" if rule.include_future else " without future"
-    return f"{rule.underlying} {when} {width} {rule.mode.label}{where}{future}"
-
-
-def _read_seen(path: Path) -> set[str]:
-    try:
-        return set(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return set()
-
-
-def _write_seen(path: Path, keys: list[str]) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(keys, indent=1), encoding="utf-8")
-    os.replace(temporary, path)
 
 
 async def _after(first: Callable[[], Awaitable[None]], then: Callable[[Touch], Awaitable[None]], touch: Touch) -> None:

@@ -159,7 +159,13 @@ class AccountSettings(_Section):
 
 @frozen
 class RuleSettings(_Section):
-    """A chain to subscribe, for instance NIFTY, the next 2 expiries, 40 strikes each side of the money."""
+    """A chain to subscribe, for instance NIFTY, the next 2 expiries, 40 strikes each side of the money.
+
+    An entry becomes a rule once, at a start; what is dropped or pinned in the program stays so. An entry that is
+    edited changes its rule at the next start, and an event says so: of the entries that are not as before, one takes
+    the place of the one of the same underlying, else of the one that stood at its place. An entry that is taken out
+    leaves its rule, which is dropped in the program or with `tickertui subs remove`.
+    """
 
     underlying: Annotated[str, After(_underlying)]
     """Name of the underlying as in the broker's dump: NIFTY, BANKNIFTY, SENSEX, RELIANCE ..."""

@@ -23,6 +23,9 @@ from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import IST, ManualClock
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Mode
+from tickertui.store.base import SqlStore
+from tickertui.store.migrations import load_migrations
+from tickertui.store.operation import Operation, Statement
 from tickertui.store.protocol import (
     HistoryFailure,
     OpenInterestFact,
@@ -30,6 +33,8 @@ from tickertui.store.protocol import (
     PlanChanges,
     Store,
     StoreError,
+    StoreNewer,
+    StoreUnreadable,
     VolatilityFact,
 )
 
@@ -78,6 +83,25 @@ async def watch(store: Store, seen: list[int]) -> None:
     async with aclosing(store.changes()) as changes:
         async for revision in changes:
             seen.append(revision)  # noqa: PERF401 - it never ends
+
+
+async def write(store: Store, sql: str) -> None:
+    """Run a statement past the program."""
+
+    def operation() -> Operation[None]:
+        yield Statement(sql)
+
+    assert isinstance(store, SqlStore)
+    await store._write(operation())
+
+
+async def everything(store: Store) -> list[object]:
+    """What a store holds beside its rules."""
+    candles = await store.candles(1, EXPIRY, MINUTE, minute(0), minute(9))
+    return [
+        await store.list_all(), await store.list_assignments(), candles.start.tolist(), candles.close.tolist(),
+        await store.coverage(MINUTE), await store.load_instruments(), await store.revision(),
+    ]  # fmt: skip
 
 
 class StoreContract:
@@ -233,6 +257,129 @@ class StoreContract:
         assert await store.remove_rule(rule.rule_id)
         assert not await store.remove_rule(rule.rule_id)
         assert (await store.add_rule(ChainRule(0, "NIFTY"))).rule_id != rule.rule_id
+
+    async def test_a_rule_that_was_written_past_the_program_is_named(self, store: Store) -> None:
+        rule = await store.add_rule(ChainRule(0, "NIFTY"))
+        await write(store, "UPDATE rules SET strikes = 999")
+        sentence = (
+            f'rule {rule.rule_id} in the database cannot be used (strikes must be a number from 1 to 500 or "all", '
+            "not 999); correct or delete its row in the table rules"
+        )
+        with pytest.raises(StoreUnreadable) as caught:
+            await store.list_rules()
+        assert str(caught.value) == sentence
+        assert await store.remove_rule(rule.rule_id)
+        assert await store.list_rules() == []
+
+    # ------------------------------------------------------------------ rules of a configuration
+
+    async def test_entries_become_rules_once_and_dropped_ones_stay_dropped(self, store: Store, opener: Opener) -> None:
+        other = await opener()
+        entries = [ChainRule(0, "NIFTY", 2), ChainRule(0, "SENSEX", expiries=(EXPIRY,), include_future=False)]
+        changes = await store.sync_configured_rules("a", entries)
+        assert changes.added == tuple(entries)
+        first, second = await other.list_rules()
+        assert [first, second] == entries
+        assert await store.revision() == 1, "one change, of two rules"
+        await other.remove_rule(second.rule_id)
+        revision = await store.revision()
+        for again in (store, other):
+            assert not await again.sync_configured_rules("a", entries)
+        assert await store.list_rules() == [first]
+        assert await store.revision() == revision
+
+    async def test_an_edited_entry_changes_its_rule_and_keeps_its_number(self, store: Store, opener: Opener) -> None:
+        rule = ChainRule(0, "NIFTY", 2, preferred_account="Z1", mode=Mode.QUOTE)
+        await store.sync_configured_rules("a", [rule])
+        (before,) = await store.list_rules()
+        edited = replace(rule, expiries=(EXPIRY,), strikes=None)
+        changes = await (await opener()).sync_configured_rules("a", [edited])
+        assert changes.replaced == ((before, edited),)
+        assert await store.list_rules() == [edited]
+        assert [one.rule_id for one in await store.list_rules()] == [before.rule_id]
+        assert not await store.sync_configured_rules("a", [edited])
+
+    async def test_an_edit_to_a_rule_that_is_there_drops_the_earlier_one(self, store: Store) -> None:
+        await store.sync_configured_rules("a", [ChainRule(0, "NIFTY", 2)])
+        by_hand = await store.add_rule(ChainRule(0, "NIFTY", 3))
+        await store.sync_configured_rules("a", [ChainRule(0, "NIFTY", 3)])
+        assert [rule.rule_id for rule in await store.list_rules()] == [by_hand.rule_id]
+
+    async def test_an_entry_that_is_gone_leaves_its_rule_and_is_forgotten(self, store: Store) -> None:
+        rule = ChainRule(0, "NIFTY", 2)
+        await store.sync_configured_rules("a", [rule])
+        revision = await store.revision()
+        assert (await store.sync_configured_rules("a", [])).released == (rule,)
+        assert not (await store.sync_configured_rules("a", [])).released
+        assert await store.list_rules() == [rule]
+        assert await store.revision() == revision, "no rule changed"
+        await store.remove_rule((await store.list_rules())[0].rule_id)
+        assert (await store.sync_configured_rules("a", [rule])).added == (rule,), "put back, it is new"
+
+    async def test_configurations_that_share_a_store_do_not_undo_each_other(self, store: Store) -> None:
+        two, three = ChainRule(0, "NIFTY", 2), ChainRule(0, "NIFTY", 3)
+        for origin, rule in (("a", two), ("b", three), ("a", two), ("b", three)):
+            await store.sync_configured_rules(origin, [rule])
+        assert await store.list_rules() == [two, three]
+
+    async def test_what_was_remembered_elsewhere_counts_when_nothing_is_here(self, store: Store) -> None:
+        rule = await store.add_rule(ChainRule(0, "NIFTY", 2))
+        dropped = ChainRule(0, "SENSEX")
+        wider = replace(rule, strikes=60)
+        changes = await store.sync_configured_rules("a", [wider, dropped], [rule, dropped])
+        assert changes.replaced == ((rule, wider),)
+        assert await store.list_rules() == [wider]
+        await store.sync_configured_rules("a", [wider], [dropped])
+        assert await store.list_rules() == [wider]
+
+    async def test_two_that_start_at_once_add_the_rules_once(self, store: Store, opener: Opener) -> None:
+        entries = [ChainRule(0, name) for name in ("NIFTY", "SENSEX", "BANKNIFTY")]
+        stores = [store, *[await opener() for _ in range(3)]]
+        async with anyio.create_task_group() as group:
+            for one in stores:
+                group.start_soon(one.sync_configured_rules, "a", entries)
+        assert await store.list_rules() == entries
+
+    # ------------------------------------------------------------------ schema versions
+
+    async def test_a_store_of_schema_1_keeps_everything_and_is_refused_by_its_program_then(
+        self, location: str, opener: Opener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as older:
+            for module in ("sqlite_files", "postgres_server"):
+                older.setattr(f"tickertui.store.{module}.load_migrations", lambda kind: load_migrations(kind)[:1])
+            old = await opener()
+            rules = [await old.add_rule(rule) for rule in (
+                ChainRule(0, "NIFTY", expiries=(EXPIRY, NEXT_EXPIRY), preferred_account="Z1", include_future=False),
+                ChainRule(0, "SENSEX", 2, strikes=None, mode=Mode.QUOTE, enabled=False),
+                ChainRule(0, "BANKNIFTY", 3, strikes=7),
+            )]  # fmt: skip
+            await old.remove_rule(rules.pop(2).rule_id)
+            for values in ("'A', 0, '', 0", "'B', 99, '', 900", "'C', 5, '2026-12-01', NULL"):
+                columns = "underlying, expiry_count, expiries, strikes, mode, include_future, enabled"
+                sql = f"INSERT INTO rules ({columns}, created_at, updated_at) VALUES ({values}, 'full', 1, 1, 5, 5)"
+                await write(old, sql)
+            await old.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY, preferred_account="Z2")
+            await old.save_plan(PlanChanges(assigned=(Assignment(1, EXPIRY, "Z2", 1),)))
+            await old.add_candles(1, EXPIRY, MINUTE, minutes(0, 3), (minute(0), minute(3)))
+            await old.save_instruments(EXPIRY, b"csv")
+            before = await everything(old)
+            await old.close()
+        new = await opener()
+        assert await everything(new) == before
+        found = await new.list_rules()
+        assert found[:2] == rules
+        assert [rule.rule_id for rule in found] == [rules[0].rule_id, rules[1].rule_id, 4, 5, 6]
+        assert found[2:] == [
+            ChainRule(0, "A", 1, strikes=1, enabled=False), ChainRule(0, "B", 20, strikes=500),
+            ChainRule(0, "C", expiries=(date(2026, 12, 1),), strikes=None),
+        ], "what no program wrote is brought within the bounds"  # fmt: skip
+        await new.sync_configured_rules("a", [ChainRule(0, "NIFTY")])
+        with monkeypatch.context() as older:
+            for module in ("sqlite_files", "postgres_server"):
+                older.setattr(f"tickertui.store.{module}.load_migrations", lambda kind: load_migrations(kind)[:1])
+            with pytest.raises(StoreNewer, match="newer tickertui"):
+                await opener()
 
     # ------------------------------------------------------------------ plans
 

@@ -42,6 +42,7 @@ def run_command(arguments: Namespace) -> int:
             configuration.settings,
             configuration.paths,
             environ=environment(),
+            config_file=configuration.file,
             demo=arguments.demo,
             clock=None if arguments.demo else clock_of(configuration),
         )

@@ -55,7 +55,14 @@ def _run(configuration: Configuration, clock: Clock | None) -> int:
     demo = clock is None
     options = screen_options(configuration, environment(), demo=demo)
     engine = Engine(
-        EngineOptions(configuration.settings, configuration.paths, environ=environment(), demo=demo, clock=clock)
+        EngineOptions(
+            configuration.settings,
+            configuration.paths,
+            environ=environment(),
+            config_file=configuration.file,
+            demo=demo,
+            clock=clock,
+        )
     )
     return anyio.run(engine.run, _Terminal(options).show, _need_a_terminal)
 

@@ -14,6 +14,7 @@ from anyio import to_thread
 
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import Clock
+from tickertui.market.configured_rules import ConfiguredChanges
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionRecord, SubscriptionStatus
 from tickertui.market.ticks import Mode
 from tickertui.store import history, subscriptions
@@ -178,6 +179,14 @@ class SqlStore(ABC):
     async def remove_rule(self, rule_id: int) -> bool:
         """Drop a rule; False where there is none."""
         return await self._change(subscriptions.remove_rule(rule_id))
+
+    async def sync_configured_rules(
+        self, origin: str, entries: Sequence[ChainRule], before: Sequence[ChainRule] = ()
+    ) -> ConfiguredChanges:
+        """Make the rules what a configuration says; see `Store.sync_configured_rules`."""
+        if not before and await self._read(subscriptions.list_configured(origin)) == list(dict.fromkeys(entries)):
+            return ConfiguredChanges()  # as every start but the first: nothing is written, nobody waited for
+        return await self._change(subscriptions.sync_configured(self._clock.now(), origin, entries, before))
 
     # ------------------------------------------------------------------ placement
 

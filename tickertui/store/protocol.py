@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from tickertui.market.candles import Candles, Interval
+from tickertui.market.configured_rules import ConfiguredChanges
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionRecord, SubscriptionStatus
 from tickertui.market.ticks import Mode
 from tickertui.values import frozen
@@ -235,6 +236,26 @@ class Store(Protocol):
 
     async def remove_rule(self, rule_id: int) -> bool:
         """Drop a rule; False where there is none."""
+        ...
+
+    async def sync_configured_rules(
+        self, origin: str, entries: Sequence[ChainRule], before: Sequence[ChainRule] = ()
+    ) -> ConfiguredChanges:
+        """Make the rules what a configuration says, as far as it says something else than the last time.
+
+        Entries become rules, each once: what the trader drops stays dropped, what is changed in the program stays
+        changed, an edited entry changes its rule, and the rule of an entry that is gone stays; see
+        `tickertui.market.configured_rules`.
+
+        Args:
+            origin: Names the configuration; each remembers entries of its own.
+            entries: The configuration's rules.
+            before: What it said the last time, for one of which nothing is remembered here; numbers are those of the
+                rules, 0 for a rule that is gone.
+
+        Returns:
+            What changed; nothing where the entries are those of the last time.
+        """
         ...
 
     # -- placement

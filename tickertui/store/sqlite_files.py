@@ -218,10 +218,11 @@ def migrate(connection: apsw.Connection, label: str, before: Callable[[], object
         StoreNewer: When it is newer.
     """
     steps = load_migrations("sqlite")
-    for step in pending(steps, connection.pragma("user_version"), label):
-        if step.version > 1 and before is not None:
-            before()
-            before = None
+    version = connection.pragma("user_version")
+    missing = pending(steps, version, label)
+    if version and missing and before is not None:
+        before()
+    for step in missing:
         connection.execute("BEGIN IMMEDIATE")
         try:
             # Another process may have taken this step while we waited for our turn.

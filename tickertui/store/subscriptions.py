@@ -7,7 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionRecord, SubscriptionStatus
+from tickertui.market.configured_rules import ConfiguredChanges, match_entries
+from tickertui.market.subscriptions import (
+    Assignment,
+    ChainRule,
+    SubscriptionRecord,
+    SubscriptionStatus,
+    parse_mode,
+)
 from tickertui.market.ticks import Mode
 from tickertui.store.operation import (
     Exclusive,
@@ -15,12 +22,13 @@ from tickertui.store.operation import (
     Operation,
     Row,
     Statement,
+    Value,
     day_number,
     day_of_number,
     instant_of_micros,
     micros,
 )
-from tickertui.store.protocol import KEEP, Keep, PlanChanges
+from tickertui.store.protocol import KEEP, Keep, PlanChanges, StoreUnreadable
 
 _RECORDS = """
 SELECT s.token, s.tradingsymbol, s.segment, s.expiry, s.mode, s.status, s.reason, s.preferred_account, a.account,
@@ -44,7 +52,8 @@ _UPSERT_KEEPING = _UPSERT.format(
     preferred="CASE WHEN old.expiry = excluded.expiry THEN old.preferred_account ELSE NULL END"
 )
 
-_RULE_COLUMNS = "underlying, expiry_count, expiries, strikes, mode, preferred_account, include_future, enabled"
+_ENTRY_COLUMNS = "underlying, expiry_count, expiries, strikes, mode, preferred_account, include_future"
+_RULE_COLUMNS = f"{_ENTRY_COLUMNS}, enabled"
 
 
 def list_records(*, active_only: bool) -> Operation[list[SubscriptionRecord]]:
@@ -130,6 +139,40 @@ def remove_rule(rule_id: int) -> Operation[bool]:
     return bool(rows)
 
 
+def list_configured(origin: str) -> Operation[list[ChainRule]]:
+    """Return the remembered entries of a configuration in their order, each with the number of its rule."""
+    rows = yield Statement(
+        f"SELECT rule_id, {_ENTRY_COLUMNS}, 1 FROM configured_rules WHERE origin = ? ORDER BY place", (origin,)
+    )
+    return [_rule(row, "configured_rules") for row in rows]
+
+
+def sync_configured(
+    now: datetime, origin: str, entries: Sequence[ChainRule], before: Sequence[ChainRule]
+) -> Operation[ConfiguredChanges]:
+    """Make the rules what a configuration says, and remember its entries; see `Store.sync_configured_rules`."""
+    yield Exclusive("configured rules")
+    remembered = yield from list_configured(origin)
+    changes = match_entries(entries, remembered or before, (yield from list_rules()))
+    for rule, wanted in changes.replaced:
+        if wanted.rule_id == rule.rule_id:
+            yield from update_rule(now, wanted)
+        else:
+            yield from remove_rule(rule.rule_id)
+    rows: list[tuple[Value, ...]] = []
+    for place, match in enumerate(changes.matches):
+        rule_id = (yield from add_rule(now, match.entry)) if match.rule_id is None else match.rule_id
+        rows.append((origin, place, rule_id, *_entry_values(match.entry)))
+    yield Statement("DELETE FROM configured_rules WHERE origin = ?", (origin,))
+    if rows:
+        yield Many(
+            f"INSERT INTO configured_rules (origin, place, rule_id, {_ENTRY_COLUMNS}) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+    return changes
+
+
 def list_assignments() -> Operation[list[Assignment]]:
     """Return where the last plan put each contract."""
     rows = yield Statement("SELECT token, expiry, account, connection FROM assignments ORDER BY token")
@@ -187,22 +230,31 @@ def _record(row: Row) -> SubscriptionRecord:
     )
 
 
-def _rule(row: Row) -> ChainRule:
+def _rule(row: Row, table: str = "rules") -> ChainRule:
     rule_id, underlying, expiry_count, expiries, strikes, mode, preferred, include_future, enabled = row
-    return ChainRule(
-        rule_id=rule_id,
-        underlying=underlying,
-        expiry_count=expiry_count,
-        expiries=tuple(date.fromisoformat(text) for text in expiries.split()),
-        strikes=strikes,
-        mode=Mode[mode.upper()],
-        preferred_account=preferred,
-        include_future=bool(include_future),
-        enabled=bool(enabled),
-    )
+    try:
+        return ChainRule(
+            rule_id=rule_id,
+            underlying=underlying,
+            expiry_count=expiry_count,
+            expiries=tuple(date.fromisoformat(text) for text in expiries.split()),
+            strikes=strikes,
+            mode=parse_mode(mode),
+            preferred_account=preferred,
+            include_future=bool(include_future),
+            enabled=bool(enabled),
+        )
+    except ValueError as error:
+        raise StoreUnreadable(
+            f"rule {rule_id} in the database cannot be used ({error}); correct or delete its row in the table {table}"
+        ) from error
 
 
-def _rule_values(rule: ChainRule) -> Sequence[int | str | None]:
+def _rule_values(rule: ChainRule) -> tuple[Value, ...]:
+    return (*_entry_values(rule), int(rule.enabled))
+
+
+def _entry_values(rule: ChainRule) -> tuple[Value, ...]:
     return (
         rule.underlying,
         rule.expiry_count,
@@ -211,5 +263,4 @@ def _rule_values(rule: ChainRule) -> Sequence[int | str | None]:
         rule.mode.label,
         rule.preferred_account,
         int(rule.include_future),
-        int(rule.enabled),
     )

@@ -246,7 +246,9 @@ class ServicesBackend:
             raise BackendRefused(str(error)) from error
 
     async def add_rule(self, rule: ChainRule) -> None:
-        """Store a rule; a reload follows by itself."""
+        """Store a rule that is not there yet; a reload follows by itself."""
+        if rule in await _asked(self._services.store.list_rules()):
+            raise BackendRefused(f"{rule.describe()}: there already")
         await _asked(self._services.store.add_rule(rule))
         self.note("rule", f"added: {rule.describe()}")
         self._services.loop.reload_subscriptions_async()
