@@ -167,3 +167,13 @@ def cut_all_connections(location: str) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+def lock_holders(location: str) -> frozenset[int]:
+    """Server processes of the sessions that hold an advisory lock of a database: an account each."""
+    with psycopg.connect(location, autocommit=True) as admin:
+        rows = admin.execute(
+            "SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+            "WHERE locktype = 'advisory' AND granted AND datname = current_database()"
+        ).fetchall()
+    return frozenset(pid for (pid,) in rows)
