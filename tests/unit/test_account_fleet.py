@@ -205,6 +205,67 @@ async def test_with_nobody_to_take_them_instruments_wait_where_they_are() -> Non
         assert desk.reloads_due == 0
 
 
+async def test_an_account_that_was_emptied_takes_nothing_from_one_that_is_down() -> None:
+    desk = Desk("Z1", "Z2")
+    async with running(desk) as fleet:
+        desk.carry({0: full(5)})
+        await desk.state("Z1", AccountState.LIVE)
+        fleet.empty("Z2")
+        desk.sockets[0].lose("no route")
+        await desk.look_after(600)
+        assert fleet.plannable() == ("Z1",), "there is nowhere to go"
+        assert desk.reloads_due == 1
+
+
+async def test_accounts_that_are_down_together_keep_what_they_have() -> None:
+    desk = Desk("Z1", "Z2")
+    async with running(desk) as fleet:
+        desk.carry({0: full(5), 3: full(5, 100)})
+        for account, connection in (("Z1", 0), ("Z2", 3)):
+            await desk.state(account, AccountState.LIVE)
+            desk.sockets[connection].lose("no route")
+        await desk.look_after(600)
+        assert fleet.plannable() == ("Z1", "Z2")
+        assert desk.reloads_due == 0
+        desk.sockets[3].recover()
+        await desk.state("Z2", AccountState.LIVE)
+        await desk.look_after(1)
+        assert fleet.plannable() == ("Z2",), "one that is well again takes them"
+        assert desk.reloads_due == 1
+
+
+async def test_what_crashed_too_often_moves_while_the_market_is_shut_too() -> None:
+    desk = Desk("Z1", "Z2")
+    async with running(desk) as fleet:
+        desk.open = False
+        desk.sockets.crash_at_start |= {"Z1", "Z2"}
+        desk.carry({0: full(5), 3: full(5, 100)})
+        await desk.state("Z1", AccountState.FAILED)
+        await desk.state("Z2", AccountState.FAILED)
+        await desk.look_after(5)
+        assert fleet.plannable() == ("Z1", "Z2"), "nobody can take them"
+        desk.sockets.crash_at_start.clear()
+        fleet.reconnect("Z2", "asked by the user")
+        await desk.state("Z2", AccountState.LIVE)
+        await desk.look_after(1)
+        assert fleet.plannable() == ("Z2",)
+
+
+async def test_an_account_that_the_user_emptied_does_not_come_back_because_it_was_down() -> None:
+    desk = Desk("Z1", "Z2")
+    async with running(desk) as fleet:
+        desk.carry({0: full(5), 3: full(5, 100)})
+        await desk.state("Z1", AccountState.LIVE)
+        fleet.empty("Z1")
+        desk.sockets[0].lose("no route")
+        await desk.look_after(300)
+        desk.sockets[0].recover()
+        await desk.state("Z1", AccountState.LIVE)
+        await desk.look_after(300)
+        assert fleet.plannable() == ("Z2",)
+        assert desk.reloads_due == 1
+
+
 async def test_an_account_that_is_down_for_long_is_left_out_and_later_given_another_chance() -> None:
     desk = Desk("Z1", "Z2")
     async with running(desk) as fleet:

@@ -204,6 +204,66 @@ async def test_stop_during_the_start_ends_it() -> None:
         assert desk.loop.runtime_state().state is LoopState.STOPPED
 
 
+# ---------------------------------------------------------------------- a plan that was shown
+
+
+async def test_a_shown_plan_is_carried_out_as_it_was_shown() -> None:
+    desk = make_desk("Z1")
+    async with running_desk(desk):
+        desk.store.rule(ChainRule(0, "NIFTY", strikes=2, include_future=False))
+        plan = await desk.loop.plan_reload()
+        desk.loop.spots.remember("NIFTY", 26_400.0)
+        result = await desk.loop.apply_reload()
+        assert (result.added, result.error) == (plan.added, "")
+        assert desk.rig.reconciler.rules()[0].centre == 26_000
+
+
+async def test_a_shown_plan_that_the_store_has_overtaken_is_made_anew() -> None:
+    desk = make_desk("Z1")
+    desk.want(desk.options(3))
+    async with running_desk(desk):
+        desk.want(desk.options(2, skip=3))
+        assert (await desk.loop.plan_reload()).added == 2
+        for token in desk.options(4, skip=1):
+            desk.store.end(token)
+        result = await desk.loop.apply_reload()
+        assert (result.added, result.removed) == (0, 2)
+        await desk.until_carried(desk.options(1))
+
+
+async def test_a_shown_plan_that_another_reload_has_overtaken_is_made_anew() -> None:
+    desk = make_desk("Z1")
+    async with running_desk(desk):
+        desk.want(desk.options(3))
+        assert (await desk.loop.plan_reload()).added == 3
+        other = await desk.loop.reload_subscriptions()
+        assert other is not None
+        assert other.added == 3
+        generation = desk.loop.runtime_state().generation
+        result = await desk.loop.apply_reload()
+        assert (result.added, result.removed, result.error) == (0, 0, "")
+        assert desk.loop.runtime_state().generation == generation, "nothing was left to do"
+        await desk.until_carried(desk.options(3))
+
+
+async def test_a_shown_plan_for_an_account_that_has_failed_meanwhile_is_made_anew() -> None:
+    desk = make_desk("Z1", "Z2")
+    desk.want(desk.options(4), pin="Z2")
+    desk.want(desk.options(2, skip=4), pin="Z1")
+    async with running_desk(desk):
+        await desk.until_carried(desk.options(6))
+        socket = next(one for one in desk.sockets.running if desk.options(1)[0] in one.subscribed)
+        socket.lose("no route to host")
+        desk.want(desk.options(2, skip=6), pin="Z1")
+        plan = await desk.loop.plan_reload()
+        assert (plan.added, plan.removed) == (2, 0)
+        await desk.until(
+            lambda: any("its instruments move" in text for text in desk.rig.texts("account")), "Z2 is left out", 300
+        )
+        result = await desk.loop.apply_reload()
+        assert (result.added, result.removed) == (2, 4), "what is pinned to Z2 has no place now"
+
+
 # ---------------------------------------------------------------------- reloads that fail
 
 
@@ -218,6 +278,7 @@ async def test_a_reload_that_fails_leaves_the_running_plan() -> None:
         result = await desk.loop.reload_subscriptions()
         assert result is not None
         assert "the database is busy" in result.error
+        await anyio.sleep(10)
         await desk.until_carried(desk.options(3))
         state = desk.loop.runtime_state()
         assert (state.state, state.instruments, state.generation) == (LoopState.RUNNING, 3, generation)

@@ -93,6 +93,34 @@ def test_only_touched_slices_are_done_again(market: Market) -> None:
     assert values.round().slices == 4, "time itself moves everything once a minute"
 
 
+def test_legs_that_did_not_tick_are_changed_rows_when_they_are_valued_anew(market: Market) -> None:
+    """Readers take up rows by the board's versions: without that the Greeks of quiet legs stayed old on the screen."""
+    market.apply()
+    values = valuation(market)
+    values.round()
+    chain = market.table.chain("NIFTY", EXPIRIES[0])
+    assert chain is not None
+    rows = market.board.rows(np.concatenate([chain.call_tokens, chain.put_tokens]))
+    others = market.board.rows([market.index_tokens["NIFTY"]])
+    market.clock.advance(1)
+    market.apply(only={market.index_tokens["NIFTY"]})
+    read = market.board.sequence
+    values.round()
+    assert (market.board.versions[rows] > read).all()
+    assert (market.board.versions[others] <= read).all(), "what is not valued is not changed by it"
+
+
+def test_another_convention_values_everything_anew(market: Market) -> None:
+    market.apply()
+    values = valuation(market)
+    values.round()
+    row = row_of(market, "NIFTY", EXPIRIES[0], 24_500.0, InstrumentKind.CALL)
+    before = market.board.derived[row, Derived.IV]
+    values.convention = Preset.KITE_SENSIBULL.value
+    assert values.round().slices == 4
+    assert market.board.derived[row, Derived.IV] != before
+
+
 def test_on_expiry_day_time_alone_is_enough() -> None:
     market = Market({"NIFTY": 24_352.4}, (date(2026, 11, 25), date(2026, 12, 29)))
     market.apply()
