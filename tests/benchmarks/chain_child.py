@@ -100,7 +100,8 @@ class Child(App[None]):
         self.reader = ChainReader(
             self.scene.chain,
             self.scene.clock,
-            ChainContext(market=MarketView(closes_in=14_273), expiries=expiry_marks(EXPIRIES, START.date())),
+            ChainContext(market=MarketView(closes_in=14_273)),
+            expiry_marks(EXPIRIES, START.date()),
         )
         self.status = StatusBar()
         self.keys = 0

@@ -103,9 +103,7 @@ def _live() -> ChainReader:
     scene = build_scene()
     # One open interest changes at 11:39, three minutes before the frame.
     scene.board.oi_changed_ns[scene.chain.rows[30, 0]] = scene.clock.time_ns() - 187_000_000_000
-    return ChainReader(
-        scene.chain, scene.clock, ChainContext(market=OPEN_MARKET, expiries=MARKS, convention=CONVENTION)
-    )
+    return ChainReader(scene.chain, scene.clock, ChainContext(market=OPEN_MARKET, convention=CONVENTION), MARKS)
 
 
 OPEN_MARKET = MarketView(closes_in=14_273.0)
@@ -125,11 +123,11 @@ def _stale() -> ChainReader:
         scene.clock,
         ChainContext(
             market=OPEN_MARKET,
-            expiries=MARKS,
             convention=CONVENTION,
             links=Links(np.array(codes, dtype=np.int8)),
             banner=BannerView(BannerKind.SILENT, "Z1/s2 SILENT 14s · R rebuilds it now"),
         ),
+        MARKS,
     )
 
 
@@ -147,7 +145,8 @@ def _mock() -> ChainReader:
     return ChainReader(
         scene.chain,
         scene.clock,
-        ChainContext(feed=FeedMode.MOCK, market=HOLIDAY, expiries=MARKS, convention=CONVENTION, banner=banner),
+        ChainContext(feed=FeedMode.MOCK, market=HOLIDAY, convention=CONVENTION, banner=banner),
+        MARKS,
     )
 
 
@@ -157,7 +156,8 @@ def _replay() -> ChainReader:
     return ChainReader(
         scene.chain,
         scene.clock,
-        ChainContext(feed=FeedMode.REPLAY, market=OPEN_MARKET, expiries=MARKS, convention=CONVENTION, banner=banner),
+        ChainContext(feed=FeedMode.REPLAY, market=OPEN_MARKET, convention=CONVENTION, banner=banner),
+        MARKS,
     )
 
 
@@ -166,7 +166,8 @@ def _closed() -> ChainReader:
     return ChainReader(
         scene.chain,
         scene.clock,
-        ChainContext(feed=FeedMode.CLOSED, market=WEEKEND, expiries=MARKS, convention=CONVENTION),
+        ChainContext(feed=FeedMode.CLOSED, market=WEEKEND, convention=CONVENTION),
+        MARKS,
     )
 
 
@@ -175,7 +176,7 @@ def _auction() -> ChainReader:
     scene.clock.advance(60.0)
     scene.apply(scene.words(np.arange(len(scene.chain))))
     scene.clock.advance(0.5)
-    return ChainReader(scene.chain, scene.clock, ChainContext(market=AUCTION, expiries=MARKS, convention=CONVENTION))
+    return ChainReader(scene.chain, scene.clock, ChainContext(market=AUCTION, convention=CONVENTION), MARKS)
 
 
 READERS: dict[str, Callable[[], ChainReader]] = {

@@ -6,7 +6,9 @@ refused to be taken with any other.
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,3 +42,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "snap_compare" in getattr(item, "fixturenames", ()):
                 item.add_marker(skip)
+
+
+class _Collected(logging.Handler):
+    """Keeps what a logger says."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.sentences: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.sentences.append(self.format(record))
+
+
+@pytest.fixture(autouse=True)
+def nothing_fails_unseen(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The application shows an error and goes on: a test must not go on with it unless errors are its matter."""
+    if request.node.get_closest_marker("failures_expected"):
+        yield
+        return
+    logger, collected = logging.getLogger("tickertui.tui.failures"), _Collected()
+    logger.addHandler(collected)
+    try:
+        yield
+    finally:
+        logger.removeHandler(collected)
+    assert not collected.sentences, "\n".join(collected.sentences)

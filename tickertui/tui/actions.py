@@ -131,6 +131,7 @@ _DISPLAY: Final = {
     "greater_than_sign": ">",
     "left_curly_bracket": "{",
     "right_curly_bracket": "}",
+    "ctrl+l": "Ctrl+L",
     "ctrl+o": "Ctrl+O",
     "ctrl+y": "Ctrl+Y",
 }
@@ -203,6 +204,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     _app("pause", "pause", "p", "pause", "Pause the display, never the feed.", 50),
     _app("command", "command_line", "colon", "cmd", "Type a command, with completion.", 42),
     _app("screenshot", "save_picture", "S", "picture", "Save the screen as an SVG picture."),
+    _app("redraw", "redraw", "ctrl+l", "redraw", "Paint the screen anew, and try again what has failed."),
     _app("help", "show_help", "question_mark", "help", "List the keys of this pane.", 90, short=" "),
     _app("back", "back", "escape", "back", "Go back; never quits."),
     _app("quit", "ask_quit", "q", "quit", "Quit; asks while a live feed runs.", 95, short=" "),

@@ -6,9 +6,10 @@ defect), the services are cancelled and awaited there, not here.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,21 +17,30 @@ from typing import TYPE_CHECKING, Any, ClassVar
 os.environ.setdefault("TEXTUAL_FPS", "120")
 
 from textual import events
+from textual.actions import ActionParseResult
 from textual.app import App, SystemCommand
+from textual.dom import DOMNode
+from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.widget import Widget
 
+from tickertui.services.state import Severity
 from tickertui.tui.actions import key_name
 from tickertui.tui.backend import Backend
+from tickertui.tui.contained import failing_place
+from tickertui.tui.failures import Failure, FailureLog
 from tickertui.tui.format import ASCII, UNICODE, GlyphSet
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.paced import hurry_for
 from tickertui.tui.screens.main import MainScreen
-from tickertui.tui.screens.modals import Typed
+from tickertui.tui.screens.modals import PanelScreen
 from tickertui.tui.themes import DEFAULT_THEME, load_themes, variable_defaults
 from tickertui.tui.window_title import WindowTitle
 
 if TYPE_CHECKING:
     from textual.driver import Driver
+
+_log = logging.getLogger(__name__)
 
 
 class TickerApp(App[int]):
@@ -72,6 +82,7 @@ class TickerApp(App[int]):
         self.set_class(options.ascii_glyphs, "-ascii")
         self.theme_names: tuple[str, ...] = tuple(loaded)
         self.window_title = WindowTitle(self)
+        self.failures = FailureLog(backend.clock)
 
     def get_driver_class(self) -> type[Driver]:
         """Take our own driver, unless the environment names another (a browser's)."""
@@ -87,16 +98,73 @@ class TickerApp(App[int]):
 
     def get_default_screen(self) -> MainScreen:
         """The one screen; everything else is a panel over it."""
-        return MainScreen(self.backend, self.options)
+        return MainScreen(self.backend, self.options, self.failures)
 
     async def on_event(self, event: events.Event) -> None:
         """Let the answer to a key be painted at once."""
         hurry_for(self, event)
         if isinstance(event, events.Key) and not event.is_forwarded and self.screen_stack:
             top = self.screen_stack[-1]
-            if isinstance(top, Typed) and top.hold(event):
+            if isinstance(top, PanelScreen) and top.hold(event):
                 return
         await super().on_event(event)
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Do what a key, the palette or a click asks for; an error stays in the pane or panel that it is about."""
+        try:
+            return await super().run_action(action, default_namespace, namespaces)
+        except Exception as error:  # noqa: BLE001 - whatever an action does wrong stays in its pane
+            node = default_namespace if isinstance(default_namespace, Widget) else self.screen
+            self.contain(node, error, f"the action {action if isinstance(action, str) else action[1]}")
+            return True
+
+    def contain(self, node: Widget, error: Exception, doing: str) -> None:
+        """Show an error where it happened, as one event and one entry of the log; everything else goes on.
+
+        Args:
+            node: The widget or screen.
+            error: What was raised.
+            doing: ``painting``, ``Click``, ``the action sort``.
+        """
+        place = failing_place(node)
+        if place is None or not (place.is_attached and self.is_running):
+            # What is closing has no place on the screen any more; what it held is gone with it.
+            _log.info("%s: %s failed after it was closed", type(node).__name__, doing, exc_info=error)
+            return
+        failure = self.failures.add(place.place_name, doing, error)
+        place.fail(failure)
+        if failure.is_news:
+            self.backend.note("screen", failure.sentence, Severity.ERROR)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Go on after an error that no pane or panel has caught, unless it has stopped a part of the screen for good.
+
+        Textual calls this for timers, layouts and writes too, where its own loops go on; it would end here.
+        """
+        broken = _stopped_by(error)
+        if self.screen_stack and not self._exit:
+            main, top = self.screen_stack[0], self.screen_stack[-1]
+            if broken is None:
+                failure = self.failures.add("the whole screen", "drawing", error)
+                if not failure.is_plain:
+                    if failure.is_news:
+                        self._tell(failure)
+                    top.refresh(layout=True)
+                    return
+            if isinstance(broken, Widget) and broken.screen is not main and isinstance(broken.screen, PanelScreen):
+                self.contain(broken.screen, error, "a part of the panel")
+                broken.screen.dismiss(None)
+                return
+        super()._handle_exception(error)
+
+    def _tell(self, failure: Failure) -> None:
+        self.notify(failure.sentence, severity="error", timeout=10, markup=False)
+        self.backend.note("screen", failure.sentence, Severity.ERROR)
 
     def post_display_hook(self) -> None:
         """End what was written so that the queue of writes tells when a terminal without synchronised output took it.
@@ -182,3 +250,15 @@ class TickerApp(App[int]):
         if self.reports_errors:
             self._exit_renderables.append(Text(whole_error(self.fatal_errors[-1])))
         self._close_messages_no_wait()
+
+
+def _stopped_by(error: BaseException) -> MessagePump | None:
+    """Return the part of the screen whose message loop has ended with an error, None where all loops go on.
+
+    The outermost frame of the traceback is the one that has caught it (Textual 8.2.8: two of them end a loop).
+    """
+    traceback = error.__traceback__
+    if traceback is None or traceback.tb_frame.f_code.co_name not in ("_process_messages_loop", "_pre_process"):
+        return None
+    pump = traceback.tb_frame.f_locals.get("self")
+    return pump if isinstance(pump, MessagePump) else None

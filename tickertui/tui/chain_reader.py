@@ -104,7 +104,6 @@ class ChainContext:
         feed: What fills the board.
         market: What the calendar says.
         links: Health of the sockets.
-        expiries: The strip.
         others: Further instruments of the header line.
         banner: What the first row must say.
         reference: What the at-the-money row is measured from; the forward takes its place in the closing auction.
@@ -115,7 +114,6 @@ class ChainContext:
     feed: FeedMode = FeedMode.LIVE
     market: MarketView = field(default_factory=MarketView)
     links: Links = NO_LINKS
-    expiries: tuple[ExpiryMark, ...] = ()
     others: tuple[HeaderQuote, ...] = ()
     banner: BannerView | None = None
     reference: ReferenceKind = ReferenceKind.SPOT
@@ -130,12 +128,20 @@ class ChainReader:
         chain: The chain; another expiry or underlying takes another reader.
         clock: For ages and the time of the frame.
         context: What is around it at the start; assign `context` when it changes.
+        expiries: Listed expiries of its underlying; `list_expiries` takes later lists.
     """
 
-    def __init__(self, chain: OptionChain, clock: Clock, context: ChainContext | None = None) -> None:
+    def __init__(
+        self,
+        chain: OptionChain,
+        clock: Clock,
+        context: ChainContext | None = None,
+        expiries: Sequence[ExpiryMark] = (),
+    ) -> None:
         self.chain = chain
         self.context = context or ChainContext()
         self.key = ChainKey(chain.underlying, chain.expiry)
+        self._expiries = tuple(expiries)
         self._clock = clock
         self._number = 0
         self._seen = -1
@@ -160,6 +166,25 @@ class ChainReader:
         self._legs = int(np.count_nonzero(self.chain.rows))
         self._seen = -1
         self._layout = self.chain.board.layout
+
+    def list_expiries(self, underlying: str, expiries: Sequence[ExpiryMark]) -> None:
+        """Take a newer list of expiries, if it is of this chain.
+
+        While another underlying is on its way, or when the day's contracts have lost this expiry, the chain on display
+        is not in the newest list: it keeps the one it was listed in, so that every frame is of one moment.
+
+        Args:
+            underlying: Whose expiries they are.
+            expiries: Ascending.
+        """
+        if underlying == self.key.underlying and any(mark.expiry == self.key.expiry for mark in expiries):
+            self._expiries = tuple(expiries)
+
+    @property
+    def _others(self) -> tuple[HeaderQuote, ...]:
+        """Further instruments of the header: the chain's own underlying leads it already."""
+        own = self.chain.underlying_token
+        return tuple(quote for quote in self.context.others if quote.token != own)
 
     # ------------------------------------------------------------------ marks
 
@@ -200,7 +225,7 @@ class ChainReader:
         """What the board knows of the legs, and of the instruments of the header line, row number first."""
         chain = self.chain
         tokens = [chain.underlying_token, *([chain.future_token] if chain.future_token else [])]
-        heads = [chain.board.row(token) for token in (*tokens, *(quote.token for quote in self.context.others))]
+        heads = [chain.board.row(token) for token in (*tokens, *(quote.token for quote in self._others))]
         # Together: each of numpy's calls costs as much as the rows.
         facts = chain.board.facts(np.concatenate((rows.ravel(), heads)))
         legs = RowFacts(*(column[: rows.size].reshape(rows.shape) for column in facts))
@@ -383,7 +408,7 @@ class ChainReader:
         wanted = [(chain.underlying, True)]
         if chain.future_token:
             wanted.append(("Fut", False))
-        wanted += [(quote.label, True) for quote in self.context.others]
+        wanted += [(quote.label, True) for quote in self._others]
         return [
             self._quote(label, fact, now_ns, is_index=is_index)
             for (label, is_index), fact in zip(wanted, facts, strict=True)
@@ -461,7 +486,7 @@ class ChainReader:
             underlying=quotes[0],
             future=quotes[1] if chain.future_token else None,
             others=tuple(quotes[others:]),
-            expiries=context.expiries,
+            expiries=self._expiries,
             market=context.market,
             banner=context.banner,
             loaded=loaded,

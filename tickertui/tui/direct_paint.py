@@ -13,11 +13,11 @@ stays. `tests/tui/test_direct_paint.py` compares what both write, cell by cell.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.widget import Widget
 
 from tickertui.tui.ink import Inked
@@ -33,30 +33,70 @@ class DirectUpdate(CompositorUpdate):
     Args:
         lines: Column and row of the first cell, and the line.
         rest: Written first; None when there is nothing.
+        give_up: Told when a line cannot be written.
     """
 
-    def __init__(self, lines: Sequence[tuple[int, int, Inked]], rest: CompositorUpdate | None) -> None:
+    def __init__(
+        self,
+        lines: Sequence[tuple[int, int, Inked]],
+        rest: CompositorUpdate | None,
+        give_up: Callable[[Exception], None],
+    ) -> None:
         self._lines = lines
         self._rest = rest
+        self._give_up = give_up
 
     def render_segments(self, console: Console) -> str:
         """Return what is to be written."""
         parts = [self._rest.render_segments(console)] if self._rest is not None else []
-        # Two widgets of the same glyphs and colours are two lines: what comes first does not matter.
-        parts += [f"\x1b[{y + 1};{x + 1}H{line.render(console)}" for x, y, line in self._lines]
+        try:
+            # Two widgets of the same glyphs and colours are two lines: what comes first does not matter.
+            parts += [f"\x1b[{y + 1};{x + 1}H{line.render(console)}" for x, y, line in self._lines]
+        except Exception as error:  # noqa: BLE001 - Textual's own way is still there
+            self._give_up(error)
         return "".join(parts)
 
 
-class DirectCompositor(Compositor):
-    """Textual's compositor with a short way for lines of one widget."""
+class LinesDoNotFit(Exception):  # noqa: N818 - an inconsistency, told by its name
+    """A widget drew other lines than the layout has room for; the text says which."""
 
-    def __init__(self) -> None:
+
+class DirectCompositor(Compositor):
+    """Textual's compositor with a short way for lines of one widget.
+
+    The short way trusts that a widget draws what the layout has room for. At the first line for which that is not so it
+    is left, until the next change of the size, for Textual's own way, which cuts and pads.
+
+    Args:
+        otherwise: Told why, once, so that everything is painted anew.
+    """
+
+    def __init__(self, otherwise: Callable[[Exception], None] = lambda error: None) -> None:
         super().__init__()
+        self._otherwise = otherwise
+        self._left_at: Size | None = None
         self._places: list[_Place] = []
         self._places_of: object = None
 
     def render_partial_update(self) -> DirectUpdate | ChopsUpdate | None:  # type: ignore[override]
         """Return what is to be written for the regions that changed, None for nothing."""
+        if self._left_at is not None:
+            if self._left_at == self.size:
+                return super().render_partial_update()
+            self._left_at = None
+        try:
+            return self._render_directly()
+        except LinesDoNotFit as error:
+            self.give_up(error)
+            return None
+
+    def give_up(self, error: Exception) -> None:
+        """Leave the short way until the size changes, and have everything painted anew."""
+        if self._left_at is None:
+            self._left_at = self.size
+            self._otherwise(error)
+
+    def _render_directly(self) -> DirectUpdate | ChopsUpdate | None:
         screen = self.size.region
         lines: list[tuple[int, int, Inked]] = []
         others: set[Region] = set()
@@ -69,7 +109,7 @@ class DirectCompositor(Compositor):
                 others.add(region)
         self._dirty_regions = others
         rest = super().render_partial_update()
-        return DirectUpdate(lines, rest) if lines else rest
+        return DirectUpdate(lines, rest, self.give_up) if lines else rest
 
     def _paint(self, region: Region, lines: list[tuple[int, int, Inked]]) -> bool:
         """Append the lines of a region; False when they are not of one widget."""
@@ -86,6 +126,9 @@ class DirectCompositor(Compositor):
                 found = widget.ink_lines(crop)
             else:
                 found = [strip.crop(0, width) for strip in widget.render_lines(crop)]
+            if len(found) != height or any(line.cell_length != width for line in found):
+                sizes = sorted({line.cell_length for line in found})
+                raise LinesDoNotFit(f"{widget!r} drew {len(found)} lines of {sizes} cells for {width}x{height}")
             lines += [(left, y, line) for y, line in enumerate(found, top)]
             return True
         return False

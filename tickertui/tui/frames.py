@@ -216,7 +216,7 @@ class ChainFrame:
         underlying: Header entry of the underlying.
         future: Header entry of the future, None without one.
         others: Further header entries.
-        expiries: The strip.
+        expiries: The strip: the list that this chain's expiry stands in.
         market: What the calendar says.
         banner: What the first row must say, None for nothing.
         loaded: Legs with a price.
@@ -256,6 +256,11 @@ class ChainFrame:
     def strikes(self) -> NDArray[np.float64]:
         """float64[k], ascending, rupees."""
         return self.contracts.strikes
+
+    @property
+    def tokens(self) -> NDArray[np.int64]:
+        """int64[k, 2]: of both legs, calls first, -1 where a strike has none."""
+        return np.stack((self.contracts.call_tokens, self.contracts.put_tokens), axis=1)
 
     def token(self, row: int, side: int) -> int:
         """Return the token of a leg, -1 where the strike has none."""

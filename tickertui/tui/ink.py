@@ -32,6 +32,11 @@ _SYSTEMS: Final = {
 class Inked(Protocol):
     """A line that writes itself for a terminal: a `Line`, or a strip of Textual."""
 
+    @property
+    def cell_length(self) -> int:
+        """Cells of the line."""
+        ...
+
     def render(self, console: Console) -> str:
         """Return text and escape sequences, beginning and ending without any attribute set."""
         ...
@@ -146,6 +151,11 @@ class Line:
         self._width = width
         self._strip: Strip | None = None
         self._written: str | None = None
+
+    @property
+    def cell_length(self) -> int:
+        """Cells of the line."""
+        return self._width
 
     @property
     def text(self) -> str:

@@ -24,15 +24,18 @@ from textual.color import Color
 from textual.geometry import Region
 from textual.strip import Strip
 
+from tickertui.tui.contained import Contained, contain
 from tickertui.tui.direct_paint import DirectCompositor, is_supported
 from tickertui.tui.display_rate import waiting_writes
 
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    _Base = Screen[Any]
+    class _Base(Contained, Screen[Any]):
+        pass
+
 else:
-    _Base = object
+    _Base = Contained
 
 _HURRY_S: Final = 0.05
 """What is painted within this time after a key is taken for its answer."""
@@ -53,14 +56,16 @@ class Paced(_Base):
         self._shines_of: object = None
         super().__init__(name, id, classes)
         if type(self._compositor) is Compositor and is_supported():
-            self._compositor = DirectCompositor()
+            self._compositor = DirectCompositor(self._paint_otherwise)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return lines of the screen itself: those of the screen below, dimmed, where the ground lets them through."""
         below = self._below
         if below is None:
             return super().render_lines(crop)
-        key = (below, below.size, self.styles.background)
+        # Textual lays the screens out one after the other, the top one first, and paints each at once: after a resize
+        # this one is painted over a screen below that still has the lines of the size before.
+        key = (below, below._compositor.size, self.size, self.styles.background)
         if self._shines is None or self._shines_of != key:
             if isinstance(below, Paced):
                 below.forget_below()
@@ -83,7 +88,7 @@ class Paced(_Base):
         self._shines = None
 
     def _dim(self, below: Screen[Any], veil: Color) -> list[Strip]:
-        """Return the lines of the screen below under a veil."""
+        """Return the lines of the screen below under a veil, as many and as long as this screen has."""
         veiled = self._veiled
         if veil != self._veil:
             self._veil = veil
@@ -97,6 +102,11 @@ class Paced(_Base):
                     dim = veiled[style] = _dimmed(style, veil)
                 segments.append(Segment(text, dim))
             strips.append(Strip(segments, strip.cell_length))
+        width, height = self.size
+        ground = self.rich_style
+        if below._compositor.size != (width, height):
+            strips = [strip.adjust_cell_length(width, ground) for strip in strips[:height]]
+            strips += [Strip.blank(width, ground)] * (height - len(strips))
         return strips
 
     @property
@@ -120,7 +130,22 @@ class Paced(_Base):
     def _on_timer_update(self) -> None:
         """Paint, unless the terminal is behind: then the timer, still running, asks again in a moment."""
         if waiting_writes(self.app) < _BACKLOG:
-            super()._on_timer_update()
+            try:
+                super()._on_timer_update()
+            except Exception as error:  # noqa: BLE001 - a paint that fails must not end the feed
+                contain(self, error, "painting")
+                # Some of it may have reached the terminal.
+                self.refresh(layout=True)
+
+    def _paint_otherwise(self, error: Exception) -> None:
+        """Paint everything anew in Textual's own way: a line did not fit where it was to be painted directly."""
+        contain(self, error, "direct painting, which pauses until the next resize,")
+        self.call_later(self.refresh, layout=True)
+
+    def action_redraw(self) -> None:
+        """Paint everything anew, whatever the terminal shows."""
+        self.forget_below()
+        self.refresh(layout=True)
 
 
 def _dimmed(style: Style | None, veil: Color) -> Style:

@@ -21,6 +21,7 @@ from tickertui.market.volatility_standing import (
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import Context
 from tickertui.tui.backend import Backend, BackendRefused
+from tickertui.tui.contained import Contained
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.screens.modals import glyphs_of
 
@@ -34,13 +35,14 @@ _READ_AGAIN_NS = 600_000_000_000
 """Ten minutes: the kept volatilities change once a day, soon after the close."""
 
 
-class AnalyticsPane(Vertical):
+class AnalyticsPane(Contained, Vertical):
     """Two plots over strikes, drawn again when their numbers changed.
 
     Args:
         backend: The program behind it.
     """
 
+    is_place = True
     CONTEXTS: ClassVar[tuple[Context, ...]] = ()
     BINDINGS: ClassVar[list[BindingType]] = []
     DEFAULT_CSS = """

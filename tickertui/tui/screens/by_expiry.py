@@ -99,6 +99,11 @@ class ByExpiry(RowList):
         """Whether it is shown instead of the rows."""
         return self._term is not None
 
+    @property
+    def underlying(self) -> str:
+        """Whose expiries are listed, empty while it is closed."""
+        return self._term.underlying if self._term is not None else ""
+
     def open(self, underlying: str, marks: Sequence[ExpiryMark], strike: float) -> None:
         """Show a strike of an underlying; the same one costs nothing."""
         term = self._term

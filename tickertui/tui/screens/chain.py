@@ -16,10 +16,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.geometry import Offset
 
-from tickertui.market.board import Derived
 from tickertui.market.chain import OptionChain
-from tickertui.market.forward import ForwardSource
-from tickertui.market.hours import CalendarError
 from tickertui.market.instruments import Instrument
 from tickertui.services.state import FeedMode, RuntimeState
 from tickertui.tui import format as fmt
@@ -56,6 +53,7 @@ class ChainPane(ChainSwitch, can_focus=True):
         latency: Told when ticks reach the screen.
     """
 
+    is_place = True
     CONTEXTS: ClassVar[tuple[Context, ...]] = (Context.CHAIN,)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.CHAIN)]
     DEFAULT_CSS = """
@@ -126,7 +124,7 @@ class ChainPane(ChainSwitch, can_focus=True):
         others = tuple(
             HeaderQuote(name.removeprefix("INDIA "), token)
             for name in self._options.header
-            if name != self._wanted and (token := self._backend.index_token(name)) and board.row(token)
+            if (token := self._backend.index_token(name)) and board.row(token)
         )
         self._follow_feed(runtime.feed)
         self._runtime = runtime
@@ -134,27 +132,11 @@ class ChainPane(ChainSwitch, can_focus=True):
             feed=runtime.feed,
             market=market,
             links=links,
-            expiries=self.expiries,
             others=others,
             reference=self._around.reference,
-            convention=self._model(),
+            convention=self._options.model_name,
         )
-
-    def _model(self) -> str:
-        """``B76 F=parity T→15:40``: the model, where its forward comes from and up to when it counts the time."""
-        reader = self._next or self._reader
-        if reader is None:
-            return self._options.model_name
-        sources = reader.chain.derived(Derived.FORWARD_SOURCE)
-        known = sources[~np.isnan(sources)]
-        # The middle one: far strikes may be valued later than the others.
-        source = ForwardSource(int(np.sort(known)[len(known) // 2])) if len(known) else ForwardSource.NONE
-        forward = "" if source is ForwardSource.NONE else f" F={source.label}"
-        try:
-            until = self._backend.calendar.expiry_instant(reader.chain.contracts.segment, reader.key.expiry)
-        except CalendarError:
-            return f"{self._options.model_name}{forward}"
-        return f"{self._options.model_name}{forward} T→{until:%H:%M}"
+        self._surround_readers()
 
     def frame(self) -> None:
         """Draw the chain as the board holds it now."""
@@ -164,7 +146,6 @@ class ChainPane(ChainSwitch, can_focus=True):
         if self._passing.is_on and shown is not None:
             self.view.show(as_expired(shown, self._backend.clock.now(), self._around.market))
         elif reader is not None:
-            reader.context = self._around
             self.view.show(reader.read())
             self._measure(reader.chain)
         self._show_term()
@@ -236,12 +217,12 @@ class ChainPane(ChainSwitch, can_focus=True):
 
     def _open_term(self) -> None:
         leg = self.grid.leg
-        if leg is not None and self.expiries:
-            self.term.open(self._wanted, self.expiries, leg.strike)
+        frame = self.current_frame
+        if leg is not None and frame is not None and frame.expiries:
+            self.term.open(frame.key.underlying, frame.expiries, leg.strike)
             self.add_class("-by-expiry")
             self._show_term()
-            if self.expiry is not None:
-                self.term.goto(f"expiry:{self.expiry.isoformat()}")
+            self.term.goto(f"expiry:{frame.key.expiry.isoformat()}")
             self.take_focus()
 
     def _close_term(self) -> None:
@@ -254,14 +235,16 @@ class ChainPane(ChainSwitch, can_focus=True):
         """Renew the view by expiry, when it is open: for the strike under the cursor."""
         frame, leg = self.current_frame, self.grid.leg
         if self.term.is_open and frame is not None and leg is not None:
-            self.term.open(self._wanted, self.expiries, leg.strike)
+            # Of the chain on display, which is not the one that was asked for while that is on its way.
+            self.term.open(frame.key.underlying, frame.expiries, leg.strike)
             self.term.show(self._around, self.grid.units, frame.summary.reference.price)
 
     def on_row_list_chosen(self, message: RowList.Chosen) -> None:
         """Show the chain of the expiry that was chosen."""
         message.stop()
+        underlying = self.term.underlying
         self._close_term()
-        self.select(self._wanted, date.fromisoformat(message.key.partition(":")[2]))
+        self.select(underlying, date.fromisoformat(message.key.partition(":")[2]))
 
     def action_mark(self) -> None:
         """Mark now: the marked columns show what changed since."""
@@ -277,9 +260,9 @@ class ChainPane(ChainSwitch, can_focus=True):
 
     @property
     def marked_iv(self) -> NDArray[np.float64] | None:
-        """Implied volatilities of the shown chain's legs at the mark, float64[k, 2]; None without a mark."""
-        reader, mark = self._reader, self._marks.mark
-        return mark.iv(reader.chain.tokens) if mark is not None and reader is not None else None
+        """Implied volatilities of the shown frame's legs at the mark, float64[k, 2]; None without a mark."""
+        frame, mark = self.current_frame, self._marks.mark
+        return mark.iv(frame.tokens) if mark is not None and frame is not None else None
 
     def _follow_feed(self, feed: FeedMode) -> None:
         """Forget the mark when something else fills the board: a change from live to synthetic is none."""

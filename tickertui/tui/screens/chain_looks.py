@@ -11,6 +11,7 @@ from textual.message import Message
 
 from tickertui.tui.actions import key_name
 from tickertui.tui.columns import PRESETS, Preset
+from tickertui.tui.contained import Contained
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.preset_book import PresetBook
 from tickertui.tui.row_filters import FILTERS
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tickertui.tui.screens.columns import ColumnChoice
 
 
-class ChainLooks(Vertical):
+class ChainLooks(Contained, Vertical):
     """What the chain pane is built on.
 
     Args:

@@ -6,10 +6,16 @@ builds the pane on it and draws; palette and command line call `ChainSwitch.sele
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from functools import partial
 
+import numpy as np
+
+from tickertui.market.board import Derived
 from tickertui.market.chain import OptionChain, Side
+from tickertui.market.forward import ForwardSource
+from tickertui.market.hours import CalendarError
 from tickertui.market.instruments import Instrument, InstrumentKind
 from tickertui.tui.actions import key_name
 from tickertui.tui.backend import Backend
@@ -68,6 +74,29 @@ class ChainSwitch(ChainLooks):
         reader = self._next or self._reader
         return reader.key.expiry if reader is not None else None
 
+    @property
+    def _readers(self) -> tuple[ChainReader, ...]:
+        """Of the chain on display, and of the one on its way."""
+        return tuple(reader for reader in (self._reader, self._next) if reader is not None)
+
+    def _surround_readers(self) -> None:
+        """Tell the readers what is around them; the model is each chain's own."""
+        for reader in self._readers:
+            reader.context = replace(self._around, convention=self._model(reader))
+
+    def _model(self, reader: ChainReader) -> str:
+        """``B76 F=parity T→15:40``: the model, where its forward comes from and up to when it counts the time."""
+        sources = reader.chain.derived(Derived.FORWARD_SOURCE)
+        known = sources[~np.isnan(sources)]
+        # The middle one: far strikes may be valued later than the others.
+        source = ForwardSource(int(np.sort(known)[len(known) // 2])) if len(known) else ForwardSource.NONE
+        forward = "" if source is ForwardSource.NONE else f" F={source.label}"
+        try:
+            until = self._backend.calendar.expiry_instant(reader.chain.contracts.segment, reader.key.expiry)
+        except CalendarError:
+            return f"{self._options.model_name}{forward}"
+        return f"{self._options.model_name}{forward} T→{until:%H:%M}"
+
     def frame(self) -> None:
         """Draw the chain as the board holds it now."""
         raise NotImplementedError
@@ -89,7 +118,9 @@ class ChainSwitch(ChainLooks):
         self.frame()
 
     def _select_expiry(self, expiry: date) -> None:
-        self.select(self._wanted, expiry)
+        """Show an expiry that stands on the strip, which is that of the chain on display."""
+        frame = self.grid.frame
+        self.select(frame.key.underlying if frame is not None else self._wanted, expiry)
 
     def find(self, text: str) -> None:
         """Go to a strike (a number), else to the first contract that matches."""
@@ -159,6 +190,8 @@ class ChainSwitch(ChainLooks):
         self.expiries = self._backend.expiries(self._wanted)
         if not self.expiries:
             return
+        for shown_or_coming in self._readers:
+            shown_or_coming.list_expiries(self._wanted, self.expiries)
         expiry = self._expiry_to_show([mark.expiry for mark in self.expiries])
         reader = self._next or self._reader
         if not chosen and reader is not None and self._stays(reader.key, expiry):
@@ -204,7 +237,8 @@ class ChainSwitch(ChainLooks):
             underlying_token=self._backend.index_token(self._wanted) or 0,
             future_token=future.token if future is not None else 0,
         )
-        self._next = ChainReader(chain, self._backend.clock, self._around)
+        self._next = ChainReader(chain, self._backend.clock, self._around, self.expiries)
+        self._surround_readers()
         self._marks.apply(self._next)
         self._switched_ns = self._backend.clock.monotonic_ns()
         if self._reader is None:
@@ -216,7 +250,6 @@ class ChainSwitch(ChainLooks):
         """Look, with every frame, whether the chain that was asked for can be shown; say how far it is."""
         if self._next is None:
             return
-        self._next.context = self._around
         waited = self._backend.clock.monotonic_ns() - self._switched_ns
         coming = self._next.read()
         self.view.say_loading(f"{coming.key.underlying} {coming.key.expiry:%d%b} loading {coming.loaded}/{coming.legs}")

@@ -14,6 +14,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Label
 
 from tickertui.tui.actions import Context, bindings_of
+from tickertui.tui.closes_once import ClosesOnce
+from tickertui.tui.failures import Failure
 from tickertui.tui.paced import Paced
 from tickertui.values import frozen
 
@@ -36,7 +38,7 @@ class JumpTarget:
     go: Callable[[], None]
 
 
-class JumpScreen(Paced, ModalScreen[None]):
+class JumpScreen(ClosesOnce, Paced, ModalScreen[None]):
     """Letters over the main screen.
 
     Args:
@@ -74,10 +76,17 @@ class JumpScreen(Paced, ModalScreen[None]):
             label.styles.offset = (target.at.x, target.at.y)
             yield label
 
+    is_place = True
+
+    def fail(self, failure: Failure) -> None:
+        """Close: there is nothing else in it."""
+        self.app.notify(failure.sentence, severity="error", timeout=10, markup=False)
+        self.dismiss(None)
+
     def on_key(self, event: events.Key) -> None:
         """Go where the letter points."""
         target = self.targets.get(event.key)
-        if target is not None:
+        if target is not None and self.is_ready:
             event.stop()
             self.dismiss(None)
             target.go()

@@ -134,8 +134,7 @@ class LegViews:
         frame = self._pane.current_frame
         if frame is None:
             return None
-        tokens = np.stack([frame.contracts.call_tokens, frame.contracts.put_tokens], axis=1)
-        places = np.argwhere(tokens == token)
+        places = np.argwhere(frame.tokens == token)
         return (int(places[0][0]), int(places[0][1])) if len(places) else None
 
     def _state(self, token: int) -> DataState:

@@ -7,8 +7,8 @@ through `Requests` (questions, plans, forms). The application shows it first, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import ClassVar
 
@@ -19,7 +19,9 @@ from textual.widgets import ContentSwitcher, Static
 
 from tickertui.tui.actions import BY_ID, Action, Context, bindings_of, key_name, outside_panels
 from tickertui.tui.backend import Backend
+from tickertui.tui.contained import Contained, PlaceFailed, contain
 from tickertui.tui.display_rate import DisplayRate, waiting_writes
+from tickertui.tui.failures import RETRY_S, Failure, FailureLog
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.screens.analytics import AnalyticsPane
@@ -27,6 +29,7 @@ from tickertui.tui.screens.asking import AskingScreen
 from tickertui.tui.screens.bootstrap import BootstrapPane
 from tickertui.tui.screens.chain import ChainPane
 from tickertui.tui.screens.events import EventsPane
+from tickertui.tui.screens.failure_pane import FailurePane
 from tickertui.tui.screens.health import HealthPane
 from tickertui.tui.screens.jump import JumpTarget
 from tickertui.tui.screens.modals import ShowsBanner, TextScreen, glyphs_of
@@ -45,7 +48,7 @@ PANES = ("chain", "subscriptions", "bootstrap", "health", "analytics", "events")
 _SLOW_EVERY_S = 0.5
 _SAID_S = 2.5
 
-Pane = ChainPane | SubscriptionsPane | BootstrapPane | HealthPane | AnalyticsPane | EventsPane
+Pane = FailurePane | ChainPane | SubscriptionsPane | BootstrapPane | HealthPane | AnalyticsPane | EventsPane
 
 
 class MainScreen(AskingScreen):
@@ -54,6 +57,7 @@ class MainScreen(AskingScreen):
     Args:
         backend: The program behind it.
         options: How the trader wants it.
+        failures: What has gone wrong where.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.APP, Context.REPLAY)]
@@ -62,11 +66,12 @@ class MainScreen(AskingScreen):
     MainScreen {
         background: $ground;
         & #panes { height: 1fr; width: 1fr; }
+        & #failure { display: none; height: 1fr; }
         & #too-small { display: none; height: 1fr; color: $text-cell; }
     }
     """
 
-    def __init__(self, backend: Backend, options: ScreenOptions) -> None:
+    def __init__(self, backend: Backend, options: ScreenOptions, failures: FailureLog) -> None:
         super().__init__()
         self.backend = backend
         self.options = options
@@ -80,6 +85,7 @@ class MainScreen(AskingScreen):
         self._slow_ns = 0
         self._said = ""
         self._unpainted = ExitStack()
+        self._failures = failures
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
@@ -92,6 +98,7 @@ class MainScreen(AskingScreen):
             yield HealthPane(id="health")
             yield AnalyticsPane(self.backend, id="analytics")
             yield EventsPane(id="events")
+        yield FailurePane(id="failure")
         yield SmallPanels(id="panels")
         yield Static("", id="too-small", markup=False)
         yield StatusBar(glyphs=glyphs, id="status")
@@ -127,6 +134,14 @@ class MainScreen(AskingScreen):
             return
         self.frame()
 
+    @contextmanager
+    def _containing(self, place: Widget) -> Iterator[None]:
+        """Let an error in reading what a pane or line shows stay there."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - the rest of the frame, and the feed, go on
+            contain(place, error, "reading")
+
     def frame(self) -> None:
         """Draw what is in sight; called by the timer, and by tests."""
         slow_every = max(1, round(_SLOW_EVERY_S * self.options.frames_per_second))
@@ -137,40 +152,58 @@ class MainScreen(AskingScreen):
             self.chain.rest()
         if self.paused:
             return
-        if self.pane_name in ("chain", "analytics"):
-            self.chain.frame()
+        if self.pane_name in ("chain", "analytics") and "chain" not in self._failures.latest:
+            with self._containing(self.chain):
+                self.chain.frame()
             if self.pane_name == "analytics":
-                self.query_one(AnalyticsPane).show(self.chain.current_frame)
+                self._show_analytics()
         self._renew_top(slow=(self._frames - 1) % slow_every == 0)
+
+    def _show_analytics(self) -> None:
+        if "analytics" not in self._failures.latest:
+            pane = self.query_one(AnalyticsPane)
+            with self._containing(pane):
+                pane.show(self.chain.current_frame)
 
     def _renew_top(self, *, slow: bool) -> None:
         """Renew the list over this screen, if there is one."""
         top = self.app.screen
         if isinstance(top, TextScreen) and (slow or not top.slowly):
-            top.renew()
+            with self._containing(top):
+                top.renew()
 
     def _slow_frame(self) -> None:
         """Everything that changes slowly: accounts, progress, events, what surrounds the chain."""
-        standing, chain = self.standing, self.chain
+        standing, chain, status = self.standing, self.chain, self.query_one(StatusBar)
         self._slow_ns = self.backend.clock.monotonic_ns()
-        standing.look()
-        chain.surround(standing.runtime, standing.around.market, standing.around.links)
-        standing.find_situations(chain.underlying, chain.current_frame)
-        if not standing.runtime.instruments:
-            # The notice in the empty chain tells what a first rule would cost.
-            self._ask_costs()
-        chain.costs = standing.costs.costs
-        view = standing.banner(chain.underlying)
+        with self._containing(status):
+            standing.look()
+        if "chain" not in self._failures.latest:
+            with self._containing(chain):
+                chain.surround(standing.runtime, standing.around.market, standing.around.links)
+        with self._containing(status):
+            standing.find_situations(chain.underlying, chain.current_frame)
+            if not standing.runtime.instruments:
+                # The notice in the empty chain tells what a first rule would cost.
+                self._ask_costs()
+            chain.costs = standing.costs.costs
+        with self._containing(self.query_one(Banner)):
+            self._show_banner()
+        with self._containing(status):
+            said = self._said or chain.passing_text
+            status.show(standing.status(said=said, paused=self.paused, wide=self.room.has_long_words))
+        if not self.paused:
+            self.show_all()
+
+    def _show_banner(self) -> None:
+        """Say in the first row, that of panels too, and in the window's title what must be known of all numbers."""
+        view = self.standing.banner(self.chain.underlying)
         self.query_one(Banner).show(view)
         for screen in self.app.screen_stack[1:]:
             if isinstance(screen, ShowsBanner):
                 screen.show_banner(view)
-        said = self._said or chain.passing_text
-        self.query_one(StatusBar).show(standing.status(said=said, paused=self.paused, wide=self.room.has_long_words))
-        if self.app.title != standing.title():
-            self.app.title = standing.title()
-        if not self.paused:
-            self.show_all()
+        if self.app.title != self.standing.title():
+            self.app.title = self.standing.title()
 
     def _ask_costs(self) -> None:
         """Ask what rules cost, one at a time, while somebody can see the answer."""
@@ -181,15 +214,22 @@ class MainScreen(AskingScreen):
 
     def show_all(self) -> None:
         """Renew the pane in sight and what stands beside it."""
-        self._show_pane(self.pane_name)
+        name = self.pane_name
+        if name in self._failures.latest:
+            self._show_failure()
+        else:
+            with self._containing(self.pane):
+                self._show_pane(name)
         if self.room.has_panels:
-            self._show_panels()
+            with self._containing(self.query_one(SmallPanels)):
+                self._show_panels()
         if self.room.has_rail:
             self._show_rail()
 
     def _show_rail(self) -> None:
         chain = self.chain
-        chain.rail.show(chain.current_frame, chain.instrument, chain.marked_iv)
+        with self._containing(chain.rail):
+            chain.rail.show(chain.current_frame, chain.instrument, chain.marked_iv)
 
     def _show_pane(self, name: str) -> None:
         backend = self.backend
@@ -239,7 +279,8 @@ class MainScreen(AskingScreen):
 
     def _arrange(self) -> None:
         """Show what there is room for. Not by classes: each would match every widget with the style sheet again."""
-        for selector, display in self.room.shown().items():
+        has_failed = self.pane_name in self._failures.latest
+        for selector, display in self.room.shown(failed=has_failed).items():
             widget = self.query_one(selector)
             if widget.display is not display:  # setting what it is already would lay everything out again
                 widget.display = display
@@ -248,6 +289,47 @@ class MainScreen(AskingScreen):
     def room(self) -> Room:
         """What there is room for."""
         return Room(*self.size, beside_chain=self.pane_name == "chain" and not self.maximised)
+
+    # ------------------------------------------------------------------ failures
+
+    def fail(self, failure: Failure) -> None:
+        """Tell of an error that is of no pane."""
+        self.notify(failure.sentence, severity="error", timeout=10, markup=False)
+
+    def on_place_failed(self, message: PlaceFailed) -> None:
+        """Put a box in the place of a pane in which something failed; try it again in a moment, unless it is plain."""
+        message.stop()
+        failure = message.failure
+        if not failure.is_plain:
+            self.set_timer(RETRY_S, partial(self._try_again, failure), name="try again")
+        self._failures_changed()
+
+    def _try_again(self, failure: Failure) -> None:
+        if self._failures.latest.get(failure.place) is failure:
+            self._failures.forget(failure.place)
+            self._failures_changed()
+
+    def _failures_changed(self) -> None:
+        self._arrange()
+        if not self.room.is_tiny:
+            self.pane.take_focus()
+        self.frame()
+        self.show_all()
+
+    def _show_failure(self) -> None:
+        chain = self.chain
+        with self._containing(self):
+            self.query_one(FailurePane).show(
+                self._failures.latest[self.pane_name], self.backend, chain.underlying, chain.expiry, self.keymap
+            )
+
+    def action_redraw(self) -> None:
+        """Paint everything anew, and try again what has failed."""
+        self._failures.latest.clear()
+        for widget in self.query(Contained):
+            widget.try_again()
+        self._failures_changed()
+        super().action_redraw()
 
     # ------------------------------------------------------------------ panes
 
@@ -263,7 +345,9 @@ class MainScreen(AskingScreen):
 
     @property
     def pane(self) -> Pane:
-        """The pane that is shown."""
+        """The pane that is shown, or what stands in its place."""
+        if self.pane_name in self._failures.latest:
+            return self.query_one(FailurePane)
         shown: Pane = self.query_one(f"#{self.pane_name}")  # type: ignore[assignment]
         return shown
 
@@ -284,7 +368,7 @@ class MainScreen(AskingScreen):
         self.pane.take_focus()
         self.show_all()
         if name == "analytics":
-            self.query_one(AnalyticsPane).show(self.chain.current_frame)
+            self._show_analytics()
         self.refresh_keys()
 
     def action_next_pane(self, direction: int) -> None:
@@ -338,7 +422,7 @@ class MainScreen(AskingScreen):
         if self.paused:
             self.chain.rest()
         else:
-            self.chain.frame()
+            self.frame()
 
     def action_back(self) -> None:
         """Undo the last narrowing: a filter, another pane, a view, a maximised pane."""

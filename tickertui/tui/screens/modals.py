@@ -6,7 +6,7 @@ They are panels below the first row, so that the MOCK or REPLAY banner stays in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from textual import events
 from textual.app import ComposeResult
@@ -18,6 +18,8 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from tickertui.tui.actions import NO_KEYS, Context, bindings_of, panel_hint
+from tickertui.tui.closes_once import ClosesOnce
+from tickertui.tui.failures import Failure
 from tickertui.tui.format import UNICODE, GlyphSet
 from tickertui.tui.frames import BannerView
 from tickertui.tui.options import ScreenOptions
@@ -41,45 +43,25 @@ class ShowsBanner(Protocol):
         ...
 
 
-class Typed:
-    """Part of a panel with one line to type in: what is typed while it opens goes into the line, in its order.
-
-    A panel takes some tens of milliseconds until its line has the focus, and a fast typist is quicker. The application
-    hands it every key first.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._early: list[events.Key] | None = []
-
-    def hold(self, key: events.Key) -> bool:
-        """Keep a key for the line; False when the line takes its keys by itself."""
-        if self._early is None or key.key == "escape":
-            return False
-        self._early.append(key)
-        return True
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Give the line what was typed before it was ready."""
-        if isinstance(event.widget, Input) and self._early is not None:
-            early, self._early = self._early, None
-            for key in early:
-                event.widget._forward_event(key)
-
-
-class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
+class PanelScreen(ClosesOnce, Paced, ModalScreen[T | None], Generic[T]):
     """A bordered panel with a title over the main screen.
 
     What stands behind it goes on ticking and stays as readable as before: prices that were dimmed would be mistaken for
     stale ones, and would fall below the contrast that everything else keeps. The first row belongs to the banner of the
     main screen, which is shown here too.
 
+    A panel takes some tens of milliseconds until it is composed and has the keys, and a fast typist is quicker: keys
+    that come before are held and handed over in their order. ``Esc`` is not: it closes at once.
+
     Args:
         title: In the border above.
         hint: What keys do, in the border below, with the trader's own keys.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.PANEL)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.PANEL, "redraw")]
+    is_place = True
+    has_line = False
+    """Whether keys go into a line, which has to have the focus first."""
     DEFAULT_CSS = """
     PanelScreen {
         align: center middle;
@@ -112,6 +94,7 @@ class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
         self._hint = hint
         self._list_rows = 0
         self._other_rows = 0
+        self._early: list[events.Key] | None = []
 
     def compose(self) -> ComposeResult:
         """Banner, title, the content of the subclass, a hint about keys."""
@@ -132,12 +115,44 @@ class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
         """Show the main screen's banner."""
         banners = self.app.screen_stack[0].query(Banner)
         if banners:
-            self.show_banner(banners.first(Banner).shown)
+            self._show_banner(banners.first(Banner).shown)
+        if not self.has_line:
+            self.call_after_refresh(self.let_keys_in)
+
+    def hold(self, key: events.Key) -> bool:
+        """Keep a key until the panel is ready; False when it takes its keys by itself.
+
+        The application asks before it does anything with a key.
+        """
+        if self._early is None or key.key == "escape":
+            return False
+        self._early.append(key)
+        return True
+
+    async def let_keys_in(self) -> None:
+        """Hand over what was typed before the panel was ready."""
+        early, self._early = self._early, None
+        for key in early or ():
+            if self.is_ready:
+                await self.app.on_event(key)
+
+    def fail(self, failure: Failure) -> None:
+        """Show an error inside; close, and say it, where even that is not possible or it fails again and again."""
+        self.call_later(self._show_failure, failure)
+
+    def _show_failure(self, failure: Failure) -> None:
+        if self.is_ready and not failure.is_plain and self.query(".panel-error"):
+            self.show_error(failure.sentence)
+            return
+        self.app.notify(failure.sentence, severity="error", timeout=10, markup=False)
+        self.dismiss(None)
 
     def show_banner(self, view: BannerView | None) -> None:
-        """Show what the main screen's first row says."""
-        if not self.query(Banner):
-            return  # a frame came while the panel opens; `on_mount` will look itself
+        """Show what the main screen's first row says; before the panel is ready, `on_mount` looks itself."""
+        if self.is_ready:
+            self._show_banner(view)
+
+    def _show_banner(self, view: BannerView | None) -> None:
         self.query_one(Banner).show(view)
         # Without a banner the main screen's first row shines through, and the panel still leaves it alone.
         self.query_one("#first-row").display = view is not None
@@ -163,7 +178,7 @@ class PanelScreen(Paced, ModalScreen[T | None], Generic[T]):
         self._fit()
 
     def _fit(self) -> None:
-        if self._list_rows:
+        if self._list_rows and self.query("#panel"):  # a resize may come before the panel is composed
             wanted = self._list_rows + self._other_rows + 2
             self.query_one("#panel", Vertical).styles.height = max(4, min(wanted, self.app.size.height - 1))
 
@@ -201,7 +216,18 @@ def keys_of(widget: Widget) -> Mapping[str, str]:
     return options.keymap if isinstance(options, ScreenOptions) else NO_KEYS
 
 
-class LineScreen(Typed, PanelScreen[T], Generic[T]):
+class TypedScreen(PanelScreen[T], Generic[T]):
+    """A panel with one line to type in; it is ready for keys when the line has the focus."""
+
+    has_line = True
+
+    async def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Give the line what was typed before it was ready."""
+        if isinstance(event.widget, Input):
+            await self.let_keys_in()
+
+
+class LineScreen(TypedScreen[T], Generic[T]):
     """A panel with a line to type in; taking it submits the line (``on_input_submitted`` of the subclass)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.TAKE)]
@@ -272,8 +298,8 @@ class TextScreen(PanelScreen[T], Generic[T]):
         self.fit_list(max(1, len(rows)))
 
     def renew(self) -> None:
-        """Take newer rows from the source; the main screen calls it with every frame."""
-        if self._source is not None:
+        """Take newer rows from the source; the main screen calls it with every frame, also while the panel opens."""
+        if self._source is not None and self.is_ready:
             self.set_rows(self._source())
 
     def action_list_cursor(self, lines: int) -> None:
@@ -329,7 +355,7 @@ class Choice:
     role: str = "text"
 
 
-class PickerScreen(Typed, PanelScreen[str]):
+class PickerScreen(TypedScreen[str]):
     """Choose by typing part of a name; the list narrows with each letter.
 
     Args:

@@ -23,6 +23,8 @@ from tickertui.market.ticks import Source
 from tickertui.tui import format as fmt
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.block_charts import line_chart
+from tickertui.tui.contained import Contained
+from tickertui.tui.failures import Failure
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.screens.leg import name_of
 from tickertui.tui.screens.modals import glyphs_of
@@ -44,6 +46,7 @@ _RETRY_NS: Final = 5_000_000_000
 class RailPanel(RowList, can_focus=False):
     """One bordered list of the rail."""
 
+    stands_alone = True
     DEFAULT_CSS = """
     RailPanel { width: 100%; border: round $quiet; border-title-color: $text-cell; border-title-style: bold; }
     """
@@ -79,13 +82,14 @@ class StraddleDay:
         self.mean = float((self.prices * weights).sum() / weights.sum()) if weights.sum() else float("nan")
 
 
-class Rail(Vertical):
+class Rail(Contained, Vertical):
     """Four panels, renewed twice a second while the rail is in sight.
 
     Args:
         backend: The program behind it.
     """
 
+    stands_alone = True
     DEFAULT_CSS = f"""
     Rail {{
         width: {WIDTH};
@@ -129,6 +133,11 @@ class Rail(Vertical):
         marked = frame.summary.marked_at
         since = f"mark {marked:%H:%M}" if marked is not None else "yesterday"
         self._put("movers", f"{mock}Movers since {since}", mover_rows(frame, marked_iv))
+
+    def fail(self, failure: Failure) -> None:
+        """Show an error in the place of all four; the chain beside them goes on."""
+        for panel in self.query(RailPanel):
+            panel.fail(failure)
 
     def _put(self, name: str, title: str, rows: Iterator[Row]) -> None:
         panel = self.query_one(f"#rail-{name}", RailPanel)

@@ -52,10 +52,14 @@ class Room:
         """Whether the rail stands at the right of the chain."""
         return self.beside_chain and self.width >= _RAIL_WIDTH and self.height >= _RAIL_HEIGHT
 
-    def shown(self) -> dict[str, bool]:
-        """Return which parts are shown, by their selectors."""
+    def shown(self, *, failed: bool = False) -> dict[str, bool]:
+        """Return which parts are shown, by their selectors.
+
+        Args:
+            failed: Whether something has failed in the pane, so that the box about it stands in its place.
+        """
         full = not self.is_tiny
         return {
-            "#panes": full, "#status": full, "#keys": full, "#too-small": self.is_tiny,
-            "#panels": self.has_panels, "#rail": self.has_rail,
+            "#panes": full and not failed, "#failure": full and failed, "#status": full, "#keys": full,
+            "#too-small": self.is_tiny, "#panels": self.has_panels, "#rail": self.has_rail,
         }  # fmt: skip

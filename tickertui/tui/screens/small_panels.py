@@ -13,6 +13,8 @@ from textual.containers import Horizontal
 from textual.content import Content
 
 from tickertui.services.state import BootstrapProgress, Event
+from tickertui.tui.contained import Contained
+from tickertui.tui.failures import Failure
 from tickertui.tui.screens.bootstrap import bootstrap_panel, bootstrap_title
 from tickertui.tui.screens.events import event_panel
 from tickertui.tui.screens.health import HealthView, health_panel
@@ -46,7 +48,7 @@ class Panel(RowList, can_focus=False):
         self.call_later(self.run_action, f"screen.show_pane({self.pane!r})")
 
 
-class SmallPanels(Horizontal):
+class SmallPanels(Contained, Horizontal):
     """Subscriptions, backfill, and events with the program's health where the screen is wide."""
 
     DEFAULT_CSS = "SmallPanels { height: 11; display: none; }"
@@ -56,6 +58,11 @@ class SmallPanels(Horizontal):
         yield Panel("subscriptions", "2 Subs")
         yield Panel("bootstrap", "3 Bootstrap")
         yield Panel("events", "6 Events")
+
+    def fail(self, failure: Failure) -> None:
+        """Show an error in the place of all of them."""
+        for panel in self.query(Panel):
+            panel.fail(failure)
 
     def show(
         self,

@@ -7,7 +7,6 @@ bound here: the screen's action registry calls the public methods, and typed mes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
@@ -500,11 +499,11 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
         line = self.line(y)
         return line.strip if isinstance(line, Line) else line
 
-    def ink_lines(self, crop: Region) -> Sequence[Inked]:
-        """Return whole lines as they are written for the terminal; filters and parts of lines take strips."""
+    def _ink_lines(self, crop: Region) -> list[Inked]:
+        """Draw whole lines as they are written for the terminal; filters and parts of lines take strips."""
         self.viewport = self.size
         if crop.x or crop.width != self.viewport.width or self.get_line_filters():
-            return self.render_lines(crop)
+            return [*self._strips(crop)]
         return [self.line(y) for y in crop.line_range]
 
     def line(self, y: int) -> Line | Strip:

@@ -9,16 +9,18 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 
 from tickertui.tui.actions import Context, bindings_of
+from tickertui.tui.contained import Contained
 from tickertui.tui.widgets.row_list import RowList
 
 
-class ListPane(Vertical):
+class ListPane(Contained, Vertical):
     """A list that fills the pane.
 
     Attributes:
         CONTEXTS: Where its keys are listed; subclasses put their own context first.
     """
 
+    is_place = True
     CONTEXTS: ClassVar[tuple[Context, ...]] = (Context.LIST,)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.LIST)]
     DEFAULT_CSS = "ListPane > RowList { height: 1fr; }"

@@ -14,10 +14,11 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tickertui.tui.contained import Contained
 from tickertui.tui.ink import Inked
 
 
-class Painted(Widget):
+class Painted(Contained, Widget):
     """Base of the grid and the one-line widgets; give them no border, padding or opacity."""
 
     viewport = Size(0, 0)
@@ -29,10 +30,17 @@ class Painted(Widget):
 
     def ink_lines(self, crop: Region) -> Sequence[Inked]:
         """Return the lines of a region as they are written for the terminal; `DirectCompositor` asks for them."""
-        return self.render_lines(crop)
+        return self.guarded(self._ink_lines, crop)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the lines of a region of the widget."""
+        return self.guarded(self._strips, crop)
+
+    def _ink_lines(self, crop: Region) -> list[Inked]:
+        """Draw the lines of a region as they are written for the terminal; subclasses have a shorter way."""
+        return [*self._strips(crop)]
+
+    def _strips(self, crop: Region) -> list[Strip]:
         self.viewport = self.size
         strips = [self.render_line(y) for y in crop.line_range]
         filters = self.get_line_filters()

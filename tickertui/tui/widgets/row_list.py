@@ -22,6 +22,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tickertui.tui.contained import Contained
 from tickertui.tui.format import UNICODE, GlyphSet
 from tickertui.values import frozen
 
@@ -112,7 +113,7 @@ class LazyRows(Sequence[Row]):
         return self._made[at]
 
 
-class RowList(ScrollView, can_focus=True, inherit_bindings=False):
+class RowList(Contained, ScrollView, can_focus=True, inherit_bindings=False):
     """A list of rows with a cursor that stays on its row when rows come and go.
 
     It has no keys of its own (those of a `ScrollView` would scroll away from the cursor): pane or screen bind them.

@@ -1,0 +1,225 @@
+"""What ended the program once: pictures of two moments, keys and frames before a panel is ready, two closings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.cells import cell_len
+from textual import events
+from textual.geometry import Size
+
+from tests.support.boards import EXPIRIES
+from tests.support.waiting import wait_until
+from tests.tui.driving import STILL, Driven, driven
+from tests.tui.painting import Painted, settled, watched
+from tickertui.market.instruments import InstrumentTable
+from tickertui.tui.screens.help import HelpScreen
+from tickertui.tui.screens.jump import JumpScreen
+from tickertui.tui.screens.leg import LegScreen
+from tickertui.tui.screens.modals import Choice, ConfirmScreen, PickerScreen
+from tickertui.tui.widgets.expiry_strip import ExpiryStrip
+
+SIZES = [(80, 24), (100, 30), (120, 40)]
+
+
+def consistent(run: Driven) -> None:
+    """Nothing on display is of two moments."""
+    frame = run.chain.current_frame
+    assert frame is not None
+    assert frame.key.expiry in [mark.expiry for mark in frame.expiries]
+    strip = run.chain.query_one(ExpiryStrip).shown
+    assert strip is not None
+    assert strip.chosen in [mark.expiry for mark in strip.expiries]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_while_another_underlying_is_on_its_way_the_strip_is_that_of_the_chain_on_display(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with watched(monkeypatch, size) as painted:
+        async with driven(size=size) as run:
+            run.chain.select("SENSEX")
+            await settled(run, painted, "SENSEX, whose expiry is none of NIFTY's")
+            run.chain.select("NIFTY", EXPIRIES[3])
+            for _ in range(12):
+                run.main.frame()
+                await run.pilot.pause()
+            frame = run.chain.current_frame
+            assert frame is not None
+            assert (run.chain.underlying, frame.key.underlying) == ("NIFTY", "SENSEX"), "NIFTY has no price yet"
+            consistent(run)
+            await settled(run, painted, "a chain on its way")
+            await run.press("U")
+            run.main.frame()
+            consistent(run)
+
+
+async def test_a_header_never_shows_its_own_underlying_twice() -> None:
+    async with driven(options=replace(STILL, header=("NIFTY", "BANKNIFTY", "INDIA VIX"))) as run:
+        waiting = run.backend.table.chain("BANKNIFTY", EXPIRIES[5])
+        assert waiting is not None
+        run.backend.board.ensure([*waiting.call_tokens.tolist(), *waiting.put_tokens.tolist()])
+        run.chain.select("BANKNIFTY")
+        for _ in range(12):
+            run.main.frame()
+        frame = run.chain.current_frame
+        assert frame is not None
+        assert frame.key.underlying == "NIFTY"
+        labels = [frame.underlying.label, *(quote.label for quote in frame.others)]
+        assert len(labels) == len(set(labels)), labels
+
+
+async def test_an_expiry_on_the_strip_is_of_the_chain_on_display() -> None:
+    async with driven() as run:
+        waiting = run.backend.table.chain("BANKNIFTY", EXPIRIES[5])
+        assert waiting is not None
+        run.backend.board.ensure([*waiting.call_tokens.tolist(), *waiting.put_tokens.tolist()])
+        run.chain.select("BANKNIFTY")
+        await run.pilot.pause()
+        strip = run.chain.query_one(ExpiryStrip)
+        strip.post_message(ExpiryStrip.Chosen(EXPIRIES[2]))
+        await run.pilot.pause()
+        assert (run.chain.underlying, run.chain.expiry) == ("NIFTY", EXPIRIES[2])
+
+
+async def test_the_view_by_expiry_is_of_the_chain_on_display() -> None:
+    async with driven() as run:
+        waiting = run.backend.table.chain("BANKNIFTY", EXPIRIES[5])
+        assert waiting is not None
+        run.backend.board.ensure([*waiting.call_tokens.tolist(), *waiting.put_tokens.tolist()])
+        await run.press("v", "v", "v")
+        assert run.chain.term.is_open
+        run.chain.select("BANKNIFTY")
+        run.main.frame()
+        assert run.chain.term.underlying == "NIFTY"
+
+
+async def test_contracts_that_have_lost_the_shown_expiry_leave_it_in_the_list_until_another_is_shown() -> None:
+    async with driven(size=(80, 24)) as run:
+        table = run.backend.table
+        shown = run.chain.expiry
+        assert shown is not None
+        rows = [table.instrument(at) for at in range(len(table))]
+        waiting = table.chain("NIFTY", EXPIRIES[3])
+        assert waiting is not None
+        run.backend.table = InstrumentTable.from_instruments(
+            [row for row in rows if row.name != "NIFTY" or row.expiry == EXPIRIES[3]]
+        )
+        for _ in range(12):
+            run.main.frame()
+            await run.pilot.pause()
+        frame = run.chain.current_frame
+        assert frame is not None
+        assert frame.key.expiry == shown, "the other one waits for its first price"
+        consistent(run)
+
+
+# ---------------------------------------------------------------------- panels that are not ready, or not any more
+
+
+async def test_a_frame_that_comes_while_a_leg_opens_waits_for_it() -> None:
+    async with driven() as run:
+        screen = LegScreen("title", [], source=lambda: [])
+        run.app.push_screen(screen)
+        run.main.frame()
+        screen.show_banner(None)
+        screen.post_message(events.Resize(Size(90, 30), Size(90, 30)))
+        await run.until(LegScreen)
+        await run.press("escape")
+        await run.back_to_main()
+
+
+@pytest.mark.parametrize("keys", [("enter", "j", "d"), ("i", "k", "i"), ("question_mark", "G", "y"), ("d", "enter")])
+async def test_keys_in_one_burst_with_the_one_that_opens_a_panel(keys: tuple[str, ...]) -> None:
+    async with driven() as run:
+        for key in keys:
+            run.app.post_message(events.Key(key, None))
+            run.main.frame()
+        await run.pilot.pause()
+        for _ in range(4):
+            await run.press("escape")
+        await run.back_to_main()
+
+
+async def test_keys_before_a_panel_is_ready_are_done_in_their_order_when_it_is() -> None:
+    async with driven() as run:
+        question: list[bool | None] = []
+        run.app.push_screen(ConfirmScreen("Sure?", "text", "yes"), question.append)
+        await run.app.on_event(events.Key("y", "y"))
+        await wait_until(lambda: question == [True], "the answer")
+        await run.back_to_main()
+
+
+async def test_escape_closes_a_panel_that_is_not_ready() -> None:
+    async with driven() as run:
+        for _ in range(3):
+            run.app.push_screen(PickerScreen("Title", [Choice("a", "a")]))
+            await run.app.on_event(events.Key("escape", None))
+            await run.back_to_main()
+
+
+async def test_two_letters_of_jump_mode_in_one_burst_jump_once() -> None:
+    async with driven() as run:
+        await run.press("ctrl+o")
+        await run.until(JumpScreen)
+        for letter in "ssd":
+            run.screen.post_message(events.Key(letter, letter))
+        await run.back_to_main()
+        assert run.main.pane_name == "subscriptions"
+
+
+async def test_a_panel_closes_once_and_takes_no_other_one_along() -> None:
+    async with driven() as run:
+        answers: list[str | None] = []
+        picker = PickerScreen("Title", [Choice("a", "a"), Choice("b", "b")])
+        run.app.push_screen(picker, answers.append)
+        await run.until(PickerScreen)
+        picker.dismiss("a")
+        picker.dismiss("b")
+        await run.back_to_main()
+        picker.dismiss("b")
+        await run.pilot.pause()
+        assert answers == ["a"]
+        assert run.app.screen_stack == [run.main]
+
+
+async def test_an_answer_that_comes_while_another_panel_is_on_top_closes_the_panel_after_that_one() -> None:
+    async with driven() as run:
+        answers: list[str | None] = []
+        picker = PickerScreen("Title", [Choice("a", "a")])
+        run.app.push_screen(picker, answers.append)
+        await run.until(PickerScreen)
+        run.main.action_show_help()
+        await run.until(HelpScreen)
+        picker.dismiss("a")
+        await run.pilot.pause()
+        assert isinstance(run.screen, HelpScreen)
+        await run.press("escape")
+        await run.back_to_main()
+        assert answers == ["a"]
+
+
+# ---------------------------------------------------------------------- sizes under panels
+
+
+@pytest.mark.parametrize("opener", ["u", "i", "question_mark", "ctrl+o", "ctrl+p", "e"])
+async def test_any_size_while_a_panel_is_open(opener: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with watched(monkeypatch, (120, 40)) as painted:
+        await resize_under(opener, painted)
+
+
+async def resize_under(opener: str, painted: Painted) -> None:
+    async with driven(size=(120, 40)) as run:
+        await run.press(opener)
+        await wait_until(lambda: run.screen is not run.main, "a panel")
+        for width, height in [(150, 45), (80, 24), (60, 15), (1, 1), (250, 70), (39, 9), (200, 50)]:
+            await run.pilot.resize_terminal(width, height)
+            run.main.frame()
+            await run.pilot.pause()
+            lines = run.text()
+            assert len(lines) == height
+            assert {cell_len(line) for line in lines} == {width}
+            await settled(run, painted, f"{width}x{height}")
+        await run.press("escape")
+        await run.back_to_main()
