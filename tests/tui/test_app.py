@@ -239,18 +239,25 @@ async def test_no_color_leaves_no_hue_and_every_word(monkeypatch: pytest.MonkeyP
 
 
 class Broken(TickerApp):
-    """Dies in a handler that has the day's token in a local variable."""
+    """Fails in a handler that has the day's token in a local variable."""
 
     def crash(self) -> None:
         access_token = SECRET
         raise RuntimeError(f"broken with {len(access_token)} letters")
 
 
+@pytest.mark.failures_expected
 def test_a_crash_prints_where_it_happened_and_no_local_variable(capsys: pytest.CaptureFixture[str]) -> None:
-    app = Broken(desk(), STILL)
+    backend = desk()
+    app = Broken(backend, STILL)
 
     async def crash(pilot: Pilot[object]) -> None:
-        app.call_later(app.crash)
+        for _ in range(3):
+            # One is shown and the screen goes on; the third within ten seconds means that it cannot.
+            assert app._exception is None
+            backend.clock.advance(1.0)
+            app.call_later(app.crash)
+            await pilot.pause()
         await wait_until(lambda: app._exception is not None, "the crash")
 
     app.run(headless=True, size=(80, 24), auto_pilot=crash)
@@ -259,27 +266,6 @@ def test_a_crash_prints_where_it_happened_and_no_local_variable(capsys: pytest.C
     assert "in crash" in printed
     assert SECRET not in printed.replace("\n", "")
     assert app.return_code == 1
-
-
-@pytest.mark.parametrize("key", ["r", "b"])
-def test_a_defect_in_a_request_ends_the_program_cleanly(key: str, capsys: pytest.CaptureFixture[str]) -> None:
-    backend = desk()
-
-    def broken(*call: object) -> None:
-        access_token = SECRET
-        raise ZeroDivisionError(f"a defect, {len(access_token)}")
-
-    backend._note = broken  # type: ignore[method-assign]
-    app = TickerApp(backend, STILL)
-
-    async def request(pilot: Pilot[object]) -> None:
-        await pilot.press(key)
-        await wait_until(lambda: app._exception is not None, "the crash")
-
-    app.run(headless=True, size=(80, 24), auto_pilot=request)
-    printed = "".join(capsys.readouterr())
-    assert "ZeroDivisionError" in printed
-    assert SECRET not in printed.replace("\n", "")
 
 
 CHILD = """

@@ -20,6 +20,7 @@ from textual import events
 from textual.actions import ActionParseResult
 from textual.app import App, SystemCommand
 from textual.dom import DOMNode
+from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.widget import Widget
@@ -122,6 +123,13 @@ class TickerApp(App[int]):
             node = default_namespace if isinstance(default_namespace, Widget) else self.screen
             self.contain(node, error, f"the action {action if isinstance(action, str) else action[1]}")
             return True
+
+    async def _dispatch_message(self, message: Message) -> None:
+        """Handle a message; an error of the application itself is counted, and the third in ten seconds ends it."""
+        try:
+            await super()._dispatch_message(message)
+        except Exception as error:  # noqa: BLE001 - see `tickertui.tui.contained`
+            self._handle_exception(error)
 
     def contain(self, node: Widget, error: Exception, doing: str) -> None:
         """Show an error where it happened, as one event and one entry of the log; everything else goes on.

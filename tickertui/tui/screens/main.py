@@ -326,8 +326,9 @@ class MainScreen(AskingScreen):
     def action_redraw(self) -> None:
         """Paint everything anew, and try again what has failed."""
         self._failures.latest.clear()
-        for widget in self.query(Contained):
-            widget.try_again()
+        for widget in self.walk_children():
+            if isinstance(widget, Contained):
+                widget.try_again()
         self._failures_changed()
         super().action_redraw()
 

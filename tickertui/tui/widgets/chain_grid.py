@@ -484,7 +484,8 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def _paint(self) -> GridPainter:
         """The painter of the present look, width, side and theme."""
-        if self._painter is None:
+        # A paint may come between the layout that gave a new width and the event that tells of it.
+        if self._painter is None or self._painter.width != self.viewport.width:
             self._painter = GridPainter(
                 self._look,
                 self.viewport.width,
