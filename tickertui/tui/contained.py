@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
@@ -177,6 +178,9 @@ def _contained_work(node: Widget, work: Any) -> Callable[[], Coroutine[Any, Any,
         except Exception as error:  # noqa: BLE001 - see `Contained._dispatch_message`
             contain(node, error, "a request")
 
+    if inspect.iscoroutine(work):
+        # A worker that is cancelled before it starts never awaits it.
+        weakref.finalize(run, work.close).atexit = False
     return run
 
 
