@@ -168,6 +168,7 @@ class TickerApp(App[int]):
                 self.contain(broken.screen, error, "a part of the panel")
                 broken.screen.dismiss(None)
                 return
+        self.fatal_errors.append(error)
         super()._handle_exception(error)
 
     def _tell(self, failure: Failure) -> None:
@@ -242,11 +243,6 @@ class TickerApp(App[int]):
                     f"{action.tooltip} ({key_name(action.id, self.options.keymap)})",
                     lambda action_id=action.id: main.run_action_id(action_id),
                 )
-
-    def _handle_exception(self, error: Exception) -> None:
-        """Keep what ends the application."""
-        self.fatal_errors.append(error)
-        super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         """End; print what went wrong without local variables: one of them may be a token."""

@@ -64,8 +64,9 @@ class Paced(_Base):
         if below is None:
             return super().render_lines(crop)
         # Textual lays the screens out one after the other, the top one first, and paints each at once: after a resize
-        # this one is painted over a screen below that still has the lines of the size before.
-        key = (below, below._compositor.size, self.size, self.styles.background)
+        # this one is painted over a screen below that still has the lines of the size before. Its own size is that of
+        # its layout, too: `Screen.size` is the terminal's, for which it may not have been laid out yet.
+        key = (below, below._compositor.size, self._compositor.size, self.styles.background)
         if self._shines is None or self._shines_of != key:
             if isinstance(below, Paced):
                 below.forget_below()
@@ -88,7 +89,7 @@ class Paced(_Base):
         self._shines = None
 
     def _dim(self, below: Screen[Any], veil: Color) -> list[Strip]:
-        """Return the lines of the screen below under a veil, as many and as long as this screen has."""
+        """Return the lines of the screen below under a veil, as many and as long as this screen's layout has."""
         veiled = self._veiled
         if veil != self._veil:
             self._veil = veil
@@ -102,7 +103,7 @@ class Paced(_Base):
                     dim = veiled[style] = _dimmed(style, veil)
                 segments.append(Segment(text, dim))
             strips.append(Strip(segments, strip.cell_length))
-        width, height = self.size
+        width, height = self._compositor.size
         ground = self.rich_style
         if below._compositor.size != (width, height):
             strips = [strip.adjust_cell_length(width, ground) for strip in strips[:height]]
