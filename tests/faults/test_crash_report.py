@@ -26,6 +26,14 @@ def broken(self):
 
 TickerApp.on_ready = lambda self: self.set_timer(0.2, lambda: broken(self))
 """
+IN_A_WORKER = """
+from tickertui.tui.app import TickerApp
+
+async def broken():
+    raise ZeroDivisionError("a defect of a worker")
+
+TickerApp.on_ready = lambda self: self.run_worker(broken())
+"""
 IN_THE_TASK_GROUP = f"""
 import anyio
 from tickertui.engine import Engine
@@ -104,10 +112,11 @@ def last_line(terminal: ShellTerminal) -> str:
     ("defect", "expected"),
     [
         (IN_THE_SCREEN, ["ZeroDivisionError: a defect", "ValueError: invalid literal", "in broken", "direct cause"]),
+        (IN_A_WORKER, ["ZeroDivisionError: a defect of a worker", "in broken"]),
         (IN_THE_TASK_GROUP, ["the first defect", "LookupError: the second defect", "in first", "in second"]),
         (IN_THE_KEYBOARDS_THREAD, ["ZeroDivisionError: a defect of the keyboard", "in broken"]),
     ],
-    ids=["screen", "task group", "keyboard"],
+    ids=["screen", "worker", "task group", "keyboard"],
 )
 def test_an_error_that_ends_the_program_is_whole_in_log_and_crash_file(
     environ: dict[str, str], tmp_path: Path, defect: str, expected: list[str]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +18,7 @@ os.environ.setdefault("TEXTUAL_FPS", "120")
 from textual import events
 from textual.app import App, SystemCommand
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from tickertui.tui.actions import key_name
 from tickertui.tui.backend import Backend
@@ -43,6 +44,7 @@ class TickerApp(App[int]):
     Attributes:
         fatal_errors: What ended it, if a defect did. It is printed here unless `reports_errors` is False: then whoever
             runs the application reports it.
+        is_asked_to_end: Whether a signal has asked for the end: the driver asks it before it takes the terminal again.
     """
 
     TITLE = "tickertui"
@@ -55,6 +57,7 @@ class TickerApp(App[int]):
         self.options = options
         self.fatal_errors: list[Exception] = []
         self.reports_errors = True
+        self.is_asked_to_end: Callable[[], bool] = bool
         self.glyphs: GlyphSet = ASCII if options.ascii_glyphs else UNICODE
         self.animation_level = "none"
         self._theme_notices: list[str] = []
@@ -169,7 +172,9 @@ class TickerApp(App[int]):
 
     def _handle_exception(self, error: Exception) -> None:
         """Keep what ends the application."""
-        self.fatal_errors.append(error)
+        inner = error.error if isinstance(error, WorkerFailed) else error
+        # Of a worker's error only this has where it happened.
+        self.fatal_errors.append(inner if isinstance(inner, Exception) else error)
         super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
