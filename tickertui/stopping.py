@@ -29,6 +29,7 @@ class StopRequest:
 
     Attributes:
         code: Exit code that belongs to the wish, 0 without one.
+        heard: Whether a signal has come; known before the event loop knows it.
         last_words: Called in a thread when the end in order has taken too long, just before the process is ended
             hard: the foreground's way to give the terminal back.
     """
@@ -36,6 +37,7 @@ class StopRequest:
     def __init__(self) -> None:
         self._event = anyio.Event()
         self.code = 0
+        self.heard = False
         self.last_words: Callable[[], object] = _nothing
 
     def ask(self, code: int) -> None:
@@ -107,7 +109,8 @@ class SignalWatch:
         self._stop.ask(128 + self._first)
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:
-        """Write it once more: an event loop that was given signals by somebody else has its own pipe woken."""
+        """Note it, and write it once more: a loop that was given signals by somebody else has its own pipe woken."""
+        self._stop.heard = True
         with suppress(OSError):
             os.write(self._woken, bytes([number]))
 

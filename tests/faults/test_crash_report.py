@@ -24,7 +24,16 @@ def broken(self):
     except ValueError as error:
         raise ZeroDivisionError(f"a defect, access_token={{held}}&more") from error
 
-TickerApp.on_ready = lambda self: self.set_timer(0.2, lambda: broken(self))
+# The third within ten seconds means that the screen cannot go on.
+TickerApp.on_ready = lambda self: self.set_interval(0.3, lambda: broken(self))
+"""
+IN_A_WORKER = """
+from tickertui.tui.app import TickerApp
+
+async def broken():
+    raise ZeroDivisionError("a defect of a worker")
+
+TickerApp.on_ready = lambda self: self.run_worker(broken())
 """
 IN_THE_TASK_GROUP = f"""
 import anyio
@@ -132,6 +141,20 @@ def test_an_error_that_ends_the_program_is_whole_in_log_and_crash_file(
         terminal.until_painted("MOCK DATA")
         terminal.type("q")
         assert terminal.code() == 0
+
+
+def test_an_error_of_a_worker_is_whole_in_the_log_and_the_screen_goes_on(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    with in_shell(program(IN_A_WORKER), environ, tmp_path / "note") as terminal:
+        terminal.until_painted("MOCK DATA")
+        log = folder(environ) / "tickertui.log"
+        terminal.until(lambda: log.exists() and "ZeroDivisionError: a defect of a worker" in log.read_text(), "the log")
+        assert "in broken" in log.read_text()
+        terminal.type_until_painted("6", "a defect of a worker")
+        terminal.type("q")
+        assert terminal.code() == 0
+    assert not [*folder(environ).glob("crash-*.txt")]
 
 
 def test_the_demo_writes_nothing_and_says_it_on_the_terminal(environ: dict[str, str], tmp_path: Path) -> None:

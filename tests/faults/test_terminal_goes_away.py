@@ -190,6 +190,46 @@ def test_a_stopped_program_goes_on_where_it_was(environ: dict[str, str], note: P
         assert terminal.code() == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP])
+@pytest.mark.skipif(shutil.which("bash") is None, reason="a shell with job control")
+def test_stop_bg_and_fg_in_a_shell(environ: dict[str, str], note: Path, number: signal.Signals) -> None:
+    shell = ["bash", "--norc", "--noprofile", "-i"]
+    with in_shell(shell, environ | {"PS1": "ready> "}, note) as terminal:
+        terminal.until_painted("ready>")
+        # The shell's own child says who it is, then becomes the program.
+        become = shlex.join(["sh", "-c", f"echo $$ >{note}.pid; exec {shlex.join(DEMO)}"])
+        terminal.type(f"{become}\n")
+        terminal.until(lambda: "▶" in terminal.text, "the row at the money")
+        pid = int(Path(f"{note}.pid").read_text())
+        os.kill(pid, number)
+        terminal.until(lambda: state_of(pid) == "T", "the program is stopped")
+        terminal.until_painted("Stopped")
+        terminal.type("bg\n")
+        terminal.until(lambda: terminal.text.count("ready>") > 0, "the shell goes on")
+        terminal.type("echo $((40+2)) is here\n")
+        terminal.until_painted("42 is here")
+        terminal.until(lambda: state_of(pid) == "T", "it does not paint over the shell")
+        terminal.type("fg\n")
+        terminal.until_painted("MOCK DATA")
+        terminal.type_until_painted("?", "Go to the strike at the money.")
+        terminal.type("\x1b")
+        terminal.until_painted("STRIKE")
+        terminal.type("q")
+        terminal.until_painted("ready>")
+        terminal.type("echo code=$?\n")
+        terminal.until_painted("code=0")
+
+
+def test_a_stopped_program_ends_when_it_is_continued(environ: dict[str, str], note: Path) -> None:
+    with in_shell(DEMO, environ, note) as terminal:
+        terminal.until_painted("MOCK DATA")
+        os.kill(terminal.pid, signal.SIGTSTP)
+        terminal.until(lambda: state_of(terminal.pid) == "T", "the program is stopped")
+        os.kill(terminal.pid, signal.SIGHUP)
+        os.kill(terminal.pid, signal.SIGCONT)
+        assert terminal.code() == HUNG_UP
+
+
 HANGING = """
 import threading
 from tickertui.tui.app import TickerApp

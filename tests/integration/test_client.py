@@ -13,6 +13,7 @@ import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import anyio
 import pytest
@@ -92,6 +93,39 @@ async def test_profile_and_headers(server: RestServer) -> None:
     assert (request.method, request.path) == ("GET", "/user/profile")
     assert request.headers["Authorization"] == f"token {KEY}:{TOKEN.reveal()}"
     assert request.headers["X-Kite-Version"] == "3"
+
+
+async def test_a_netrc_file_does_not_replace_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that is not the simulator's: only for that one the environment counts for nothing."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.2 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with rest_server("127.0.0.2") as away:
+        away.replies(success({"user_id": "AB1234", "user_name": "A B", "exchanges": [], "products": []}))
+        async with client(away) as kite:
+            await kite.profile()
+        (request,) = away.requests
+    assert request.headers["Authorization"] == f"token {KEY}:{TOKEN.reveal()}"
+
+
+async def test_a_proxy_of_the_environment_is_the_way_to_the_broker_and_not_to_this_machine(
+    server: RestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    answer = success({"user_id": "AB1234", "user_name": "A B", "exchanges": [], "products": []})
+    with rest_server() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        for one in (proxy, server):
+            one.replies(answer)
+        async with client(server) as kite:
+            await kite.profile()
+        assert (len(server.requests), proxy.requests) == (1, [])
+        proxy.url = "http://broker.invalid"
+        async with client(proxy) as kite:
+            await kite.profile()
+        assert [request.headers["Host"] for request in proxy.requests] == ["broker.invalid"]
 
 
 async def test_margins(server: RestServer) -> None:

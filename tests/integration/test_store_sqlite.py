@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import apsw
 import pytest
 
 from tests.integration.store_contract import EXPIRY, MINUTE, START, Opener, StoreContract, minute, minutes
+from tests.support.waiting import wait_until
 from tickertui.market.clock import ManualClock
 from tickertui.store.migrations import Migration, load_migrations
 from tickertui.store.open import open_store
+from tickertui.store.operation import Operation, Statement
 from tickertui.store.protocol import (
     Owner,
     Store,
@@ -23,8 +26,9 @@ from tickertui.store.protocol import (
     StoreNewer,
     StoreUnreadable,
 )
-from tickertui.store.sqlite_files import StoreFiles, recover
-from tickertui.store.sqlite_thread import translated
+from tickertui.store.sqlite_files import StoreFiles, open_memory, recover
+from tickertui.store.sqlite_thread import SqliteThread, translated
+from tickertui.store.subscriptions import read_revision
 
 
 @pytest.fixture
@@ -79,7 +83,8 @@ class TestSqliteStore(StoreContract):
             with anyio.move_on_after(0.05) as scope:
                 await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
             assert scope.cancelled_caught, "a cancellation is noticed while the lock is waited for"
-            assert await store.list_all() == [], "readers do not wait"
+            with anyio.fail_after(2):
+                assert await store.list_all() == [], "readers do not wait, nor for what was cancelled"
             store._thread._busy_seconds = 0.05  # type: ignore[attr-defined]
             with pytest.raises(StoreBusy, match="in use by another process"):
                 await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
@@ -257,6 +262,52 @@ async def test_a_store_in_memory(clock: ManualClock) -> None:
     await store.close()
     with pytest.raises(StoreError, match="closed"):
         await store.get(1)
+
+
+# ---------------------------------------------------------------------- cancelled calls
+
+LONG = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 100000000) SELECT COUNT(*) FROM c"
+
+
+async def test_a_cancelled_statement_is_interrupted_and_its_transaction_undone() -> None:
+    thread = SqliteThread(open_memory(), "here")
+
+    def write() -> Operation[None]:
+        yield Statement("UPDATE store_state SET revision = 99")
+        yield Statement(LONG)
+
+    with anyio.move_on_after(0.1) as scope:
+        await thread.run(write(), writes=True)
+    assert scope.cancelled_caught
+    with anyio.fail_after(5):
+        assert await thread.run(read_revision(), writes=False) == 0
+        await thread.close()
+
+
+async def test_a_call_that_is_cancelled_while_another_is_being_given_up_never_runs() -> None:
+    thread = SqliteThread(open_memory(), "here")
+    begun, let_go, ran = threading.Event(), threading.Event(), list[str]()
+
+    def stuck(connection: apsw.Connection) -> None:
+        begun.set()
+        let_go.wait(10)
+
+    try:
+        with anyio.CancelScope() as first:
+            async with anyio.create_task_group() as group:
+                group.start_soon(thread.call, stuck)
+                await wait_until(begun.is_set, "the first call has begun")
+                first.cancel()
+        with anyio.move_on_after(0.1) as second:
+            await thread.call(lambda connection: ran.append("second"))
+        assert second.cancelled_caught
+    finally:
+        let_go.set()
+    await thread.call(lambda connection: ran.append("third"))
+    assert ran == ["third"]
+    await thread.close()
+    with pytest.raises(StoreError, match="here is closed already"):
+        await thread.call(lambda connection: ran.append("fourth"))
 
 
 async def test_time_is_kept_to_the_microsecond(location: str, clock: ManualClock) -> None:

@@ -123,13 +123,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def rest_server() -> Iterator[RestServer]:
-    """A running `RestServer` on a free port of loopback."""
+def rest_server(host: str = "127.0.0.1") -> Iterator[RestServer]:
+    """A running `RestServer` on a free port of an address of loopback."""
     rest = RestServer()
     handler = type("Handler", (_Handler,), {"rest": rest})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer((host, 0), handler)
     server.daemon_threads = False
-    rest.url = f"http://127.0.0.1:{server.server_address[1]}"
+    rest.url = f"http://{host}:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

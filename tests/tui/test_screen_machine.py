@@ -28,9 +28,8 @@ from tests.support.desk import Situation, prices_around
 from tests.support.waiting import wait_until
 from tests.tui.driving import Driven, driven
 from tests.tui.painting import Painted, settled, watched
-from tests.tui.test_direct_paint import tick
 from tickertui.market.instruments import InstrumentTable
-from tickertui.market.ticks import Source, TickBatch
+from tickertui.market.ticks import Source, TickBatch, Word
 from tickertui.services.state import FeedMode
 from tickertui.tui.actions import ACTIONS, Context
 from tickertui.tui.format import Units
@@ -54,6 +53,19 @@ KEYS = sorted(
 EXAMPLES, STEPS = (int(number) for number in os.environ.get("TICKERTUI_MACHINE", "6x25").split("x"))
 
 Step = Callable[[Driven, Painted], Awaitable[None]]
+
+
+def tick_anything(run: Driven, chance: random.Random) -> None:
+    """Let some rows of the board tick, whatever they are."""
+    board = run.backend.board
+    tokens = [int(token) for token in board.tokens[board.tokens > 0].tolist()]
+    rows = board.rows(chance.sample(tokens, min(len(tokens), chance.choice([1, 3, 12, 400]))))
+    words = board.words[rows].copy()
+    words[:, Word.TOKEN] = board.tokens[rows]
+    steps = np.array([chance.choice([-5, 0, 5, 10, 25]) for _ in rows])
+    words[:, Word.LAST_PRICE] = np.maximum(words[:, Word.LAST_PRICE].astype(np.int64) + steps, 5)
+    source = Source.MOCK if run.backend.state.feed is FeedMode.MOCK else Source.LIVE
+    board.apply(TickBatch.from_rows(words, source, received_ns=run.backend.clock.monotonic_ns(), connection=0))
 
 
 class ScreenSession:
@@ -129,7 +141,7 @@ class ScreenMachine(RuleBasedStateMachine):
     def ticks(self, seed: int, seconds: float) -> None:
         def step(run: Driven) -> None:
             run.backend.clock.advance(seconds)
-            tick(run, random.Random(seed))
+            tick_anything(run, random.Random(seed))
             run.main.frame()
 
         self.take(step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -57,8 +58,45 @@ def test_a_broken_file_does_not_show_its_line(tmp_path: Path) -> None:
         ("no-such-program-here", "there is no program 'no-such-program-here'"),
         (f'{sys.executable} -c "raise SystemExit(3)"', "ended with code 3"),
         ("'unbalanced", "cannot be run"),
+        (f'{sys.executable} -c ""', "ended with code 0 and printed 0 lines"),
     ],
 )
 def test_a_failing_command_is_one_sentence(tmp_path: Path, command: str, sentence: str) -> None:
     with pytest.raises(CredentialError, match=sentence):
         api_secret(account(command), tmp_path / "none.toml", {})
+
+
+def test_a_command_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tickertui.credentials._COMMAND_TIMEOUT_S", 0.2)
+    with pytest.raises(CredentialError, match="secret_command: gave no secret within 0 s"):
+        api_secret(account(f'{sys.executable} -c "import time; time.sleep(60)"'), tmp_path / "none.toml", {})
+
+
+def test_of_several_lines_the_first_is_the_secret(tmp_path: Path) -> None:
+    command = f"{sys.executable} -c \"print(' from-command '); print('user: me')\""
+    assert revealed(command, tmp_path / "none.toml", {}) == "from-command"
+
+
+def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = secrets(tmp_path, '[Z1]\napi_secret = "hush"\n')
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    with pytest.raises(CredentialError, match="belongs to another user"):
+        api_secret(account(), path, {})
+
+
+def test_a_file_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
+    path = secrets(tmp_path, "")
+    path.write_bytes(b'[Z1]\napi_secret = "\xff\xfe"\n')
+    with pytest.raises(CredentialError, match="cannot be read"):
+        api_secret(account(), path, {})
+
+
+@pytest.mark.parametrize("text", ['Z1 = "hush"\n', "[Z1]\napi_secret = 5\n", '[Z1]\napi_secret = ""\n', "[Z2]\n"])
+def test_a_file_without_this_secret_has_none(tmp_path: Path, text: str) -> None:
+    assert revealed("", secrets(tmp_path, text), {}) is None
+
+
+def test_an_empty_variable_is_no_secret(tmp_path: Path) -> None:
+    path = secrets(tmp_path, '[Z1]\napi_secret = "from-file"\n')
+    assert revealed("", path, {"TICKERTUI_Z1_API_SECRET": ""}) == "from-file"

@@ -104,6 +104,7 @@ class _Terminal:
             await services.loop.wait_until_started()
         app = TickerApp(ServicesBackend(services), self._options)
         app.reports_errors = False
+        app.is_asked_to_end = lambda: stop.heard
         stop.last_words = app.restore_terminal
         async with anyio.create_task_group() as tasks:
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,6 +24,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.worker import WorkerFailed
 
 from tickertui.services.state import Severity
 from tickertui.tui.actions import key_name
@@ -54,6 +55,7 @@ class TickerApp(App[int]):
     Attributes:
         fatal_errors: What ended it, if a defect did. It is printed here unless `reports_errors` is False: then whoever
             runs the application reports it.
+        is_asked_to_end: Whether a signal has asked for the end: the driver asks it before it takes the terminal again.
     """
 
     TITLE = "tickertui"
@@ -66,6 +68,7 @@ class TickerApp(App[int]):
         self.options = options
         self.fatal_errors: list[Exception] = []
         self.reports_errors = True
+        self.is_asked_to_end: Callable[[], bool] = bool
         self.glyphs: GlyphSet = ASCII if options.ascii_glyphs else UNICODE
         self.animation_level = "none"
         self._theme_notices: list[str] = []
@@ -155,6 +158,8 @@ class TickerApp(App[int]):
         Textual calls this for timers, layouts and writes too, where its own loops go on; it would end here.
         """
         broken = _stopped_by(error)
+        if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
+            error = error.error  # only this has where it happened
         if self.screen_stack and not self._exit:
             main, top = self.screen_stack[0], self.screen_stack[-1]
             if broken is None:
@@ -168,6 +173,10 @@ class TickerApp(App[int]):
                 self.contain(broken.screen, error, "a part of the panel")
                 broken.screen.dismiss(None)
                 return
+        self.end_by(error)
+
+    def end_by(self, error: Exception) -> None:
+        """End with an error that the screen cannot go on after: its keyboard is gone, or it fails again and again."""
         self.fatal_errors.append(error)
         super()._handle_exception(error)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Final
 
+from tickertui.error_texts import mask_secrets
 from tickertui.market.clock import Clock
 from tickertui.values import frozen
 
@@ -96,7 +97,7 @@ class FailureLog:
         is_news = not repeats and len(times) < PLAIN_AFTER
         if not repeats:
             times.append(now_ns)
-        words = " ".join(f"{type(error).__name__}: {error}".split())
+        words = mask_secrets(" ".join(f"{type(error).__name__}: {error}".split()))
         what = words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
         failure = Failure(place, doing, what, _where(error), self._clock.now(), len(times), is_news)
         self.latest[place] = failure

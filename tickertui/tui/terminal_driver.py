@@ -142,6 +142,7 @@ class TerminalDriver(LinuxDriver):
         self._size = size or self._get_terminal_size()
         self._is_on = False
         self._is_ending = False
+        self._is_paused = False
         self._has_lost_writes = False
 
     # ------------------------------------------------------------------ output
@@ -149,7 +150,7 @@ class TerminalDriver(LinuxDriver):
     def write(self, data: str) -> None:
         """Let the writing thread write; one that is far behind loses what is painted, and is painted anew later."""
         writer = self._writer_thread
-        if writer is None or self._output.gone:
+        if writer is None or self._output.gone or (self._is_paused and not self._is_ending):
             return
         if self._has_lost_writes and not self._is_ending and writer._queue.empty():
             self._has_lost_writes = False
@@ -168,8 +169,9 @@ class TerminalDriver(LinuxDriver):
                 return
 
     def _paint_anew(self) -> None:
-        """Have the whole screen painted; on the event loop."""
-        self._loop.call_soon(self._app.refresh)
+        """Have the whole screen painted."""
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._app.refresh)
 
     def close(self) -> None:
         """End the writing thread; a terminal that stands still is given up after a while."""
@@ -248,23 +250,36 @@ class TerminalDriver(LinuxDriver):
         return False
 
     def _sigtstp_application(self, *_: object) -> None:
+        """Suspend. A handler interrupts whatever is under way, a write for instance: the event loop does it."""
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._suspend)
+
+    def _suspend(self) -> None:
         if not self._output.gone:
             super()._sigtstp_application()
 
     def _sigcont_application(self, *_: object) -> None:
-        """Go on. Only a suspension of ours has taken the threads down; a hang-up sends this as well."""
-        if not self._auto_restart or self._is_gone():
+        """Write nothing until the event loop knows whether the terminal is ours."""
+        self._is_paused = True
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._go_on)
+
+    def _go_on(self) -> None:
+        """Go on after a stop. Only a suspension has taken the threads down; a hang-up sends a SIGCONT as well."""
+        self._is_paused = False
+        if not self._auto_restart or self._is_gone() or getattr(self._app, "is_asked_to_end", bool)():
             return
         if self._must_signal_resume:
             self.resume_application_mode()
+            self._paint_anew()
+        elif self._is_on and not self._is_foreground():
+            # Continued by `bg`: it would paint over the shell. Of a group without a shell this stops nothing.
+            os.kill(os.getpid(), signal.SIGTTOU)
         elif self._is_on:
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._retake)
+            self._retake()
 
     def _retake(self) -> None:
         """Put the terminal into our mode again after a stop that we have not noticed (SIGSTOP), and paint."""
-        if not self._is_on or not self._is_foreground():
-            return
         with suppress(termios.error):
             attributes = termios.tcgetattr(self.fileno)
             attributes[tty.LFLAG] = self._patch_lflag(attributes[tty.LFLAG])
@@ -281,7 +296,8 @@ class TerminalDriver(LinuxDriver):
         try:
             self.run_input_thread()
         except Exception as error:  # noqa: BLE001 - a thread: whatever it is, the application has to hear of it
-            self._app.call_later(self._app._handle_exception, error)
+            end_by = getattr(self._app, "end_by", self._app._handle_exception)
+            self._app.call_later(end_by, error)
 
     def run_input_thread(self) -> None:
         """Read keys, pastes, the mouse and the terminal's answers until the application ends."""
