@@ -86,6 +86,17 @@ def log_event(event: Event) -> None:
 
 
 @contextmanager
+def logging_nowhere() -> Iterator[None]:
+    """Drop what is logged while the context lasts: the demo writes nothing, and Python would print it on the screen."""
+    root, handler = logging.getLogger(), logging.NullHandler()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+
+
+@contextmanager
 def logging_to(
     path: Path, level: str, clock: Clock | None = None, told: tuple[type[Exception], ...] = ()
 ) -> Iterator[None]:

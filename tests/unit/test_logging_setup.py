@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tickertui.logging_setup import LogUnavailable, log_event, logging_to
+from tickertui.logging_setup import LogUnavailable, log_event, logging_nowhere, logging_to
 from tickertui.market.clock import IST, ManualClock
 from tickertui.services.events import EventLog
 from tickertui.services.state import Severity
@@ -125,3 +125,18 @@ def test_what_leaves_the_context_is_in_the_log(tmp_path: Path, error: Exception,
     text = path.read_text()
     assert str(error) in text
     assert ("Traceback" in text) is traceback
+
+
+def test_a_demo_logs_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    others = root.handlers[:]
+    for handler in others:
+        root.removeHandler(handler)
+    try:
+        with logging_nowhere():
+            logging.getLogger("tickertui.demo").error("a defect")
+        assert "".join(capsys.readouterr()) == ""
+        assert root.handlers == []
+    finally:
+        for handler in others:
+            root.addHandler(handler)

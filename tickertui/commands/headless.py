@@ -18,7 +18,7 @@ from tickertui.config import environment
 from tickertui.deadline import END_PATIENCE_S, end_process_within
 from tickertui.engine import Engine, EngineOptions, StopRequest
 from tickertui.exit_codes import ExitCode
-from tickertui.logging_setup import LogUnavailable, logging_to
+from tickertui.logging_setup import LogUnavailable, logging_nowhere, logging_to
 from tickertui.output import NO_OUTPUT, LineWriter, OutputFailed, output_failed
 from tickertui.services.bundle import Services
 from tickertui.services.state import Event, RuntimeState
@@ -47,7 +47,8 @@ def run_command(arguments: Namespace) -> int:
             clock=None if arguments.demo else clock_of(configuration),
         )
         if arguments.demo:
-            return _run(Engine(options), arguments.status_seconds)
+            with logging_nowhere():
+                return _run(Engine(options), arguments.status_seconds)
         level, told = configuration.settings.log.level, (CommandFailed, OutputFailed, StoreError)
         with logging_to(configuration.paths.log_file, level, options.clock, told):
             return _run(Engine(options), arguments.status_seconds)

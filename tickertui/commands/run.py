@@ -15,7 +15,7 @@ from tickertui.config import environment
 from tickertui.config_text import ConfigProblem, line_of
 from tickertui.engine import CONVENTIONS, Engine, EngineOptions, StopRequest
 from tickertui.exit_codes import ExitCode
-from tickertui.logging_setup import LogUnavailable, logging_to
+from tickertui.logging_setup import LogUnavailable, logging_nowhere, logging_to
 from tickertui.market.chain import ReferenceKind
 from tickertui.market.clock import Clock
 from tickertui.services.bundle import Services
@@ -38,7 +38,8 @@ def run_command(arguments: Namespace) -> int:
     try:
         configuration = load_configuration(arguments)
         if arguments.demo:
-            return _run(configuration, None)
+            with logging_nowhere():
+                return _run(configuration, None)
         clock = clock_of(configuration)
         level = configuration.settings.log.level
         with logging_to(configuration.paths.log_file, level, clock, told=(CommandFailed, StoreError)):

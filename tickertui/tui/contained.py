@@ -184,7 +184,7 @@ def _contained_work(node: Widget, work: Any) -> Callable[[], Coroutine[Any, Any,
     return run
 
 
-_NO_WORDS: Final = "an error; the log has it"
+_NO_WORDS: Final = "an error; it is among the events"
 
 
 def failure_lines(widget: Contained, crop: Region) -> list[Strip]:

@@ -58,7 +58,8 @@ def failure_rows(
     yield heading("")
     yield heading(f" An error in {failure.place}. Everything else goes on.")
     yield from wrapped(f"{failure.at:%H:%M:%S}  {failure.doing} failed: {failure.what}", "error", width=width - 1)
-    yield from wrapped(f"at {failure.where}; the log has the whole of it", "quiet", width=width - 1)
+    events = key_name("show-events", keys)
+    yield from wrapped(f"at {failure.where}; {events} has it among the events", "quiet", width=width - 1)
     if not failure.is_plain:
         yield from wrapped(
             f"It is tried again by itself within {RETRY_S:.0f} s, by {key} at once.", "text", width=width
