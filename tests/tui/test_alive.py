@@ -225,11 +225,13 @@ async def resize_under(opener: str, painted: Painted) -> None:
         await run.back_to_main()
 
 
-async def test_a_paint_between_a_new_size_and_the_layout_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("opener", ["u", "ctrl+p", "ctrl+o", ""])
+async def test_a_paint_between_a_new_size_and_the_layout_for_it(opener: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with watched(monkeypatch, (120, 40)) as painted:
         async with driven(size=(120, 40)) as run:
-            await run.press("u")
-            await run.until(PickerScreen)
+            if opener:
+                await run.press(opener)
+                await wait_until(lambda: run.screen is not run.main, "a panel")
             for size in (Size(60, 15), Size(200, 50)):
                 # Textual keeps the terminal's size at once and lays out a moment later.
                 run.app.post_message(events.Resize(size, size))
@@ -237,5 +239,3 @@ async def test_a_paint_between_a_new_size_and_the_layout_for_it(monkeypatch: pyt
                 run.screen.refresh()
                 run.screen._on_timer_update()
                 await settled(run, painted, f"{size}")
-            await run.press("escape")
-            await run.back_to_main()

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from tests.support.desk import Situation, desk
 from tests.support.waiting import wait_until
-from tests.tui import test_chain_keys, test_panel_keys  # noqa: F401 - their tests count for the last one here
+from tests.tui import test_chain_keys, test_containment, test_panel_keys  # noqa: F401 - they count for the last test
 from tests.tui.covering import TESTED, covers, press, text_of
 from tests.tui.driving import STILL, driven
 from tickertui.market.chain import Side

@@ -21,7 +21,7 @@ from textual import events
 from textual._compositor import Compositor
 from textual.app import App
 from textual.color import Color
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from tickertui.tui.contained import Contained, contain
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     class _Base(Contained, Screen[Any]):
         pass
 
+    _AnyScreen = Screen[Any]
 else:
     _Base = Contained
+    _AnyScreen = object
 
 _HURRY_S: Final = 0.05
 """What is painted within this time after a key is taken for its answer."""
@@ -62,7 +64,7 @@ class Paced(_Base):
         """Return lines of the screen itself: those of the screen below, dimmed, where the ground lets them through."""
         below = self._below
         if below is None:
-            return super().render_lines(crop)
+            return exactly(super().render_lines(crop), crop.size, self.rich_style)
         # Textual lays the screens out one after the other, the top one first, and paints each at once: after a resize
         # this one is painted over a screen below that still has the lines of the size before. Its own size is that of
         # its layout, too: `Screen.size` is the terminal's, for which it may not have been laid out yet.
@@ -103,12 +105,7 @@ class Paced(_Base):
                     dim = veiled[style] = _dimmed(style, veil)
                 segments.append(Segment(text, dim))
             strips.append(Strip(segments, strip.cell_length))
-        width, height = self._compositor.size
-        ground = self.rich_style
-        if below._compositor.size != (width, height):
-            strips = [strip.adjust_cell_length(width, ground) for strip in strips[:height]]
-            strips += [Strip.blank(width, ground)] * (height - len(strips))
-        return strips
+        return exactly(strips, self._compositor.size, self.rich_style)
 
     @property
     def _below(self) -> Screen[Any] | None:
@@ -147,6 +144,30 @@ class Paced(_Base):
         """Paint everything anew, whatever the terminal shows."""
         self.forget_below()
         self.refresh(layout=True)
+
+
+class ExactLines(_AnyScreen):
+    """What a screen of Textual's own inherits first: lines that fill its layout, whatever the terminal's size is."""
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return as many lines, as long, as the layout has room for."""
+        return exactly(super().render_lines(crop), crop.size, self.rich_style)
+
+
+def exactly(strips: list[Strip], size: Size, style: Style) -> list[Strip]:
+    """Return lines cut and padded to a size.
+
+    `Screen.size` is the terminal's, which may have changed since the screen was laid out; Textual draws for it, and its
+    compositor ends the program over a place that nobody has drawn.
+
+    Args:
+        strips: The lines as they were drawn.
+        size: Of the place that they are for.
+        style: Of what is added.
+    """
+    width, height = size
+    fitting = [s if s.cell_length == width else s.adjust_cell_length(width, style) for s in strips[:height]]
+    return fitting + [Strip.blank(width, style)] * (height - len(fitting))
 
 
 def _dimmed(style: Style | None, veil: Color) -> Style:

@@ -10,11 +10,12 @@ from textual.containers import Container
 
 from tickertui.tui.closes_once import ClosesOnce
 from tickertui.tui.frames import BannerView
+from tickertui.tui.paced import ExactLines
 from tickertui.tui.screens.modals import glyphs_of
 from tickertui.tui.widgets.banner import Banner
 
 
-class Palette(ClosesOnce, CommandPalette):
+class Palette(ClosesOnce, ExactLines, CommandPalette):
     """Textual's palette with the banner above: no key may hide what it says; the prices behind stay readable."""
 
     DEFAULT_CSS: ClassVar[str] = """
