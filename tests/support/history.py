@@ -169,7 +169,13 @@ class HistoryAccounts:
 
 
 class MemoryHistory:
-    """A store of history in memory (`tickertui.services.backfill_types.HistoryStore`)."""
+    """A store of history in memory (`tickertui.services.backfill_types.HistoryStore`).
+
+    Attributes:
+        error: Raised by every call, None for none.
+        latency: Seconds that a call takes.
+        calls: How many there were.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[ContractKey, dict[int, list[int]]] = {}
@@ -178,9 +184,12 @@ class MemoryHistory:
         self.oi: dict[date, dict[int, int]] = {}
         self.volatility: dict[str, dict[date, float]] = {}
         self.error: StoreError | None = None
+        self.latency = 0.001
+        self.calls = 0
 
     async def _turn(self) -> None:
-        await anyio.sleep(0.001)
+        self.calls += 1
+        await anyio.sleep(self.latency)
         if self.error is not None:
             raise self.error
 

@@ -77,7 +77,7 @@ async def test_own_keys_work_in_the_views_of_a_leg_and_in_sentences() -> None:
         await run.press("escape")
         await run.back_to_main()
         run.chain.select("NOPE")
-        run.main.requests.start(run.main.requests._run_command("theme", "nope"), "command")
+        await run.press("colon", *"theme nope", "enter")
         await wait_until(lambda: len(run.app._notifications) == 2, "two sentences")
         messages = [notice.message for notice in run.app._notifications]
         assert any("f6 lists what there is" in message for message in messages)

@@ -183,7 +183,7 @@ async def test_what_shines_through_two_panels_is_what_is_below_them(monkeypatch:
         async with driven(size=SIZES["wide"]) as run:
             run.main.action_show_help()
             await settled(run, painted, "the help")
-            run.main.action_reload_plan()
+            run.main.action_request("reload-plan")
             await wait_until(lambda: len(run.app.screen_stack) == 3, "a question over the help")
             await settled(run, painted, "a question over the help")
             for _ in range(3):

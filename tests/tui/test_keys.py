@@ -17,7 +17,7 @@ from tests.tui.covering import TESTED, covers, press, text_of
 from tests.tui.driving import STILL, driven
 from tickertui.market.chain import Side
 from tickertui.services.state import AccountState, FeedMode
-from tickertui.tui.actions import ACTIONS
+from tickertui.tui.actions import ACTIONS, REQUEST
 from tickertui.tui.frames import BarMeaning
 from tickertui.tui.screens.command_line import CommandLineScreen
 from tickertui.tui.screens.help import HelpScreen
@@ -329,3 +329,9 @@ async def test_an_account_that_is_out_of_room_or_unknown_is_not_a_crash() -> Non
 
 def test_every_action_has_a_test() -> None:
     assert {action.id for action in ACTIONS} - TESTED == set()
+
+
+async def test_every_request_of_the_registry_has_its_place_in_the_one_table() -> None:
+    async with driven() as run:
+        asked_for = {action.id for action in ACTIONS if action.method == REQUEST}
+        assert set(run.main.requests.action_ids) == asked_for

@@ -32,6 +32,7 @@ from tickertui.kite.errors import (
     InvalidRequest,
     KiteError,
     PermissionDenied,
+    RateLimited,
     UnexpectedAnswer,
 )
 from tickertui.market.candles import Candles, Interval
@@ -527,6 +528,50 @@ async def test_a_store_that_is_busy_holds_everything_up_and_loses_nothing() -> N
     for target in targets:
         it.assert_true(target)
         assert not it.missing(target, EVENING)
+
+
+async def test_a_busy_store_is_left_alone_for_a_while_whatever_happens() -> None:
+    it, targets = make("Z1"), [option(n) for n in range(1, 4)]
+    it.store.error = StoreBusy("the store is in use by another process; try again in a moment")
+    async with running(it, targets):
+        await wait_until(lambda: "in use" in it.progress.detail, "the reason", timeout=60)
+        calls = it.store.calls
+        for _ in range(50):
+            it.bootstrapper.set_targets(targets)
+            await anyio.sleep(0.02)
+        assert it.store.calls == calls
+        it.store.error = None
+        await it.until(BootstrapState.DONE, timeout=60)
+
+
+async def test_when_all_is_there_the_store_is_left_alone_and_nothing_is_said_again() -> None:
+    it, targets = make("Z1"), [option(n) for n in range(1, 4)]
+    async with running(it, targets):
+        await it.until(BootstrapState.DONE)
+        calls = it.store.calls
+        await anyio.sleep(3600)
+        assert it.store.calls == calls
+        it.bootstrapper.set_targets(targets)
+        await wait_until(lambda: it.store.calls > calls, "another plan", timeout=60)
+        await it.until(BootstrapState.DONE)
+        texts = [event.text for event in it.events.since()]
+        assert sum("the history is there" in text for text in texts) == 1
+
+
+async def test_what_comes_back_unanswered_during_a_plan_is_not_asked_again_when_nobody_wants_it() -> None:
+    it, old = make("Z1"), [option(n) for n in range(1, 31)]
+    async with running(it, old):
+        await wait_until(lambda: len(it.broker.requests) > 3, "requests", timeout=60, poll=0.01)
+        it.store.latency = 0.5  # those under way end while it plans
+        it.broker.failure = lambda account, token, number: RateLimited("slower", account=account, status=429)
+        it.bootstrapper.set_targets([option(99)])
+        await anyio.sleep(3)
+        it.store.latency = 0.001
+        it.broker.failure = lambda account, token, number: None
+        await it.until(BootstrapState.DONE)
+        again = {token for token, count in Counter(token for _, token, _ in it.broker.requests).items() if count > 1}
+        assert again <= {option(99).token}
+    assert not it.missing(option(99), EVENING)
 
 
 # ---------------------------------------------------------------------- answers that are not what they should be

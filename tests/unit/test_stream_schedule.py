@@ -19,6 +19,7 @@ from tickertui.kite.stream import KiteStream, StreamTiming
 from tickertui.kite.stream_state import StreamState
 from tickertui.kite.transport import ConnectFailed, Connection, ConnectionLost, ConnectRefused
 from tickertui.market.clock import IST
+from tickertui.market.ticks import Mode
 
 FRAME = frame_of([Packet(256265, bytes(180))])
 
@@ -77,10 +78,12 @@ class ScriptedTransport:
         return [later - earlier for earlier, later in zip(self.attempts, self.attempts[1:], strict=False)]
 
 
-def stream_on(transport: ScriptedTransport, timing: StreamTiming | None = None, seed: int = 3) -> KiteStream:
+def stream_on(
+    transport: ScriptedTransport, timing: StreamTiming | None = None, seed: int = 3, url: str = "ws://unused"
+) -> KiteStream:
     return KiteStream(
         0,
-        url="ws://unused",
+        url=url,
         api_key="key",
         token=lambda: Secret("token"),
         sink=RecordingSink(),
@@ -251,3 +254,134 @@ async def test_it_does_not_run_twice() -> None:
     # After a cancellation (not after close) it can be run again: a supervisor restarts it.
     await run_for(stream, 10)
     assert stream.stats.epoch == 2
+
+
+# ---------------------------------------------------------------------- what a connection leaves behind
+
+
+class LateFailure(ScriptedConnection):
+    """Tells of the loss only when it is given up."""
+
+    async def receive(self) -> bytes | str:
+        try:
+            await anyio.sleep_forever()
+        except anyio.get_cancelled_exc_class():
+            raise ConnectionLost("it broke meanwhile") from None
+        raise AssertionError
+
+
+class GivenConnections(ScriptedTransport):
+    """Gives connections of a kind, and keeps the addresses."""
+
+    def __init__(self, kind: type[ScriptedConnection]) -> None:
+        super().__init__(lambda attempt: (1e6, None))
+        self.kind = kind
+        self.urls: list[str] = []
+
+    async def connect(self, url: str) -> Connection:
+        self.urls.append(url)
+        self.attempts.append(anyio.current_time())
+        await anyio.lowlevel.checkpoint()
+        self.open += 1
+        return self.kind(self, 1e6, None)
+
+
+async def test_the_first_cause_of_an_end_counts() -> None:
+    transport = GivenConnections(LateFailure)
+    stream = stream_on(transport)
+    async with anyio.create_task_group() as group:
+        group.start_soon(stream.run)
+        await anyio.sleep(1)
+        stream.reconnect_now("asked by the user")
+        await anyio.sleep(0.5)
+        assert stream.stats.last_error == "asked by the user"
+        assert transport.attempts == [transport.attempts[0], transport.attempts[0] + 1], "at once, without a pause"
+        group.cancel_scope.cancel()
+
+
+async def test_an_attempt_that_fails_as_it_is_given_up_does_not_tell_its_own_reason() -> None:
+    class Slow(ScriptedTransport):
+        async def connect(self, url: str) -> Connection:
+            self.attempts.append(anyio.current_time())
+            try:
+                await anyio.sleep(5)
+            except anyio.get_cancelled_exc_class():
+                raise ConnectFailed("no network") from None
+            raise ConnectFailed("no network")
+
+    transport = Slow(lambda attempt: ConnectFailed("unused"))
+    stream = stream_on(transport)
+    async with anyio.create_task_group() as group:
+        group.start_soon(stream.run)
+        await anyio.sleep(1)
+        stream.reconnect_now("asked by the user")
+        await anyio.sleep(1)
+        assert stream.stats.last_error == "asked by the user"
+        await anyio.sleep(5)
+        assert stream.stats.last_error == "no network"
+        group.cancel_scope.cancel()
+
+
+async def test_a_reason_never_holds_key_or_token() -> None:
+    address = "ws://unused?api_key=k3y9abcd&access_token=t0k3nt0k3n"
+    stream = KiteStream(
+        0,
+        url="ws://unused",
+        api_key="k3y9abcd",
+        token=lambda: Secret("t0k3nt0k3n"),
+        sink=(sink := RecordingSink()),
+        clock=LoopClock(datetime(2026, 11, 25, 9, 0, tzinfo=IST)),
+        random=random.Random(3),
+        transport=ScriptedTransport(lambda attempt: ConnectFailed(f"cannot reach {address}")),
+        timing=StreamTiming(),
+    )
+    await run_for(stream, 10)
+    reasons = [reason for _, reason in sink.states if reason]
+    assert reasons
+    assert not [reason for reason in reasons if "t0k3nt0k3n" in reason or "k3y9abcd" in reason]
+
+
+async def test_an_address_with_a_question_keeps_it() -> None:
+    transport = GivenConnections(LateFailure)
+    await run_for(stream_on(transport, url="ws://unused/?v=3"), 1)
+    assert transport.urls == ["ws://unused/?v=3&api_key=key&access_token=token"]
+
+
+async def test_a_lost_connection_carries_nothing_any_more() -> None:
+    transport = ScriptedTransport(lambda attempt: (10.0, FRAME) if attempt == 1 else ConnectFailed("no network"))
+    stream = stream_on(transport)
+    stream.set_desired({256265: Mode.FULL})
+    async with anyio.create_task_group() as group:
+        group.start_soon(stream.run)
+        await anyio.sleep(5)
+        assert (stream.stats.subscribed, stream.stats.connected_at is None) == (1, False)
+        await anyio.sleep(30)
+        assert (stream.stats.subscribed, stream.stats.connected_at) == (0, None)
+        group.cancel_scope.cancel()
+
+
+async def test_frames_without_packets_are_no_batches() -> None:
+    stream = stream_on(ScriptedTransport(lambda attempt: (5.0, b"\x00\x00")))
+    sink = stream._sink
+    assert isinstance(sink, RecordingSink)
+    await run_for(stream, 5)
+    assert sink.frames
+    assert sink.batches == []
+    assert stream.stats.malformed == 0
+
+
+async def test_malformed_frames_of_a_dropped_connection_do_not_count_against_the_next() -> None:
+    class Once(ScriptedConnection):
+        """Malformed until it is dropped; the second one once, and then only heartbeats."""
+
+        count = 0
+
+        async def receive(self) -> bytes | str:
+            await anyio.sleep(0.01)
+            self.count += 1
+            is_first = len(transport.attempts) == 1
+            return b"\x00\x01\x00" if is_first or self.count == 1 else b"\x00"
+
+    transport = GivenConnections(Once)
+    await run_for(stream_on(transport), 120)
+    assert len(transport.attempts) == 2

@@ -88,6 +88,7 @@ class HistoricalBootstrapper:
         self._queue = RequestQueue()
         self._lanes = Lanes(clients, self._settings)
         self._targets: tuple[BackfillTarget, ...] = ()
+        self._wanted: frozenset[ContractKey] = frozenset()
         self._window = HistoryWindow(calendar, self._settings, clock.now())
         self._under_way: dict[ContractKey, list[Request]] = {}
         self._meanwhile: Meanwhile | None = None
@@ -111,7 +112,8 @@ class HistoricalBootstrapper:
 
     def set_targets(self, targets: Sequence[BackfillTarget]) -> None:
         """Say whose history is wanted, in place of what was wanted before; requests under way go on."""
-        self._targets = tuple({target.key: target for target in targets}.values())
+        by_key = {target.key: target for target in targets}
+        self._targets, self._wanted = tuple(by_key.values()), frozenset(by_key)
         self._plan_again()
 
     def on_interest(self, hook: InterestHook) -> None:
@@ -462,10 +464,10 @@ class HistoricalBootstrapper:
             self._say(f"the history is fetched without {account}: {error}", Severity.WARNING, account)
 
     def _return(self, request: Request, ready_at: float | None = None) -> None:
-        """Queue a request again."""
+        """Queue a request again, where its contract is still wanted."""
         if self._meanwhile is not None:
             self._meanwhile.returned.append((request, ready_at))
-        elif self._is_running:
+        elif self._is_running and request.target.key in self._wanted:
             self._queue.push(request, ready_at)
 
     def _end(self, request: Request) -> None:

@@ -48,13 +48,18 @@ _TYPED_IN: Final = frozenset((Context.TAKE, Context.PICKER, Context.COMPLETION, 
 """Contexts with a line that has the keys: theirs are looked at before it gets them."""
 
 
+REQUEST: Final = "request"
+"""Method of actions that are dispatched by their id."""
+
+
 @frozen
 class Action:
     """One thing the trader can do.
 
     Attributes:
         id: Stable kebab-case name: the key of the keymap, the palette's and the command line's word.
-        method: ``action_<method>`` of the widget or screen of its context, with arguments if any.
+        method: ``action_<method>`` of the widget or screen of its context, with arguments if any; `REQUEST` for what
+            asks first, plans or opens a form: the main screen's `Requests` have it in their table, by its id.
         keys: Default keys, comma separated, in Textual's names.
         label: One or two words for the footer.
         tooltip: One sentence for help and palette.
@@ -79,6 +84,11 @@ class Action:
     group: str = ""
 
     @property
+    def call(self) -> str:
+        """What Textual is to run: the method, a request with the id of its action."""
+        return f"{REQUEST}('{self.id}')" if self.method == REQUEST else self.method
+
+    @property
     def display(self) -> str:
         """The keys as they are printed on a keyboard."""
         return " ".join(key_display(key) for key in self.keys.split(","))
@@ -87,7 +97,7 @@ class Action:
         """Return the Textual binding with this id, so that a keymap can move it."""
         return Binding(
             self.keys,
-            self.method,
+            self.call,
             self.label,
             show=bool(self.footer),
             key_display=key_display(self.keys.split(",")[0]),
@@ -192,22 +202,22 @@ ACTIONS: Final[tuple[Action, ...]] = (
     _app("show-events", "show_pane('events')", "6", "Events", "Show everything that happened.", 6, short="Log"),
     _app("next-pane", "next_pane(1)", "tab", "Next", "Go to the next pane."),
     _app("previous-pane", "next_pane(-1)", "shift+tab", "Previous", "Go to the previous pane."),
-    _app("jump", "jump", "ctrl+o", "Jump", "Jump to anything on screen by its letter."),
+    _app("jump", REQUEST, "ctrl+o", "Jump", "Jump to anything on screen by its letter."),
     _app(
-        "reload-plan", "reload_plan", "r", "reload", "Plan a reload: show what would change, then apply it.", 15,
+        "reload-plan", REQUEST, "r", "reload", "Plan a reload: show what would change, then apply it.", 15,
         short="load",
     ),
-    _app("login", "login", "L", "login", "Log an account in: fetch the day's token.", asks=True),
-    _app("refresh-contracts", "refresh_contracts", "I", "contracts", "Fetch the broker's contracts of the day again."),
-    _app("toggle-mock", "toggle_mock", "M", "mock", "Switch the synthetic market on or off.", asks=True),
-    _app("theme", "choose_theme", "t", "theme", "Choose a theme."),
+    _app("login", REQUEST, "L", "login", "Log an account in: fetch the day's token.", asks=True),
+    _app("refresh-contracts", REQUEST, "I", "contracts", "Fetch the broker's contracts of the day again."),
+    _app("toggle-mock", REQUEST, "M", "mock", "Switch the synthetic market on or off.", asks=True),
+    _app("theme", REQUEST, "t", "theme", "Choose a theme."),
     _app("pause", "pause", "p", "pause", "Pause the display, never the feed.", 50),
-    _app("command", "command_line", "colon", "cmd", "Type a command, with completion.", 42),
-    _app("screenshot", "save_picture", "S", "picture", "Save the screen as an SVG picture."),
+    _app("command", REQUEST, "colon", "cmd", "Type a command, with completion.", 42),
+    _app("screenshot", REQUEST, "S", "picture", "Save the screen as an SVG picture."),
     _app("redraw", "redraw", "ctrl+l", "redraw", "Paint the screen anew, and try again what has failed."),
     _app("help", "show_help", "question_mark", "help", "List the keys of this pane.", 90, short=" "),
     _app("back", "back", "escape", "back", "Go back; never quits."),
-    _app("quit", "ask_quit", "q", "quit", "Quit; asks while a live feed runs.", 95, short=" "),
+    _app("quit", REQUEST, "q", "quit", "Quit; asks while a live feed runs.", 95, short=" "),
     _chain("strike-up", "cursor(-1, 0)", "up,k", "up", "Go one strike up."),
     _chain("strike-down", "cursor(1, 0)", "down,j", "down", "Go one strike down."),
     _chain("column-left", "cursor(0, -1)", "left,h", "left", "Go one column or side left."),
@@ -247,16 +257,16 @@ ACTIONS: Final[tuple[Action, ...]] = (
     _chain("mark", "mark", "m", "mark", "Mark now: show changes since this moment.", 51),
     _chain("copy", "copy_cell", "y", "copy", "Copy the cell to the clipboard."),
     _chain("copy-row", "copy_row", "Y", "copy row", "Copy the row to the clipboard."),
-    _in(_SUBS, "new-rule", "new_rule", "n", "new", "Subscribe a chain: see its cost first.", 20),
-    _in(_SUBS, "drop-rule", "drop_rule", "D", "drop", "Drop the rule under the cursor.", 21, asks=True),
-    _in(_SUBS, "rebuild-feed", "rebuild", "R", "rebuild", "Reconnect this account's sockets.", 22, asks=True),
-    _in(_SUBS, "move-shard", "move", "X", "move", "Move this account's legs to others.", 23, asks=True),
-    _in(_SUBS, "pin-account", "pin_account", "space", "pin", "Pin the rule to an account, or unpin it.", 25),
-    _in(_SUBS, "open-legs", "open_legs", "enter", "legs", "List the legs behind this line, with reasons.", 24),
-    _app("toggle-bootstrap", "toggle_bootstrap", "b", "backfill", "Start or pause the backfill.", 56, short="boot"),
-    _in(_SUBS, "list-never", "list_never", "i", "never", "List what has never ticked, and why.", 26),
-    _in(_BOOT, "retry-failed", "retry_failed", "f", "retry", "Ask again for what failed.", 25),
-    _in(_BOOT, "gap-map", "gap_map", "enter", "gap map", "Show covered and missing days.", 26),
+    _in(_SUBS, "new-rule", REQUEST, "n", "new", "Subscribe a chain: see its cost first.", 20),
+    _in(_SUBS, "drop-rule", REQUEST, "D", "drop", "Drop the rule under the cursor.", 21, asks=True),
+    _in(_SUBS, "rebuild-feed", REQUEST, "R", "rebuild", "Reconnect this account's sockets.", 22, asks=True),
+    _in(_SUBS, "move-shard", REQUEST, "X", "move", "Move this account's legs to others.", 23, asks=True),
+    _in(_SUBS, "pin-account", REQUEST, "space", "pin", "Pin the rule to an account, or unpin it.", 25),
+    _in(_SUBS, "open-legs", REQUEST, "enter", "legs", "List the legs behind this line, with reasons.", 24),
+    _app("toggle-bootstrap", REQUEST, "b", "backfill", "Start or pause the backfill.", 56, short="boot"),
+    _in(_SUBS, "list-never", REQUEST, "i", "never", "List what has never ticked, and why.", 26),
+    _in(_BOOT, "retry-failed", REQUEST, "f", "retry", "Ask again for what failed.", 25),
+    _in(_BOOT, "gap-map", REQUEST, "enter", "gap map", "Show covered and missing days.", 26),
     _in(_EVENTS, "filter-events", "filter_events", "f", "filter", "Show only events that match.", 27),
     _in(_EVENTS, "copy-event", "copy_event", "y", "copy", "Copy the event to the clipboard.", 28),
     _in(_LIST, "list-up", "list_cursor(-1)", "up,k", "up", "Go one line up."),
@@ -265,7 +275,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     _in(_LIST, "list-page-down", "list_page(1)", "pagedown", "page down", "Go one page down."),
     _in(_LIST, "list-first", "list_edge(-1)", "g,home", "first", "Go to the first line."),
     _in(_LIST, "list-last", "list_edge(1)", "G,end", "last", "Go to the last line."),
-    _in(Context.REPLAY, "leave-replay", "leave_replay", "Q", "leave replay", "Leave the replay.", 9, asks=True),
+    _in(Context.REPLAY, "leave-replay", REQUEST, "Q", "leave replay", "Leave the replay.", 9, asks=True),
     _in(Context.PANEL, "close-panel", "close", "escape", "close", "Close the panel; nothing changes."),
     _in(Context.TAKE, "take", "take", "enter", "take", "Take what was chosen or typed, or close what is only read."),
     _in(Context.TEXT, "copy-text", "copy_text", "y", "copy", "Copy the text of the panel to the clipboard."),

@@ -222,7 +222,7 @@ class TickerApp(App[int]):
         """Quit by Textual's own key (Ctrl+Q), asking while a live feed runs as the program's key does."""
         main = self.screen_stack[0]
         if isinstance(main, MainScreen):
-            main.action_ask_quit()
+            main.action_request("quit")
         else:
             self.exit()
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import nan
 from typing import ClassVar
 
 from textual.binding import BindingType
-from textual.message import Message
 
 from tickertui.services.state import BootstrapGroup, BootstrapProgress, BootstrapState, DayCoverage, RuleStatus
 from tickertui.tui.actions import NO_KEYS, Context, bindings_of, hint
@@ -39,36 +37,16 @@ class BootstrapPane(ListPane):
     CONTEXTS: ClassVar[tuple[Context, ...]] = (Context.BOOTSTRAP, Context.LIST)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.BOOTSTRAP)]
 
-    @dataclass
-    class Asked(Message):
-        """The trader asked for something.
-
-        Attributes:
-            what: "retry" or "gaps".
-            key: Key of the row under the cursor.
-        """
-
-        what: str
-        key: str
-
     def show(
         self, progress: BootstrapProgress, rules: tuple[RuleStatus, ...] = (), keys: Mapping[str, str] = NO_KEYS
     ) -> None:
         """Show the picture of this moment."""
         self.row_list.set_rows(list(bootstrap_rows(progress, rules, keys, max(self.size.width, 40))))
 
-    def action_retry_failed(self) -> None:
-        """Ask again for what failed."""
-        self.post_message(self.Asked("retry", self.row_list.cursor_key))
-
-    def action_gap_map(self) -> None:
-        """Show covered and missing days."""
-        self.post_message(self.Asked("gaps", self.row_list.cursor_key))
-
     def on_row_list_chosen(self, message: RowList.Chosen) -> None:
         """A click on the cursor shows the gap map."""
         message.stop()
-        self.action_gap_map()
+        self.action_request("gap-map")
 
 
 def bar(fraction: float, width: int) -> str:

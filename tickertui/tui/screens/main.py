@@ -14,18 +14,19 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
-from tickertui.tui.actions import BY_ID, Action, Context, bindings_of, key_name, outside_panels
+from tickertui.tui.actions import BY_ID, REQUEST, Action, Context, bindings_of, key_name, outside_panels
 from tickertui.tui.backend import Backend
 from tickertui.tui.contained import Contained, PlaceFailed, contain
 from tickertui.tui.display_rate import DisplayRate, waiting_writes
 from tickertui.tui.failures import RETRY_S, Failure, FailureLog
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.options import ScreenOptions
+from tickertui.tui.paced import Paced
 from tickertui.tui.screens.analytics import AnalyticsPane
-from tickertui.tui.screens.asking import AskingScreen
 from tickertui.tui.screens.bootstrap import BootstrapPane
 from tickertui.tui.screens.chain import ChainPane
 from tickertui.tui.screens.events import EventsPane
@@ -47,11 +48,12 @@ from tickertui.tui.widgets.status_bar import StatusBar
 PANES = ("chain", "subscriptions", "bootstrap", "health", "analytics", "events")
 _SLOW_EVERY_S = 0.5
 _SAID_S = 2.5
+_LEAVE_REPLAY = (REQUEST, ("leave-replay",))
 
 Pane = FailurePane | ChainPane | SubscriptionsPane | BootstrapPane | HealthPane | AnalyticsPane | EventsPane
 
 
-class MainScreen(AskingScreen):
+class MainScreen(Paced, Screen[None]):
     """Everything the trader sees.
 
     Args:
@@ -360,7 +362,7 @@ class MainScreen(AskingScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A replay's keys work in a replay only."""
-        return action != "leave_replay" or self.standing.shown.replay
+        return (action, parameters) != _LEAVE_REPLAY or self.standing.shown.replay
 
     def action_show_pane(self, name: str) -> None:
         """Show a pane and give it the keys."""
@@ -412,9 +414,17 @@ class MainScreen(AskingScreen):
             if name is not None and name != self.pane_name:
                 self.action_show_pane(name)
             target = self.pane
-        self.call_later(self.app.run_action, action.method, target)
+        self.call_later(self.app.run_action, action.call, target)
 
     # ------------------------------------------------------------------ actions
+
+    def action_request(self, action_id: str) -> None:
+        """Ask, plan or open a form."""
+        self.requests.run(action_id)
+
+    def on_list_pane_action_requested(self, message: ListPane.ActionRequested) -> None:
+        """Do what a pane's key asks for about its row."""
+        self.requests.run(message.action_id, message.row_key)
 
     def action_pause(self) -> None:
         """Hold the display; the feed goes on."""

@@ -1,29 +1,99 @@
 """`Requests`: everything that asks first, shows a plan or a form, and then lets the backend do it.
 
-Each request runs in a worker, so that keys work while the broker or the database takes its time; a refusal becomes
-one notice. The screens are imported when they are opened: 4 ms of the start.
+The main screen runs them by the id of their action in the registry (`Requests.run`), whether a key, the palette, the
+command line or a pane asked for it. Each request runs in a worker, so that keys work while the broker or the database
+takes its time; a refusal becomes one notice. The screens are imported when they are opened: 4 ms of the start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
+
+from textual.app import App
+from textual.notifications import SeverityLevel
+from textual.worker import Worker
 
 from tickertui.services.legs import Legs
-from tickertui.services.state import AccountState, FeedMode, LoopState
-from tickertui.tui.actions import key_name
+from tickertui.services.state import AccountState, FeedMode, LoopState, RuleStatus
+from tickertui.tui.actions import Action, key_name
 from tickertui.tui.backend import Backend, BackendRefused
+from tickertui.tui.options import ScreenOptions
 from tickertui.tui.screens.bootstrap import coverage_spans
+from tickertui.tui.screens.chain import ChainPane
+from tickertui.tui.screens.jump import JumpTarget
 from tickertui.tui.screens.modals import Choice, ConfirmScreen, ListScreen, PickerScreen
+from tickertui.tui.screens.standing import Standing
 from tickertui.tui.widgets.row_list import Row, Span, row
+from tickertui.values import frozen
 
 if TYPE_CHECKING:
     from tickertui.tui.screens.command_line import Command
-    from tickertui.tui.screens.main import MainScreen
-    from tickertui.tui.screens.standing import Standing
 
-T = TypeVar("T")
+_Work = Coroutine[None, None, None]
+
+
+class RequestHost(Protocol):
+    """What requests need of the screen that they are made on.
+
+    Attributes:
+        standing: How everything stands, as of the screen's last look.
+        options: How the trader wants it.
+    """
+
+    standing: Standing
+    options: ScreenOptions
+
+    @property
+    def app(self) -> App[object]:
+        """Where panels are shown."""
+        ...
+
+    @property
+    def chain(self) -> ChainPane:
+        """The chain pane, also when another one is shown."""
+        ...
+
+    @property
+    def keymap(self) -> Mapping[str, str]:
+        """The user's own keys by action id."""
+        ...
+
+    def notify(
+        self, message: str, *, severity: SeverityLevel = ..., timeout: float | None = ..., markup: bool = ...
+    ) -> None:
+        """Show a notice."""
+        ...
+
+    def run_worker(self, work: Any, *, group: str, exclusive: bool) -> Worker[Any]:
+        """Run something beside the keys; an exclusive one takes the place of another of its group."""
+        ...
+
+    def runnable(self) -> list[Action]:
+        """Return the actions that do something now."""
+        ...
+
+    def run_action_id(self, action_id: str) -> None:
+        """Run any action of the registry."""
+        ...
+
+    def jump_targets(self) -> list[JumpTarget]:
+        """Return everything that jump mode puts a letter on."""
+        ...
+
+
+@frozen
+class _Request:
+    """How an action is done.
+
+    Attributes:
+        group: One request of a group runs at a time.
+        begin: Given the key of the row under the cursor; returns the work, None for what is done at once.
+    """
+
+    group: str
+    begin: Callable[[str], _Work | None]
 
 
 class Requests:
@@ -34,20 +104,60 @@ class Requests:
         backend: The program behind it.
     """
 
-    def __init__(self, screen: MainScreen, backend: Backend) -> None:
+    def __init__(self, screen: RequestHost, backend: Backend) -> None:
         self._screen = screen
         self._backend = backend
+        self._requests: Mapping[str, _Request] = {
+            "reload-plan": _Request("reload", lambda _: self._reload_plan()),
+            "refresh-contracts": _Request("contracts", lambda _: self._refresh_contracts()),
+            "new-rule": _Request("subscription", lambda _: self._new_rule()),
+            "drop-rule": _Request("subscription", self._drop_rule),
+            "rebuild-feed": _Request("subscription", self._rebuild),
+            "move-shard": _Request("subscription", self._move),
+            "pin-account": _Request("subscription", self._pin),
+            "open-legs": _Request("subscription", self._legs),
+            "list-never": _Request("subscription", lambda _: self._never()),
+            "login": _Request("login", lambda _: self._login()),
+            "toggle-mock": _Request("feed", lambda _: self._toggle_mock()),
+            "leave-replay": _Request("feed", lambda _: self._leave_replay()),
+            "toggle-bootstrap": _Request("bootstrap", lambda _: self._backend.toggle_bootstrap()),
+            "retry-failed": _Request("bootstrap", lambda _: self._retry()),
+            "gap-map": _Request("bootstrap", self._gaps),
+            "theme": _Request("theme", lambda _: self._choose_theme()),
+            "screenshot": _Request("picture", lambda _: self._save_picture()),
+            "command": _Request("command", lambda _: self._command_line()),
+            "jump": _Request("jump", lambda _: self._jump()),
+            "quit": _Request("quit", lambda _: self._quit()),
+        }
 
     @property
     def _standing(self) -> Standing:
         """How everything stands, as of the main screen's last look."""
         return self._screen.standing
 
-    def start(self, request: Coroutine[None, None, None], name: str) -> None:
+    @property
+    def action_ids(self) -> Collection[str]:
+        """Actions that are done here."""
+        return self._requests.keys()
+
+    def run(self, action_id: str, row_key: str = "") -> None:
+        """Do what an action of the registry asks for.
+
+        Args:
+            action_id: Of an action whose method is `REQUEST`.
+            row_key: Of the row under the cursor, where the action is about one: ``account:Z1``, ``socket:3``,
+                ``rule:1``, ``unassigned:...``, ``group:...``.
+        """
+        request = self._requests[action_id]
+        work = request.begin(row_key)
+        if work is not None:
+            self.start(work, request.group)
+
+    def start(self, request: _Work, name: str) -> None:
         """Run a request; one of a name at a time."""
         self._screen.run_worker(self._guarded(request), group=f"request-{name}", exclusive=True)
 
-    async def _guarded(self, request: Coroutine[None, None, None]) -> None:
+    async def _guarded(self, request: _Work) -> None:
         try:
             await request
         except BackendRefused as refused:
@@ -57,10 +167,6 @@ class Requests:
         self._screen.notify(text, timeout=5, markup=False)
 
     # ------------------------------------------------------------------ reload
-
-    def reload_plan(self) -> None:
-        """Show what a reload would do, then do it."""
-        self.start(self._reload_plan(), "reload")
 
     async def _reload_plan(self) -> None:
         from tickertui.tui.screens.reload_plan import ReloadPlanScreen
@@ -74,32 +180,16 @@ class Requests:
         changed = result.mode_changed + result.moved
         self._tell(f"reload +{result.added} -{result.removed} ~{changed} in {result.seconds:.1f}s")
 
-    def refresh_contracts(self) -> None:
-        """Fetch the day's contracts."""
-        self.start(self._refresh_contracts(), "contracts")
-
     async def _refresh_contracts(self) -> None:
         self._tell("fetching the day's contracts ...")
         self._tell(await self._backend.refresh_contracts())
 
     # ------------------------------------------------------------------ accounts and rules
 
-    def about_subscription(self, what: str, key: str) -> None:
-        """Do what the subscriptions pane asks about the row of a key."""
-        kind, _, name = key.partition(":")
-        if kind == "socket":
-            name = self._account_of_socket(int(name))
-            kind = "account"
-        requests: dict[str, Callable[[], Coroutine[None, None, None]]] = {
-            "new": self._new_rule,
-            "drop": lambda: self._drop_rule(kind, name),
-            "rebuild": lambda: self._rebuild(kind, name),
-            "move": lambda: self._move(kind, name),
-            "pin": lambda: self._pin(kind, name),
-            "legs": lambda: self._legs(kind, name),
-            "never": self._never,
-        }
-        self.start(requests[what](), "subscription")
+    def _about(self, row_key: str) -> tuple[str, str]:
+        """Return kind and name of a row: ``account``, ``rule`` ...; a socket's row is about its account."""
+        kind, _, name = row_key.partition(":")
+        return ("account", self._account_of_socket(int(name))) if kind == "socket" else (kind, name)
 
     def _account_of_socket(self, connection: int) -> str:
         for account in self._standing.runtime.accounts:
@@ -118,8 +208,8 @@ class Requests:
             await backend.add_rule(rule)
             self._tell(f"{rule.describe()}: added, a reload follows")
 
-    async def _drop_rule(self, kind: str, name: str) -> None:
-        status = next((s for s in self._backend.rules() if kind == "rule" and str(s.rule.rule_id) == name), None)
+    async def _drop_rule(self, row_key: str) -> None:
+        status = self._rule(row_key)
         if status is None:
             raise BackendRefused("put the cursor on a rule to drop it")
         question = f"{status.rule.describe()}\n{status.legs:,} legs that no other rule asks for are unsubscribed."
@@ -127,8 +217,12 @@ class Requests:
             await self._backend.remove_rule(status.rule.rule_id)
             self._tell("dropped, a reload follows")
 
-    async def _rebuild(self, kind: str, name: str) -> None:
-        account = self._require_account(kind, name, "rebuild")
+    def _rule(self, row_key: str) -> RuleStatus | None:
+        kind, name = self._about(row_key)
+        return next((s for s in self._backend.rules() if kind == "rule" and str(s.rule.rule_id) == name), None)
+
+    async def _rebuild(self, row_key: str) -> None:
+        account = self._require_account(row_key, "rebuild")
         status = next(a for a in self._standing.runtime.accounts if a.account_id == account)
         question = (
             f"Its sockets are closed and opened again: {status.subscribed:,} instruments pause for about a second."
@@ -139,8 +233,8 @@ class Requests:
             await self._backend.reconnect(account)
             self._tell(f"{account}: reconnecting")
 
-    async def _move(self, kind: str, name: str) -> None:
-        account = self._require_account(kind, name, "move")
+    async def _move(self, row_key: str) -> None:
+        account = self._require_account(row_key, "move")
         status = next(a for a in self._standing.runtime.accounts if a.account_id == account)
         room = sum(other.room for other in self._standing.runtime.accounts if other.account_id != account)
         question = f"{status.desired:,} legs go to the other accounts, which have room for {room:,}. Pinned legs stay."
@@ -148,13 +242,14 @@ class Requests:
             await self._backend.move_account(account)
             self._tell(f"{account}: its legs are moving")
 
-    def _require_account(self, kind: str, name: str, verb: str) -> str:
+    def _require_account(self, row_key: str, verb: str) -> str:
+        kind, name = self._about(row_key)
         if kind != "account" or not name:
             raise BackendRefused(f"put the cursor on an account or one of its sockets to {verb} it")
         return name
 
-    async def _pin(self, kind: str, name: str) -> None:
-        status = next((s for s in self._backend.rules() if kind == "rule" and str(s.rule.rule_id) == name), None)
+    async def _pin(self, row_key: str) -> None:
+        status = self._rule(row_key)
         if status is None:
             raise BackendRefused("put the cursor on a rule to pin it to an account")
         accounts = [Choice("", "any account", "where there is room")]
@@ -166,7 +261,8 @@ class Requests:
             await self._backend.pin_rule(status.rule.rule_id, None if chosen == "*" else chosen)
             self._tell("pinned, a reload follows" if chosen != "*" else "unpinned, a reload follows")
 
-    async def _legs(self, kind: str, name: str) -> None:
+    async def _legs(self, row_key: str) -> None:
+        kind, name = self._about(row_key)
         legs = self._backend.legs()
         if kind == "account":
             legs = legs.select(legs.accounts.where(lambda account: account == name))
@@ -192,10 +288,6 @@ class Requests:
 
     # ------------------------------------------------------------------ login
 
-    def login(self) -> None:
-        """Log in the account that needs it, or choose one."""
-        self.start(self._login(), "login")
-
     async def _login(self) -> None:
         accounts = self._standing.runtime.accounts
         if not accounts:
@@ -219,10 +311,6 @@ class Requests:
 
     # ------------------------------------------------------------------ feed
 
-    def toggle_mock(self) -> None:
-        """Ask, then switch the synthetic market on or off."""
-        self.start(self._toggle_mock(), "feed")
-
     async def _toggle_mock(self) -> None:
         leaving = self._standing.runtime.feed is FeedMode.MOCK
         if leaving and not self._standing.runtime.accounts:
@@ -234,10 +322,6 @@ class Requests:
         if await self._screen.app.push_screen_wait(ConfirmScreen(title, text, "switch")):
             await self._backend.set_feed(FeedMode.LIVE if leaving else FeedMode.MOCK)
 
-    def leave_replay(self) -> None:
-        """Ask, then go back to what the accounts and the calendar say."""
-        self.start(self._leave_replay(), "feed")
-
     async def _leave_replay(self) -> None:
         text = "The chain shows what the accounts send, or the last session's values."
         if await self._screen.app.push_screen_wait(ConfirmScreen("Leave the replay?", text, "leave")):
@@ -245,24 +329,16 @@ class Requests:
 
     # ------------------------------------------------------------------ backfill
 
-    def toggle_bootstrap(self) -> None:
-        """Start or pause the backfill."""
-        self.start(self._backend.toggle_bootstrap(), "bootstrap")
-
-    def about_bootstrap(self, what: str, key: str) -> None:
-        """Do what the bootstrap pane asks."""
-        self.start(self._retry() if what == "retry" else self._gaps(key), "bootstrap")
-
     async def _retry(self) -> None:
         await self._backend.retry_failed()
         self._tell("asking again for what failed")
 
-    async def _gaps(self, key: str) -> None:
+    async def _gaps(self, row_key: str) -> None:
         progress = self._backend.bootstrap()
-        wanted = key.partition(":")[2]
+        wanted = row_key.partition(":")[2]
         rows: list[Row] = []
         for label, days in progress.coverage.items():
-            if wanted and label != wanted and key.startswith(("group:", "coverage:")):
+            if wanted and label != wanted and row_key.startswith(("group:", "coverage:")):
                 continue
             rows.append(row("", Span(f" {label}", "title")))
             for day in days:
@@ -277,10 +353,6 @@ class Requests:
 
     # ------------------------------------------------------------------ look and words
 
-    def choose_theme(self) -> None:
-        """Choose a theme."""
-        self.start(self._choose_theme(), "theme")
-
     async def _choose_theme(self) -> None:
         app = self._screen.app
         names = getattr(app, "theme_names", ()) or tuple(app.available_themes)
@@ -288,7 +360,7 @@ class Requests:
         if picked:
             app.theme = picked
 
-    def save_picture(self) -> None:
+    def _save_picture(self) -> None:
         """Save the screen as SVG where the trader can find it."""
         directory = self._screen.options.pictures_dir or Path.cwd()
         name = f"tickertui-{self._backend.clock.now():%Y%m%d-%H%M%S}.svg"
@@ -298,10 +370,6 @@ class Requests:
             self._screen.notify(f"{directory}: cannot write a picture there: {error.strerror}", severity="error")
             return
         self._tell(f"saved {path}")
-
-    def command_line(self) -> None:
-        """Type a command."""
-        self.start(self._command_line(), "command")
 
     async def _command_line(self) -> None:
         from tickertui.tui.screens.command_line import CommandLineScreen
@@ -348,17 +416,13 @@ class Requests:
             name: command for name, command in action_commands(self._screen.runnable()).items() if name != "theme"
         }
 
-    def jump(self) -> None:
+    def _jump(self) -> None:
         """Show a letter on everything that can be jumped to."""
         from tickertui.tui.screens.jump import JumpScreen
 
         targets = self._screen.jump_targets()
         if targets:
             self._screen.app.push_screen(JumpScreen(targets))
-
-    def quit(self) -> None:
-        """Quit, asking while a live feed runs."""
-        self.start(self._quit(), "quit")
 
     async def _quit(self) -> None:
         runtime = self._standing.runtime

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import ClassVar
 
 from textual.binding import BindingType
-from textual.message import Message
 
 from tickertui.services.state import (
     AccountState,
@@ -84,62 +83,19 @@ class SubscriptionsView:
 
 
 class SubscriptionsPane(ListPane):
-    """Accounts and rules as one list; keys that change something post an `Asked` to the main screen."""
+    """Accounts and rules as one list; keys that change something ask the main screen (`ListPane.ActionRequested`)."""
 
     CONTEXTS: ClassVar[tuple[Context, ...]] = (Context.SUBSCRIPTIONS, Context.LIST)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.SUBSCRIPTIONS)]
-
-    @dataclass
-    class Asked(Message):
-        """The trader asked for something about the row under the cursor.
-
-        Attributes:
-            what: "new", "drop", "rebuild", "move", "pin", "legs" or "never".
-            key: Key of the row: ``account:Z1``, ``socket:3``, ``rule:1``, ``unassigned:...``.
-        """
-
-        what: str
-        key: str
 
     def show(self, view: SubscriptionsView) -> None:
         """Show the picture of this moment."""
         self.row_list.set_rows(list(subscription_rows(view, max(self.size.width, 40))))
 
-    def _ask(self, what: str) -> None:
-        self.post_message(self.Asked(what, self.row_list.cursor_key))
-
-    def action_new_rule(self) -> None:
-        """Subscribe a chain."""
-        self._ask("new")
-
-    def action_drop_rule(self) -> None:
-        """Drop the rule."""
-        self._ask("drop")
-
-    def action_rebuild(self) -> None:
-        """Reconnect the account."""
-        self._ask("rebuild")
-
-    def action_move(self) -> None:
-        """Move the account's legs."""
-        self._ask("move")
-
-    def action_pin_account(self) -> None:
-        """Pin the rule."""
-        self._ask("pin")
-
-    def action_open_legs(self) -> None:
-        """List the legs."""
-        self._ask("legs")
-
-    def action_list_never(self) -> None:
-        """List what has never ticked."""
-        self._ask("never")
-
     def on_row_list_chosen(self, message: RowList.Chosen) -> None:
         """A click on the cursor lists the legs."""
         message.stop()
-        self._ask("legs")
+        self.action_request("open-legs")
 
 
 def subscription_rows(view: SubscriptionsView, width: int = 80) -> Iterator[Row]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.message import Message
 
 from tickertui.tui.actions import Context, bindings_of
 from tickertui.tui.contained import Contained
@@ -24,6 +26,18 @@ class ListPane(Contained, Vertical):
     CONTEXTS: ClassVar[tuple[Context, ...]] = (Context.LIST,)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.LIST)]
     DEFAULT_CSS = "ListPane > RowList { height: 1fr; }"
+
+    @dataclass
+    class ActionRequested(Message):
+        """The trader asked for something that is not the list's own matter; the main screen sees to it.
+
+        Attributes:
+            action_id: In the registry of actions.
+            row_key: Of the row under the cursor at that moment, empty for none.
+        """
+
+        action_id: str
+        row_key: str
 
     def compose(self) -> ComposeResult:
         """One list."""
@@ -49,3 +63,7 @@ class ListPane(Contained, Vertical):
     def action_list_edge(self, direction: int) -> None:
         """Move the cursor to one end."""
         self.row_list.edge(direction)
+
+    def action_request(self, action_id: str) -> None:
+        """Ask for an action about the row under the cursor."""
+        self.post_message(self.ActionRequested(action_id, self.row_list.cursor_key))
