@@ -178,9 +178,11 @@ class StoreContract:
         assert await pin() == "Z1"
         await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY, preferred_account=None)
         assert await pin() is None
-        assert await store.set_preferred_account(1, "Z3")
-        assert await pin() == "Z3"
-        assert not await store.set_preferred_account(2, "Z3")
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY)
+        assert await pin() is None
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY, preferred_account="Z3")
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY)
+        assert await pin() == "Z3", "who does not speak of a pin leaves it"
 
     async def test_another_contract_with_the_same_token_inherits_nothing(
         self, store: Store, clock: ManualClock
@@ -418,7 +420,7 @@ class StoreContract:
         assert await store.revision() == 0
         await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY)
         rule = await store.add_rule(ChainRule(0, "NIFTY"))
-        await store.set_preferred_account(1, "Z1")
+        await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY, preferred_account="Z1")
         await store.deactivate(1, "gone")
         await store.remove_rule(rule.rule_id)
         assert await store.revision() == 5

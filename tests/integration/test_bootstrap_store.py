@@ -27,7 +27,7 @@ from tickertui.market.clock import IST
 from tickertui.market.hours import load_calendar
 from tickertui.services.backfill_types import BackfillTarget
 from tickertui.services.events import EventLog
-from tickertui.services.gaps import overlap, seconds_of
+from tickertui.services.gaps import seconds_of, subtract
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.state import BootstrapState
 from tickertui.store.protocol import ContractKey, Span, Store
@@ -114,7 +114,8 @@ async def test_a_killed_backfill_goes_on_where_it_was(database: Path, requests: 
         await fill(bootstrapper, targets)
         keys = {target.token: target.key for target in targets}
         assert {token for _, token, _ in broker.requests} == {t.token for t in targets if t.key not in before}
-        assert not any(overlap([span], before.get(keys[token], [])) for _, token, span in broker.requests)
+        for _, token, span in broker.requests:
+            assert subtract([span], before.get(keys[token], [])) == [span], "nothing is fetched twice"
         await assert_whole(store, broker, targets)
 
 

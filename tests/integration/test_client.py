@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import inspect
 import json
-import math
 import subprocess
 import sys
 import traceback
@@ -128,22 +127,6 @@ async def test_a_proxy_of_the_environment_is_the_way_to_the_broker_and_not_to_th
         assert [request.headers["Host"] for request in proxy.requests] == ["broker.invalid"]
 
 
-async def test_margins(server: RestServer) -> None:
-    equity = {
-        "enabled": True,
-        "net": 99725.05,
-        "available": {"cash": 245431.6, "opening_balance": 245431.6, "collateral": 0},
-        "utilised": {"debits": 145706.55, "span": 101989, "exposure": 38981.25},
-    }
-    server.replies(success({"equity": equity}))
-    async with client(server) as kite:
-        margins = await kite.margins()
-    assert margins.commodity is None
-    assert margins.equity is not None
-    assert (margins.equity.net, margins.equity.utilised, margins.equity.span) == (99725.05, 145706.55, 101989)
-    assert math.isnan(margins.equity.option_premium)
-
-
 async def test_login_exchanges_the_request_token_and_uses_the_new_one(server: RestServer) -> None:
     server.replies(
         success({"user_id": "AB1234", "access_token": "brand-new-token", "login_time": "2026-11-25 08:59:01"}),
@@ -233,20 +216,18 @@ async def test_quotes_are_asked_five_hundred_at_a_time(server: RestServer) -> No
     assert (one.lower_circuit, one.upper_circuit, one.oi) == (1.0, 500.0, 7_000_000)
 
 
-async def test_last_prices_and_ohlc_are_asked_a_thousand_at_a_time(server: RestServer) -> None:
+async def test_last_prices_are_asked_a_thousand_at_a_time(server: RestServer) -> None:
     server.answer = lambda request: success(
-        {key: {"instrument_token": 408065, "last_price": 1.5, "ohlc": {"open": 1, "high": 2, "low": 1, "close": 1.25}}
-         for key in request.query["i"]}
-    )  # fmt: skip
+        {key: {"instrument_token": 408065, "last_price": 1.5} for key in request.query["i"]}
+    )
     keys = [f"NSE:{number}" for number in range(1, 1102)]
     async with client(server) as kite:
         prices = await kite.get_last_price(keys)
-        days = await kite.get_ohlc(keys)
     assert prices == dict.fromkeys(keys, 1.5)
-    assert (days["NSE:1"].open, days["NSE:1"].close) == (1.0, 1.25)
     assert [(request.path, len(request.query["i"])) for request in server.requests] == [
-        ("/quote/ltp", 1000), ("/quote/ltp", 101), ("/quote/ohlc", 1000), ("/quote/ohlc", 101),
-    ]  # fmt: skip
+        ("/quote/ltp", 1000),
+        ("/quote/ltp", 101),
+    ]
 
 
 async def test_no_keys_no_request(server: RestServer) -> None:
@@ -567,12 +548,10 @@ def test_the_hooks_of_the_official_client_are_as_we_use_them() -> None:
     expected = {
         "api.token": "/session/token",
         "user.profile": "/user/profile",
-        "user.margins": "/user/margins",
         "market.instruments.all": "/instruments",
         "market.instruments": "/instruments/{exchange}",
         "market.historical": "/instruments/historical/{instrument_token}/{interval}",
         "market.quote": "/quote",
-        "market.quote.ohlc": "/quote/ohlc",
         "market.quote.ltp": "/quote/ltp",
     }
     assert expected.items() <= KiteConnect._routes.items()
@@ -626,22 +605,16 @@ async def test_the_brokers_published_samples(server: RestServer) -> None:
         pytest.skip("the broker's published samples are not beside this checkout")
     answers = {
         "/user/profile": "profile.json",
-        "/user/margins": "margins.json",
         "/quote": "quote.json",
         "/quote/ltp": "ltp.json",
-        "/quote/ohlc": "ohlc.json",
         "/session/token": "generate_session.json",
     }
     server.answer = lambda request: Reply((folder / answers.get(request.path, "historical_oi.json")).read_bytes())
     async with client(server) as kite:
         assert (await kite.profile()).user_id == "AB1234"
-        margins = await kite.margins()
-        assert margins.equity is not None
-        assert margins.equity.available_cash == 245431.6
         quotes = await kite.get_quote(["NSE:INFY"])
         assert quotes["NSE:INFY"].asks[0].quantity == 5191
         assert await kite.get_last_price(["NSE:INFY"]) == {"NSE:INFY": 1074.35}
-        assert (await kite.get_ohlc(["NSE:INFY"]))["NSE:INFY"].close == 1075.8
         candles = await kite.fetch_historical(12517890, NOON, NOON, Interval.MINUTE)
         assert candles.open[0] == 1_200_990
         assert candles.oi[0] == 13_667_775

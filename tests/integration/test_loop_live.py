@@ -239,11 +239,8 @@ async def test_a_token_that_dies_in_the_session_stops_one_account_and_a_login_re
     async with running(rig):
         await pair.until_contracts()
         tokens = rig.option_tokens(8)
-        await rig.subscribe(tokens)
-        for token in tokens[:4]:
-            await rig.store.set_preferred_account(token, "Z1")
-        for token in tokens[4:]:
-            await rig.store.set_preferred_account(token, "Z2")
+        await rig.subscribe(tokens[:4], account="Z1")
+        await rig.subscribe(tokens[4:], account="Z2")
         await pair.loop.reload_subscriptions()
         await pair.until_subscribed(8)
         await rig.until(lambda: rig.orchestrator.state("Z1") is AccountState.READY, "the token was validated")
@@ -393,21 +390,3 @@ async def test_the_bell_rings_while_it_streams(tmp_path: Path) -> None:
             assert live.state("Z1") is AccountState.LIVE
             await live.step()
             await rig.until(lambda: (rig.board.packets[rows] >= 2).all(), "what comes all the same is taken")
-
-
-async def test_an_account_that_comes_later_streams_at_once(live: LiveRig) -> None:
-    rig = live.rig
-    async with running(rig):
-        await live.until_contracts()
-        tokens = rig.option_tokens(2)
-        await rig.subscribe(tokens)
-        await live.loop.reload_subscriptions()
-        await live.until_subscribed(2)
-        (config,) = [rig.orchestrator.config(account) for account in rig.orchestrator.list_accounts()]
-        await rig.orchestrator.replace_accounts([])
-        await live.broker.until_sockets(0)
-        await rig.until(lambda: live.loop.runtime_state().feed is FeedMode.MOCK, "without an account: a mock")
-        await rig.orchestrator.replace_accounts([config])
-        await live.until_account("Z1", AccountState.LIVE)
-        rows = rig.board.rows(tokens)
-        await rig.until(lambda: (rig.board.sources[rows] == Source.LIVE).all(), "live from the first packet on")

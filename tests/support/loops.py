@@ -81,8 +81,8 @@ class LoopRig:
     async def add_rule(self, underlying: str = "NIFTY", **fields: object) -> ChainRule:
         return await self.store.add_rule(ChainRule(0, underlying, **{"strikes": 5, **fields}))  # type: ignore[arg-type]
 
-    async def subscribe(self, tokens: Sequence[int]) -> None:
-        """Subscribe single instruments of the registry."""
+    async def subscribe(self, tokens: Sequence[int], account: str | None = None) -> None:
+        """Subscribe single instruments of the registry, pinned to an account where one is named."""
         for token in tokens:
             instrument = self.registry.get(token)
             assert instrument is not None
@@ -91,6 +91,7 @@ class LoopRig:
                 tradingsymbol=instrument.tradingsymbol,
                 segment=instrument.segment,
                 expiry=instrument.expiry,
+                preferred_account=account,
             )
 
     def option_tokens(self, count: int, underlying: str = "NIFTY", skip: int = 0) -> list[int]:

@@ -23,7 +23,7 @@ from tickertui.market.ticks import Source
 from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import PRESETS, View
-from tickertui.tui.format import ASCII, Units
+from tickertui.tui.format import Units
 from tickertui.tui.frames import BarMeaning, ChainFrame, Field
 from tickertui.tui.ink import Line
 from tickertui.tui.row_order import RANGES, Sort
@@ -453,7 +453,6 @@ LOOKS: list[Callable[[ChainGrid], None]] = [
     lambda grid: grid.set_bars(BarMeaning.VOLUME),
     lambda grid: grid.set_view(View.STRADDLE),
     lambda grid: grid.set_view(View.ONE_SIDE),
-    lambda grid: grid.set_glyphs(ASCII),
 ]
 
 

@@ -94,7 +94,7 @@ async def test_an_error_in_the_chain_is_a_box_in_its_place(
             tick(run, random.Random(3))
             run.main.frame()
             run.grid.refresh()
-            run.chain.view.strip.set_glyphs(run.app.glyphs)
+            await run.pilot.resize_terminal(119, 40)
             if doing == "a key":
                 await run.press(key_of("strike-down"))
             await wait_until(lambda: "An error in chain" in screen_text(run), "the box")
@@ -173,7 +173,7 @@ async def test_every_pane_has_its_box_and_its_plain_view(pane: str, monkeypatch:
 async def test_an_error_in_a_line_stays_in_the_line(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with driven(Situation.STALE, size=(160, 45)) as run:
         broken = Broken(monkeypatch, owner, name)
-        run.main.query_one(owner).set_glyphs(run.app.glyphs)
+        await run.pilot.resize_terminal(159, 45)
         run.text()
         await run.pilot.pause()
         assert any(DEFECT in line for line in around_the_panes(run))

@@ -500,19 +500,6 @@ async def test_an_account_is_not_claimed_while_our_own_sockets_of_it_are_still_c
         assert desk.sockets[0] is not old
 
 
-async def test_accounts_come_and_go_while_it_runs() -> None:
-    desk = Desk("Z1")
-    async with running(desk) as fleet:
-        desk.carry({0: full(5)})
-        await desk.state("Z1", AccountState.LIVE)
-        await desk.orchestrator.replace_accounts([AccountConfig("Z2", "key2", None, Secret("t"))])
-        await wait_until(lambda: fleet.plannable() == ("Z2",), "Z2 is there")
-        await wait_until(lambda: not desk.sockets.running, "Z1's sockets are closed")
-        assert desk.reloads_due == 2
-        desk.carry({3: full(5)})
-        await desk.state("Z2", AccountState.LIVE)
-
-
 async def test_sockets_that_do_not_close_are_cancelled_after_the_deadline() -> None:
     desk = Desk("Z1")
     async with running(desk):

@@ -17,7 +17,6 @@ from tickertui.services.gaps import (
     candle_count,
     clipped,
     merged,
-    overlap,
     requests_for,
     seconds_of,
     subtract,
@@ -52,10 +51,9 @@ def test_a_union_holds_the_same_seconds(spans: list[Span]) -> None:
 
 
 @given(loose, loose)
-def test_a_difference_and_an_overlap_hold_the_right_seconds(one: list[Span], other: list[Span]) -> None:
+def test_a_difference_holds_the_right_seconds(one: list[Span], other: list[Span]) -> None:
     wanted, covered = merged(one), merged(other)
     assert points(subtract(wanted, covered)) == points(wanted) - points(covered)
-    assert points(overlap(wanted, covered)) == points(wanted) & points(covered)
     assert is_tidy(subtract(wanted, covered))
 
 

@@ -11,8 +11,6 @@ import pytest
 from tickertui.market.clock import IST
 from tickertui.market.conventions import (
     Convention,
-    ExpiryDay,
-    ExpiryState,
     Model,
     Preset,
     TimeBasis,
@@ -82,8 +80,8 @@ def test_trading_time_comes_from_the_injected_sessions() -> None:
         return 2.5
 
     now = instant("2026-11-27T12:00:00")
-    calculator = GreeksCalculator.for_convention(
-        Preset.KITE_SENSIBULL.value, expiry_instant=at_1540, session_time=sessions
+    calculator = GreeksCalculator(
+        expiry_instant=at_1540, time_basis=Preset.KITE_SENSIBULL.value.time_basis, session_time=sessions
     )
     assert calculator.calculate_time_to_expiry(EXPIRY, now) == pytest.approx(2.5 / 252)
     assert asked == [(now, at_1540(EXPIRY))]
@@ -96,7 +94,7 @@ def test_trading_time_comes_from_the_injected_sessions() -> None:
 def test_presets_are_named_and_differ() -> None:
     labels = [preset.label for preset in Preset]
     assert len(set(labels)) == len(labels)
-    exchange = GreeksCalculator.for_convention(Preset.EXCHANGE.value)
+    exchange = Preset.EXCHANGE.value
     assert (exchange.model, exchange.interest_rate) == (Model.BLACK_SCHOLES, 0.10)
     assert Preset.EXCHANGE.value.side is VolatilitySide.OWN
     assert Preset.FORWARD.value == Convention(Preset.FORWARD.label)
@@ -107,7 +105,8 @@ def test_exchange_preset_shows_the_known_gap_between_call_and_put() -> None:
     years, spot = 30 / 365, 24_000.0
     strike = forward = spot * math.exp(0.055 * years)
     discount = math.exp(-0.055 * years)
-    ours, exchange = GreeksCalculator(), GreeksCalculator.for_convention(Preset.EXCHANGE.value)
+    convention = Preset.EXCHANGE.value
+    ours, exchange = GreeksCalculator(), GreeksCalculator(convention.interest_rate, model=convention.model)
     prices = ours.greeks(forward, strike, years, np.array([True, False]), 0.12, discount).price
     call, put = (
         exchange.calculate_implied_volatility(price, spot, strike, years, side)
@@ -248,24 +247,6 @@ def test_array_methods_broadcast_and_keep_the_shape() -> None:
 def test_rates_must_be_finite() -> None:
     with pytest.raises(ValueError, match="finite"):
         GreeksCalculator(math.nan)
-
-
-def test_states_of_an_expiry_day() -> None:
-    day = ExpiryDay(
-        spot_freezes=instant("2026-12-01T15:15:00"),
-        variance_ends=instant("2026-12-01T15:30:00"),
-        trading_ends=instant("2026-12-01T15:40:00"),
-    )
-    seen = [day.state(instant(f"2026-12-01T{clock}")) for clock in ("15:14:59", "15:15", "15:29:59", "15:30", "15:40")]
-    assert seen == [
-        ExpiryState.LIVE,
-        ExpiryState.AUCTION,
-        ExpiryState.AUCTION,
-        ExpiryState.SETTLING,
-        ExpiryState.EXPIRED,
-    ]
-    with pytest.raises(ValueError, match="must not decrease"):
-        ExpiryDay(day.trading_ends, day.variance_ends, day.spot_freezes)
 
 
 def test_theta_left_is_no_more_than_the_time_value_on_the_last_day() -> None:

@@ -21,6 +21,10 @@ SINCE = date(2026, 8, 3)
 """The Monday on which the closing auction and the 15:40 close came."""
 
 
+def minutes_of(calendar: MarketCalendar, segment: str, day: date) -> int:
+    return sum(session.minutes for session in calendar.session_on(segment, day))
+
+
 def at(day: date, clock: str) -> datetime:
     return datetime.combine(day, time.fromisoformat(clock), IST)
 
@@ -73,13 +77,11 @@ def test_an_instant_of_another_zone_is_the_same_instant() -> None:
         lambda c, t: c.is_open("NFO", t),
         lambda c, t: c.step("NFO", t),
         lambda c, t: c.next_open("NFO", t),
-        lambda c, t: c.next_change("NFO", t),
         lambda c, t: c.previous_session("NFO", t),
         lambda c, t: c.last_close("NFO", t),
         lambda c, t: c.remaining_session_fraction("NFO", t),
         lambda c, t: c.current_session("NFO", t),
         lambda c, t: c.warnings(t),
-        lambda c, t: c.unexpected_tick("NFO", t),
     ],
 )
 def test_a_naive_datetime_is_refused(call: object) -> None:
@@ -131,7 +133,7 @@ def test_muhurat_with_known_timings() -> None:
     assert CALENDAR.phase("NFO", at(day, "13:30")) is Phase.PRE_OPEN
     assert CALENDAR.phase("NFO", at(day, "13:45")) is Phase.OPEN
     assert CALENDAR.phase("NFO", at(day, "14:45")) is Phase.CLOSED
-    assert CALENDAR.minutes_in_session("NFO", day) == 60
+    assert minutes_of(CALENDAR, "NFO", day) == 60
 
 
 def test_muhurat_with_pending_timings_is_announced_but_plans_nothing() -> None:
@@ -162,13 +164,10 @@ def test_steps_within_a_phase() -> None:
 def test_what_comes_next_and_what_was_last() -> None:
     friday_evening = at(date(2026, 11, 20), "18:00")
     assert CALENDAR.next_open("NFO", friday_evening) == at(date(2026, 11, 23), "09:15")
-    assert CALENDAR.next_change("NFO", friday_evening) == at(date(2026, 11, 23), "09:00")
     monday_close = at(date(2026, 11, 23), "15:40")
     assert CALENDAR.next_open("NFO", monday_close) == at(date(2026, 11, 25), "09:15")
     assert CALENDAR.last_close("NFO", monday_close) == monday_close
     assert CALENDAR.last_close("NFO", monday_close - timedelta(seconds=1)) == at(date(2026, 11, 20), "15:40")
-    assert CALENDAR.next_change("NFO", at(date(2026, 11, 25), "15:15")) == at(date(2026, 11, 25), "15:35")
-    assert CALENDAR.next_change("INDICES", at(date(2026, 11, 25), "15:15")) == at(date(2026, 11, 25), "15:35")
     during = CALENDAR.current_session("NFO", at(date(2026, 11, 25), "12:00"))
     assert during is not None
     assert during.auction == at(date(2026, 11, 25), "15:15")
@@ -180,9 +179,9 @@ def test_counting_sessions_and_time() -> None:
     assert [session.day.day for session in week] == [20, 23, 25, 26]
     assert CALENDAR.trading_days_between("NFO", date(2026, 11, 20), date(2026, 11, 26)) == 3
     assert CALENDAR.trading_days_between("NFO", date(2026, 11, 26), date(2026, 11, 20)) == 0
-    assert CALENDAR.minutes_in_session("NFO", BEFORE) == 375
-    assert CALENDAR.minutes_in_session("NFO", SINCE) == 385
-    assert CALENDAR.minutes_in_session("NFO", date(2026, 11, 21)) == 0
+    assert minutes_of(CALENDAR, "NFO", BEFORE) == 375
+    assert minutes_of(CALENDAR, "NFO", SINCE) == 385
+    assert minutes_of(CALENDAR, "NFO", date(2026, 11, 21)) == 0
     assert CALENDAR.remaining_session_fraction("NFO", at(SINCE, "08:00")) == 1.0
     assert CALENDAR.remaining_session_fraction("NFO", at(SINCE, "14:35")) == pytest.approx(65 / 385)
     assert CALENDAR.remaining_session_fraction("NFO", at(SINCE, "16:00")) == 0.0
@@ -211,17 +210,6 @@ def test_the_end_of_the_data_is_announced() -> None:
     assert soon.startswith("The market calendar ends on 31 Dec 2026, in 29 days;")
     (gone,) = CALENDAR.warnings(at(date(2027, 1, 4), "10:00"))
     assert gone.startswith("The market calendar ended on 31 Dec 2026:")
-
-
-def test_ticks_at_an_unknown_hour_are_put_into_words() -> None:
-    assert CALENDAR.unexpected_tick("NFO", at(date(2026, 11, 25), "11:00")) is None
-    assert CALENDAR.unexpected_tick("NFO", at(date(2026, 11, 25), "09:01")) is None
-    muhurat = CALENDAR.unexpected_tick("NFO", at(date(2026, 11, 8), "18:20"))
-    assert muhurat is not None
-    assert muhurat.startswith("Ticks of NFO at 18:20:00 on Sun 08 Nov 2026 (special day) are outside")
-    holiday = CALENDAR.unexpected_tick("NFO", at(date(2026, 11, 24), "11:00"))
-    assert holiday is not None
-    assert "(holiday: Prakash Gurpurb Sri Guru Nanak Dev)" in holiday
 
 
 # -------------------------------------------------------------------------------------------------- the bundled data
@@ -295,7 +283,7 @@ def test_the_override_adds_replaces_and_cancels(tmp_path: Path) -> None:
     assert not calendar.is_trading_day("CDS", date(2026, 12, 25))
     muhurat = date(2026, 11, 8)
     assert [s.name for s in calendar.session_on("NFO", muhurat)] == ["Muhurat trading", "Second hour"]
-    assert calendar.minutes_in_session("BFO", muhurat) == 90
+    assert minutes_of(calendar, "BFO", muhurat) == 90
     assert calendar.phase("NFO", at(muhurat, "19:30")) is Phase.CLOSED
     assert calendar.phase("NFO", at(muhurat, "20:00")) is Phase.OPEN
     assert calendar.remaining_session_fraction("NFO", at(muhurat, "19:30")) == pytest.approx(1 / 3)
@@ -405,17 +393,6 @@ INSTANTS = st.datetimes(
     timezones=st.just(IST),
 )
 DATES = st.dates(min_value=date(2024, 6, 1), max_value=date(2028, 12, 31))
-
-
-@given(SEGMENTS, INSTANTS)
-@settings(max_examples=300, deadline=None)
-def test_the_phase_stays_until_the_next_change_and_differs_after_it(segment: str, moment: datetime) -> None:
-    now = CALENDAR.phase(segment, moment)
-    edge = CALENDAR.next_change(segment, moment)
-    assert edge > moment
-    assert CALENDAR.phase(segment, edge - timedelta(microseconds=1)) is now
-    assert CALENDAR.phase(segment, moment + (edge - moment) / 2) is now
-    assert CALENDAR.phase(segment, edge) is not now
 
 
 @given(SEGMENTS, DATES)

@@ -117,7 +117,6 @@ async def test_the_first_refresh_takes_the_dump_and_keeps_it() -> None:
     assert (report.changed, report.day, report.rows) == (True, TODAY, len(a_day()))
     assert office.cache.kept == (TODAY, DAY)
     assert not office.registry.is_stale()
-    assert office.registry.refreshed_at == NOW
     assert not (await office.registry.refresh(source)).changed
     assert source.asked == 1, "once a day is enough"
 
@@ -148,7 +147,6 @@ async def test_what_the_broker_cannot_give_leaves_it_stale() -> None:
     with pytest.raises(BrokerUnavailable):
         await office.registry.refresh(Source(failure))
     assert office.registry.is_stale()
-    assert office.registry.refreshed_at is None
 
 
 async def test_the_kept_dump_serves_until_the_new_one_is_there() -> None:
@@ -420,8 +418,6 @@ def test_the_registry_answers_for_the_contracts_in_force() -> None:
     assert registry.future("NIFTY") == NIFTY_NOV_FUTURE
     assert registry.find("NIFTY", M29, None, InstrumentKind.FUTURE) == NIFTY_DEC_FUTURE
     assert registry.get_metadata(SHARE.token) == SHARE
-    assert registry.get_many([SHARE.token, 1]) == {SHARE.token: SHARE}
-    assert str(registry.expiry_name("NIFTY", W08)) == "W08Dec"
     legs = registry.option_chain("NIFTY", expiries=2, strikes=1, spot=24_360.0)
     assert [(leg.expiry, leg.strike, leg.kind.label) for leg in legs[:3]] == [
         (M23, 24_300.0, "CE"), (M23, 24_300.0, "PE"), (M23, 24_350.0, "CE"),

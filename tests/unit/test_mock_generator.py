@@ -35,6 +35,11 @@ def at(clock: str, day: date = DAY) -> datetime:
     return datetime.combine(day, time.fromisoformat(clock), IST)
 
 
+def origin_of(feed: MockDataGenerator, name: str) -> SeedOrigin | None:
+    seed = feed.seed_of(name)
+    return None if seed is None else seed.origin
+
+
 def generator(clock: ManualClock | None = None, **options: object) -> MockDataGenerator:
     options.setdefault("instruments", TABLE)
     clock = clock if clock is not None else ManualClock(at("11:00"))
@@ -94,7 +99,7 @@ async def test_a_first_run_without_account_or_network_shows_a_moving_chain_at_on
     assert moved > 50
     assert {board.source_of(row) for row in board.rows(tokens)} == {Source.MOCK}
     assert board.counters.stale_generation == board.counters.unknown_tokens == 0
-    assert feed.seed_origin("NIFTY") is SeedOrigin.TYPICAL
+    assert origin_of(feed, "NIFTY") is SeedOrigin.TYPICAL
 
 
 async def test_batches_carry_time_generation_source_and_full_rows() -> None:
@@ -106,8 +111,6 @@ async def test_batches_carry_time_generation_source_and_full_rows() -> None:
     assert (batch.received_ns, batch.received_wall_ns) == (clock.monotonic_ns(), clock.time_ns())
     assert {part.mode for part in batch.parts} == {Mode.FULL}
     assert len(feed.step()) == 0
-    feed.resend()
-    assert len(feed.step()) == 2
     await feed.set_plan([NIFTY], generation=3)
     assert feed.step().instrument_token.tolist() == [NIFTY]
     assert feed.generation == 3
@@ -254,7 +257,7 @@ async def test_reset_forgets_everything_and_reseeds() -> None:
     levels["NIFTY"] = 25_400.0
     await feed.reset_state()
     assert (feed.get_state_size(), feed.planned, feed.refused) == (0, frozenset(), ())
-    assert feed.seed_origin("NIFTY") is None
+    assert origin_of(feed, "NIFTY") is None
     await feed.ensure_underlying_seeded()
     await feed.set_plan([NIFTY])
     assert feed.step().last_price.tolist() == [25_400.0]
@@ -287,7 +290,7 @@ async def test_seeds_come_from_the_best_source_there_is() -> None:
     assert feed.spot("SENSEX") == 80_000.0
     assert feed.spot("BANKNIFTY") == 57_912.05
     assert feed.spot("DOW") is None
-    origins = [feed.seed_origin(name) for name in ("NIFTY", "SENSEX", "BANKNIFTY", "DOW")]
+    origins = [origin_of(feed, name) for name in ("NIFTY", "SENSEX", "BANKNIFTY", "DOW")]
     assert origins == [SeedOrigin.RECORDED, SeedOrigin.QUOTE, SeedOrigin.TYPICAL, None]
     assert feed.unseeded == {"DOW"}
     assert broker.calls == [2]
@@ -349,11 +352,11 @@ async def test_a_broker_that_fails_leaves_typical_levels_and_is_asked_again(capl
     broker.error = KiteError("no answer", endpoint="quotes")
     feed = generator()
     await feed.ensure_underlying_seeded(broker)
-    assert feed.seed_origin("NIFTY") is SeedOrigin.TYPICAL
+    assert origin_of(feed, "NIFTY") is SeedOrigin.TYPICAL
     assert "without the broker's quotes" in caplog.text
     broker.error = None
     await feed.ensure_underlying_seeded(broker)
-    assert feed.seed_origin("NIFTY") is SeedOrigin.QUOTE
+    assert origin_of(feed, "NIFTY") is SeedOrigin.QUOTE
     assert feed.spot("NIFTY") == 24_500.0
 
 
@@ -361,7 +364,7 @@ async def test_a_broker_that_fails_leaves_typical_levels_and_is_asked_again(capl
 async def test_a_missing_or_zero_quote_is_not_a_level(prices: dict[int, float]) -> None:
     feed = generator()
     await feed.ensure_underlying_seeded(Broker(prices))
-    assert feed.seed_origin("NIFTY") is SeedOrigin.TYPICAL
+    assert origin_of(feed, "NIFTY") is SeedOrigin.TYPICAL
 
 
 async def test_options_take_volatility_and_open_interest_from_quotes() -> None:
@@ -420,7 +423,6 @@ async def test_the_first_bar_opens_at_the_last_price_and_bars_hold_their_own_ext
         assert bar.is_mock
         assert bar.source is Source.MOCK
         assert bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
-        assert bar.to_payload()["is_mock"] is True
     day = feed.get_underlying_snapshot()
     assert day is not None
     assert day.high - day.low > 2 * max(bar.high - bar.low for bar in bars[1:])
@@ -447,7 +449,6 @@ async def test_snapshots_are_flagged_complete_and_valued_anew() -> None:
     snapshot = await feed.generate_option_snapshot(rows[10])
     assert snapshot is not None
     assert snapshot.is_mock
-    assert snapshot.to_payload()["is_mock"] is True
     assert 0 < snapshot.delta < 1
     assert snapshot.gamma > 0
     assert snapshot.vega > 0 > snapshot.theta

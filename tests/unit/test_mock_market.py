@@ -16,7 +16,6 @@ from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, 
 from tickertui.market.ticks import DEPTH_PRICE, DEPTH_QUANTITY, Source, Word
 from tickertui.market.universe import load_universe, universe_instruments
 from tickertui.services.mock_events import ChangeRegime, Gap, MarketScript, NewStrike
-from tickertui.services.mock_levels import levels_from_strikes
 from tickertui.services.mock_market import MockMarket
 from tickertui.services.mock_paths import Regime
 
@@ -217,22 +216,6 @@ def test_what_has_no_level_is_never_quoted() -> None:
     price = made.rows([share.token])[0, Word.LAST_PRICE] / 100
     assert 20 < price < 120
     assert made.candles(999, at("09:15"), at("11:00"), Interval.MINUTE).start.size == 0
-
-
-def test_a_dump_without_prices_gets_levels_from_its_strikes() -> None:
-    levels = levels_from_strikes(TABLE)
-    assert set(levels) == set(UNIVERSE.names)
-    for underlying in UNIVERSE.underlyings:
-        assert levels[underlying.name] == pytest.approx(underlying.spot, rel=0.02)
-    shares = [
-        Instrument(number << 8 | 2, f"TCS{strike}CE", "TCS", InstrumentKind.CALL, "NFO-OPT", "NFO",
-                   date(2026, 12, 29), float(strike), 0.05, 175, number)
-        for number, strike in enumerate(range(3000, 3401, 20), 1)
-    ]  # fmt: skip
-    table = InstrumentTable.from_instruments(shares)
-    made = MockMarket(UNIVERSE, CALENDAR, start=at("11:00"), instruments=table, levels=levels_from_strikes(table))
-    assert made.ensure(table.tokens.tolist()) == []
-    assert made.spot("TCS") == 3200.0
 
 
 def test_calibrating_an_expiry_sets_its_volatility_at_the_money() -> None:

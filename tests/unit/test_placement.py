@@ -227,8 +227,6 @@ def test_labels_and_lookups() -> None:
     plan = Assignments.of({4: {7: Mode.FULL}}, [Z1, Z2])
     assert plan.label(4) == "Z2/s2"
     assert plan.label(99) == ""
-    assert plan.connection_of(7) == 4
-    assert plan.connection_of(8) is None
     assert plan.load_of("Z2") == 1
     assert plan.load_of("Z9") == 0
 

@@ -27,6 +27,11 @@ PINS = st.sampled_from([None, None, "Z1", "Z2", "Z9"])
 EXPIRIES = (M23, W01, W08, M29, S26, S03)
 
 
+def connections_of(placed: Assignments) -> dict[int, int]:
+    """The socket of each instrument, by token."""
+    return dict(zip(placed.tokens.tolist(), placed.connections.tolist(), strict=True))
+
+
 class Planning(RuleBasedStateMachine):
     """Everything that can happen to a plan; each reload is checked against what went before."""
 
@@ -269,13 +274,14 @@ class Planning(RuleBasedStateMachine):
         placed = prepared.assignments
         if not self.desk.slots:
             return
+        where = connections_of(placed)
         for token, pin in self.pins(prepared).items():
-            connection = placed.connection_of(token)
-            if connection is not None:
-                assert placed.account_of(connection) == pin
+            if token in where:
+                assert placed.account_of(where[token]) == pin
 
     def check_moves(self, before: Assignments, prepared: PreparedReload) -> None:
         placed, pins = prepared.assignments, self.pins(prepared)
+        where, there = connections_of(placed), connections_of(before)
         for (old, _), modes in prepared.diff.move.items():
             slots = placed.slots_of(old)
             if slots is None or old == NO_CONNECTION:
@@ -289,8 +295,8 @@ class Planning(RuleBasedStateMachine):
                         other
                         for other, wish in pins.items()
                         if wish == slots.account
-                        and placed.connection_of(other) is not None
-                        and before.account_of(before.connection_of(other) or NO_CONNECTION) != slots.account
+                        and other in where
+                        and before.account_of(there.get(other, NO_CONNECTION)) != slots.account
                     ]
                     full = placed.load_of(slots.account) == slots.sockets * LIMITS.per_socket
                     assert newcomers, "it moved for nobody"

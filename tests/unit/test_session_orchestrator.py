@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import anyio
@@ -30,7 +31,9 @@ START = datetime(2026, 11, 23, 10, 0, tzinfo=IST)
 class Desk:
     """An orchestrator over fake clients, with a token of this morning for the accounts named."""
 
-    def __init__(self, *accounts: str, logged_in: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self, *accounts: str, logged_in: tuple[str, ...] | None = None, configs: Sequence[AccountConfig] = ()
+    ) -> None:
         self.clock = ManualClock(START)
         self.events = EventLog(self.clock)
         self.tokens = FakeTokens()
@@ -39,7 +42,7 @@ class Desk:
         self.clients: dict[str, FakeClient] = {}
         self.changed: list[str] = []
         self.orchestrator = SessionOrchestrator(
-            [AccountConfig(account, f"key{account}", Secret(f"secret-{account}")) for account in accounts],
+            [AccountConfig(account, f"key{account}", Secret(f"secret-{account}")) for account in accounts] + [*configs],
             client_factory=self.make_client,
             token_store=self.tokens,
             clock=self.clock,
@@ -110,9 +113,10 @@ async def test_a_token_got_before_six_dies_the_same_morning() -> None:
 
 
 async def test_a_token_of_the_configuration_goes_before_the_stored_one() -> None:
-    desk = Desk("Z1")
     config = AccountConfig("Z1", "key", None, Secret("from-environment"))
-    await desk.orchestrator.replace_accounts([config])
+    desk = Desk(configs=[config])
+    desk.tokens.save("Z1", Secret("morning-Z1"), "USER-Z1", START - timedelta(hours=2))
+    await desk.orchestrator.open()
     token = desk.orchestrator.token("Z1")
     assert token is not None
     assert token.reveal() == "from-environment"
@@ -195,8 +199,8 @@ async def test_a_login_is_kept_and_reaches_the_client_and_the_listeners() -> Non
 
 
 async def test_a_login_needs_the_api_secret() -> None:
-    desk = Desk("Z1")
-    await desk.orchestrator.replace_accounts([AccountConfig("Z1", "key")])
+    desk = Desk(configs=[AccountConfig("Z1", "key")])
+    await desk.orchestrator.open()
     with pytest.raises(MissingApiSecret, match=r"secrets\.toml"):
         await desk.orchestrator.login("Z1", Secret("request"))
 
@@ -284,21 +288,6 @@ async def test_the_daily_flush_is_a_hint_that_makes_the_token_untried_once() -> 
     assert desk.orchestrator.state("Z1") is AccountState.STARTING
     assert await desk.orchestrator.validate("Z1") is AccountState.READY
     assert desk.orchestrator.check_flush() == ()
-
-
-async def test_replaced_accounts_keep_what_did_not_change_and_close_what_went() -> None:
-    desk = await opened("Z1", "Z2")
-    gone, kept = desk.client("Z1"), desk.client("Z2")
-    desk.tokens.save("Z3", Secret("t3"), "U3", START)
-    configs = [desk.orchestrator.config("Z2"), AccountConfig("Z3", "key3")]
-    await desk.orchestrator.replace_accounts(configs)
-    assert desk.orchestrator.list_accounts() == ("Z2", "Z3")
-    assert desk.orchestrator.client("Z2") is kept
-    assert gone.closed
-    assert not kept.closed
-    assert desk.changed == ["Z1", "Z3"]
-    assert [desk.orchestrator.index(account) for account in ("Z2", "Z3")] == [1, 2]
-    assert desk.orchestrator.usable_accounts() == ("Z2", "Z3")
 
 
 async def test_closing_closes_every_client_and_a_listener_can_leave() -> None:

@@ -275,7 +275,7 @@ async def test_a_removed_token_of_an_account_that_needs_a_login_is_no_news(tmp_p
     assert desk.texts() == ["Z1 needs a login: the broker refused the token"]
 
 
-async def test_each_account_has_its_own_file_and_accounts_come_and_go(tmp_path: Path) -> None:
+async def test_each_account_has_its_own_file(tmp_path: Path) -> None:
     first, second = AccountConfig("Z1", "key1"), AccountConfig("Z2", "key2")
     desk = Desk(tmp_path, first, second)
     await desk.orchestrator.open()
@@ -284,8 +284,6 @@ async def test_each_account_has_its_own_file_and_accounts_come_and_go(tmp_path: 
     await desk.looks()
     assert desk.token("Z1") == ""
     assert desk.token("Z2") == "two"
-    await desk.orchestrator.replace_accounts([first])
-    await desk.looks()
     desk.log_in("one")
     await desk.looks()
     assert desk.token("Z1") == "one"

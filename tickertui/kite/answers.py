@@ -71,41 +71,6 @@ class Profile:
     products: tuple[str, ...] = ()
 
 
-@frozen
-class SegmentMargins:
-    """Funds of one segment in rupees, NaN where the broker did not say.
-
-    Attributes:
-        enabled: Whether the segment is open to the user.
-        net: What is left to trade with.
-        available_cash: Cash without the collateral.
-        opening_balance: Of the day.
-        collateral: From pledged holdings.
-        utilised: Margin in use (debits).
-        span: SPAN margin of open positions.
-        exposure: Exposure margin of open positions.
-        option_premium: Paid for options of the day.
-    """
-
-    enabled: bool
-    net: float
-    available_cash: float
-    opening_balance: float
-    collateral: float
-    utilised: float
-    span: float
-    exposure: float
-    option_premium: float
-
-
-@frozen
-class Margins:
-    """Funds of a user; None for a segment the broker does not list."""
-
-    equity: SegmentMargins | None
-    commodity: SegmentMargins | None
-
-
 def read_session(data: object) -> Session:
     """Read the answer to the exchange of a request token."""
     answer = _object(data, "session")
@@ -124,29 +89,6 @@ def read_profile(data: object) -> Profile:
     return Profile(user_id, _text(answer, "user_name"), _texts(answer, "exchanges"), _texts(answer, "products"))
 
 
-def read_margins(data: object) -> Margins:
-    """Read the answer of ``/user/margins``."""
-    answer = _object(data, "margins")
-    return Margins(_segment_margins(answer.get("equity")), _segment_margins(answer.get("commodity")))
-
-
-def _segment_margins(data: object) -> SegmentMargins | None:
-    if not isinstance(data, dict):
-        return None
-    available, utilised = _part(data, "available"), _part(data, "utilised")
-    return SegmentMargins(
-        enabled=data.get("enabled") is True,
-        net=_number(data, "net"),
-        available_cash=_number(available, "cash"),
-        opening_balance=_number(available, "opening_balance"),
-        collateral=_number(available, "collateral"),
-        utilised=_number(utilised, "debits"),
-        span=_number(utilised, "span"),
-        exposure=_number(utilised, "exposure"),
-        option_premium=_number(utilised, "option_premium"),
-    )
-
-
 # ---------------------------------------------------------------------- quotes
 
 
@@ -163,27 +105,6 @@ class QuoteLevel:
     price: float
     quantity: int
     orders: int
-
-
-@frozen
-class OHLC:
-    """Prices of the day in rupees, NaN where the broker did not say.
-
-    Attributes:
-        token: The broker's ``instrument_token``.
-        last_price: Last price.
-        open: First price.
-        high: Highest price.
-        low: Lowest price.
-        close: Close of the previous session.
-    """
-
-    token: int
-    last_price: float
-    open: float
-    high: float
-    low: float
-    close: float
 
 
 @frozen
@@ -281,23 +202,6 @@ def read_last_prices(data: object) -> dict[str, float]:
     """Read the answer of ``/quote/ltp``: rupees by the keys that were asked."""
     answer = _object(data, "last prices")
     return {key: _number(_object(item, f"last price of {key}"), "last_price") for key, item in answer.items()}
-
-
-def read_ohlc(data: object) -> dict[str, OHLC]:
-    """Read the answer of ``/quote/ohlc``."""
-    result = {}
-    for key, item in _object(data, "OHLC").items():
-        one = _object(item, f"OHLC of {key}")
-        prices = _part(one, "ohlc")
-        result[key] = OHLC(
-            token=_token(one),
-            last_price=_number(one, "last_price"),
-            open=_number(prices, "open"),
-            high=_number(prices, "high"),
-            low=_number(prices, "low"),
-            close=_number(prices, "close"),
-        )
-    return result
 
 
 def quote_words(quotes: Sequence[Quote]) -> NDArray[np.uint32]:

@@ -24,16 +24,12 @@ import numpy as np
 import stamina
 
 from tickertui.kite.answers import (
-    OHLC,
     AnswerError,
-    Margins,
     Profile,
     Quote,
     quote_words,
     read_candles,
     read_last_prices,
-    read_margins,
-    read_ohlc,
     read_profile,
     read_quotes,
     read_session,
@@ -157,10 +153,6 @@ class KiteClient:
         """Return whose session it is: the cheapest call that needs one."""
         return await self._call("the profile", CallClass.OTHER, lambda kite: kite._get("user.profile"), read_profile)
 
-    async def margins(self) -> Margins:
-        """Return the user's funds."""
-        return await self._call("the margins", CallClass.OTHER, lambda kite: kite._get("user.margins"), read_margins)
-
     # ------------------------------------------------------------------ instruments
 
     async def fetch_instruments(self, exchange: str | None = None) -> InstrumentTable:
@@ -206,10 +198,6 @@ class KiteClient:
     async def get_last_price(self, keys: Sequence[str]) -> dict[str, float]:
         """Return last prices in rupees, 1,000 instruments a call; see `get_quote`."""
         return await self._by_key("last prices", "market.quote.ltp", keys, PRICES_PER_CALL, read_last_prices)
-
-    async def get_ohlc(self, keys: Sequence[str]) -> dict[str, OHLC]:
-        """Return last prices and the day's prices, 1,000 instruments a call; see `get_quote`."""
-        return await self._by_key("the day's prices", "market.quote.ohlc", keys, PRICES_PER_CALL, read_ohlc)
 
     async def _by_key(
         self, endpoint: str, route: str, keys: Sequence[str], most: int, read: Callable[[object], dict[str, T]]

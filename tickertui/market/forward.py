@@ -55,11 +55,6 @@ class ForwardSource(IntEnum):
         """The word on screen."""
         return _LABELS[self]
 
-    @property
-    def is_estimate(self) -> bool:
-        """Whether the screen marks it with "est.": a carry rate or an unconfirmed strike stands behind it."""
-        return self in (ForwardSource.SYNTHETIC, ForwardSource.FUTURE_CARRIED, ForwardSource.SPOT_CARRIED)
-
 
 _LABELS: Final = {
     ForwardSource.NONE: "—",

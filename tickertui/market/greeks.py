@@ -21,7 +21,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from tickertui.market.black import DAYS_PER_YEAR, Greeks, on_spot, theta_left
 from tickertui.market.conventions import (
-    Convention,
     ExpiryInstant,
     Model,
     SessionTime,
@@ -131,24 +130,6 @@ class GreeksCalculator:
         self._expiry_instant = expiry_instant
         self._session_time = session_time
         self._kernel = OptionKernel()
-
-    @classmethod
-    def for_convention(
-        cls,
-        convention: Convention,
-        *,
-        expiry_instant: ExpiryInstant | None = None,
-        session_time: SessionTime | None = None,
-    ) -> GreeksCalculator:
-        """Build the calculator of a convention, for instance of ``Preset.EXCHANGE.value``."""
-        return cls(
-            convention.interest_rate,
-            convention.dividend_yield,
-            convention.model,
-            expiry_instant=expiry_instant,
-            time_basis=convention.time_basis,
-            session_time=session_time,
-        )
 
     # ------------------------------------------------------------------ arrays, Black-76 on a forward
 

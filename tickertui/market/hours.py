@@ -2,7 +2,7 @@
 
 Called by the loop (market open and close), the bootstrapper (sessions whose candles are expected), the Greeks (time
 to expiry), the mock and the simulator, and the screen (phase, notes). The calendar only *plans*: ticks are taken
-whenever they come; `MarketCalendar.unexpected_tick` finds the words when they come at an unknown hour.
+whenever they come.
 
 All of it is data (`tickertui.market.calendar_data`); no weekday, holiday or hour stands in this code. A segment is
 named as the broker names exchanges ("NFO", "BFO", "NSE", "BSE", "INDICES", "MCX", "CDS", "NCO", "BCD"); the longer
@@ -180,10 +180,6 @@ class MarketCalendar:
         """Count the trading days after ``start`` up to and including ``end``; 0 when ``end`` is not later."""
         return sum(bool(self.session_on(segment, day)) for day in _days(start + _ONE_DAY, end))
 
-    def minutes_in_session(self, segment: str, day: date) -> int:
-        """Return the minutes a segment trades on a day (385 for NFO since August 2026)."""
-        return sum(session.minutes for session in self.session_on(segment, day))
-
     # ------------------------------------------------------------------ moments
 
     def phase(self, segment: str, at: datetime) -> Phase:
@@ -208,20 +204,6 @@ class MarketCalendar:
         at = market_time(at)
         sessions = self.session_on(segment, at.date())
         return next((session for session in sessions if session.open <= at < session.close), None)
-
-    def next_change(self, segment: str, at: datetime) -> datetime:
-        """Return the first moment after ``at`` at which the phase changes.
-
-        Raises:
-            CalendarError: When the data knows no session within 60 days.
-        """
-        at = market_time(at)
-        now = self.phase(segment, at)
-        for day in _days(at.date(), at.date() + _SEARCH_DAYS * _ONE_DAY):
-            for edge, _ in self._edges(segment, day):
-                if edge > at and self.phase(segment, edge) is not now:
-                    return edge
-        raise self._no_session(segment, at, "after")
 
     def next_open(self, segment: str, at: datetime) -> datetime:
         """Return the first start of trading after ``at``: while the segment trades, that of the next session.
@@ -327,18 +309,6 @@ class MarketCalendar:
                     "add a [[session]] with date, open and close to calendar.toml."
                 )
         return found
-
-    def unexpected_tick(self, segment: str, at: datetime) -> str | None:
-        """Return a sentence when ticks at this moment lie outside every known session, None when they do not."""
-        at = market_time(at)
-        if self.phase(segment, at) is not Phase.CLOSED:
-            return None
-        kind, name = self.day_kind(at.date(), segment), self.holiday_name(at.date(), segment)
-        about = f"{kind}: {name}" if name else f"{kind} day" if kind is not DayKind.WEEKEND else "weekend"
-        return (
-            f"Ticks of {segment} at {at:%H:%M:%S} on {at:%a %d %b %Y} ({about}) are outside every known session; "
-            "the calendar may lack a special session: add it to calendar.toml."
-        )
 
     # ------------------------------------------------------------------ inside
 

@@ -1,13 +1,12 @@
-"""Immutable views of one instrument on the board: for the depth pane, the leg inspector, `headless` and exports.
+"""Immutable views of one instrument on the board: for the depth pane, the leg inspector and the mock generator.
 
-The chain grid does not use them; it reads columns. `OptionSnapshot.to_payload` keeps the keys that consumers of the
-original service know.
+The chain grid does not use them; it reads columns.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, TypedDict
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,69 +51,6 @@ class MarketDepth:
     def spread(self) -> float:
         """Best offer less best bid, rupees; NaN where a side is empty."""
         return self.sell[0].price - self.buy[0].price if self.buy and self.sell else float("nan")
-
-    def to_dict(self) -> DepthPayload:
-        """Return the levels as plain lists."""
-        return {"buy": [_level(level) for level in self.buy], "sell": [_level(level) for level in self.sell]}
-
-
-class LevelPayload(TypedDict):
-    """A level as consumers of the payload know it."""
-
-    quantity: int
-    price: float
-    orders: int
-
-
-class DepthPayload(TypedDict):
-    """The book as consumers of the payload know it."""
-
-    buy: list[LevelPayload]
-    sell: list[LevelPayload]
-
-
-class _RequiredPayload(TypedDict):
-    symbol: str
-    token: int
-    tradingsymbol: str
-    segment: str
-    exchange: str
-    strike: float | None
-    expiry: str | None
-    type: str
-    lot_size: int
-    tick_size: float
-    price: float | None
-    volume: int | None
-    oi: int | None
-    iv: float | None
-    delta: float | None
-    gamma: float | None
-    theta: float | None
-    vega: float | None
-    ts: int
-    is_mock: bool
-    source: str
-
-
-class OptionPayload(_RequiredPayload, total=False):
-    """`OptionSnapshot` as plain values; what is not known is None, never 0."""
-
-    depth: DepthPayload
-    total_buy_quantity: int | None
-    total_sell_quantity: int | None
-
-
-def _level(level: DepthLevel) -> LevelPayload:
-    return {"quantity": level.quantity, "price": level.price, "orders": level.orders}
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else value
-
-
-def _present(value: int) -> int | None:
-    return None if value == ABSENT else value
 
 
 @frozen
@@ -162,63 +98,6 @@ class OptionSnapshot:
         """Whether the values are synthetic."""
         return self.source is Source.MOCK
 
-    @property
-    def timestamp(self) -> int:
-        """Epoch seconds of the exchange, else of the receipt, else 0."""
-        at = self.exchange_at or self.received_at
-        return int(at.timestamp()) if at else 0
-
-    def to_payload(self) -> OptionPayload:
-        """Return plain values under the keys of the original service, with ``source`` added.
-
-        A consumer that stores data must drop a payload whose ``is_mock`` is true.
-        """
-        instrument = self.instrument
-        payload: OptionPayload = {
-            "symbol": instrument.name,
-            "token": instrument.token,
-            "tradingsymbol": instrument.tradingsymbol,
-            "segment": instrument.segment,
-            "exchange": instrument.exchange,
-            "strike": instrument.strike,
-            "expiry": instrument.expiry.isoformat() if instrument.expiry else None,
-            "type": instrument.kind.label,
-            "lot_size": instrument.lot_size,
-            "tick_size": instrument.tick_size,
-            "price": _known(self.last_price),
-            "volume": _present(self.volume),
-            "oi": _present(self.oi),
-            "iv": _known(self.iv),
-            "delta": _known(self.delta),
-            "gamma": _known(self.gamma),
-            "theta": _known(self.theta),
-            "vega": _known(self.vega),
-            "ts": self.timestamp,
-            "is_mock": self.is_mock,
-            "source": self.source.name.lower(),
-        }
-        if self.depth is not None:
-            payload["depth"] = self.depth.to_dict()
-            payload["total_buy_quantity"] = _present(self.total_buy_quantity)
-            payload["total_sell_quantity"] = _present(self.total_sell_quantity)
-        return payload
-
-
-class BarPayload(TypedDict):
-    """`UnderlyingBar` as plain values."""
-
-    symbol: str
-    token: int
-    open: float | None
-    high: float | None
-    low: float | None
-    close: float | None
-    previous_close: float | None
-    volume: int | None
-    ts: int
-    is_mock: bool
-    source: str
-
 
 @frozen
 class UnderlyingBar:
@@ -252,27 +131,6 @@ class UnderlyingBar:
     def is_mock(self) -> bool:
         """Whether the values are synthetic."""
         return self.source is Source.MOCK
-
-    @property
-    def change(self) -> float:
-        """Close less previous close, rupees; NaN where either is not known."""
-        return self.close - self.previous_close
-
-    def to_payload(self) -> BarPayload:
-        """Return plain values; what is not known is None."""
-        return {
-            "symbol": self.symbol,
-            "token": self.token,
-            "open": _known(self.open),
-            "high": _known(self.high),
-            "low": _known(self.low),
-            "close": _known(self.close),
-            "previous_close": _known(self.previous_close),
-            "volume": _present(self.volume),
-            "ts": int(self.at.timestamp()) if self.at else 0,
-            "is_mock": self.is_mock,
-            "source": self.source.name.lower(),
-        }
 
 
 def market_depth(board: MarketBoard, token: int) -> MarketDepth | None:
@@ -314,26 +172,6 @@ def option_snapshot(board: MarketBoard, instrument: Instrument) -> OptionSnapsho
         depth=market_depth(board, instrument.token),
         total_buy_quantity=int(board.field([row], Word.BUY_QUANTITY)[0]),
         total_sell_quantity=int(board.field([row], Word.SELL_QUANTITY)[0]),
-    )
-
-
-def underlying_bar(board: MarketBoard, instrument: Instrument) -> UnderlyingBar:
-    """Return the day's bar of an underlying as the board holds it, every value missing where it is not on it."""
-    row = board.row(instrument.token)
-    open_, high, low, last, previous = (
-        float(board.price([row], word)[0]) for word in (Word.OPEN, Word.HIGH, Word.LOW, Word.LAST_PRICE, Word.CLOSE)
-    )
-    return UnderlyingBar(
-        symbol=instrument.name,
-        token=instrument.token,
-        open=open_,
-        high=high,
-        low=low,
-        close=last,
-        previous_close=previous,
-        volume=int(board.field([row], Word.VOLUME)[0]),
-        at=_exchange_time(board, row) or _received_time(board, row),
-        source=board.source_of(row),
     )
 
 

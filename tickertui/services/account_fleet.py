@@ -427,7 +427,7 @@ class AccountFleet:
         finally:
             entry.is_being_asked_for = False
         if self._unlisten is None or self._accounts.get(account) is not entry:
-            return  # meanwhile everything is being closed, or the account was removed
+            return  # meanwhile everything is being closed
         before, entry.owner = entry.hold, owner
         entry.hold = _Hold.ELSEWHERE if owner else _Hold.OURS
         if entry.hold is before:
@@ -482,25 +482,13 @@ class AccountFleet:
             wait = min(60.0, wait * 2)
 
     def _on_account_changed(self, account: str) -> None:
-        """A token or a state changed: swap it in, or take a new account up, or let a removed one go."""
+        """A token or a state changed: swap a token that is in force in."""
         entry = self._accounts.get(account)
-        known = account in self._orchestrator.list_accounts()
         if entry is None:
-            if known and self._group is not None and not self._monitor.is_running(f"account {account}"):
-                self._monitor.start(self._group, f"account {account}", self._add_later, account)
-            return
-        if not known:
-            entry.stream.stop()
-            del self._accounts[account]
-            self._changed()
-            return
+            return  # `open` has not come to it yet; its stream will start with what is in force then
         if self._orchestrator.state(account) is AccountState.READY:
             entry.stream.swap_token()
             self._refill(account, entry)
-
-    async def _add_later(self, account: str) -> None:
-        await self._add(account)
-        self._changed()
 
     def _say(self, account: str, text: str, severity: Severity) -> None:
         self._events.add("account", text, severity=severity, account=account)

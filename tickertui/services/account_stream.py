@@ -434,11 +434,6 @@ class AccountStream:
         """Whether a socket is connected."""
         return self._state_of(connection) is StreamState.OPEN
 
-    def is_subscribed(self, connection: int, token: int) -> bool:
-        """Whether the current epoch of a socket has subscribed a token."""
-        line = self._lines.get(connection)
-        return line is not None and token in line.confirmed
-
     def _state_of(self, connection: int) -> StreamState:
         line = self._lines.get(connection)
         return StreamState.IDLE if line is None else line.state

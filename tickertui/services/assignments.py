@@ -119,13 +119,6 @@ class Assignments:
         slots = self.slots_of(connection)
         return slots.label(connection) if slots else ""
 
-    def connection_of(self, token: int) -> int | None:
-        """Return the socket that carries an instrument, None where it is not placed."""
-        place = int(np.searchsorted(self.tokens, token))
-        if place == len(self.tokens) or self.tokens[place] != token:
-            return None
-        return int(self.connections[place])
-
     def load_of(self, account: str) -> int:
         """Return how many instruments an account carries."""
         slots = next((slots for slots in self.slots if slots.account == account), None)

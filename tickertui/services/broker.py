@@ -11,7 +11,7 @@ from typing import Protocol
 
 from tickertui.kite.secrets import Secret
 from tickertui.market.candles import Candles, Interval
-from tickertui.market.instruments import Instrument, InstrumentTable
+from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import TickBatch
 
 
@@ -51,10 +51,6 @@ class BrokerClient(Protocol):
 
     def set_access_token(self, token: Secret) -> None:
         """Use another token from the next call on."""
-        ...
-
-    async def fetch_instruments(self, exchange: str | None = None) -> InstrumentTable:
-        """Return the day's contracts."""
         ...
 
     async def fetch_instruments_csv(self, exchange: str | None = None) -> bytes:

@@ -122,11 +122,6 @@ def subtract(wanted: Sequence[Span], covered: Sequence[Span]) -> list[Span]:
     return [gap for _, gap in _gaps(wanted, covered)]
 
 
-def overlap(one: Sequence[Span], other: Sequence[Span]) -> list[Span]:
-    """Return what lies in both."""
-    return subtract(one, subtract(one, other))
-
-
 def _gaps(wanted: Sequence[Span], covered: Sequence[Span]) -> list[tuple[int, Span]]:
     """Return the missing parts, each with the number of the wanted span that it lies in."""
     gaps: list[tuple[int, Span]] = []

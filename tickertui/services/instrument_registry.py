@@ -7,7 +7,7 @@ that is cut off or implausibly small is refused, and the contracts before it sta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import date, datetime, time, timedelta
 from typing import Final, Protocol, TypeVar
@@ -19,7 +19,7 @@ import numpy as np
 from tickertui.kite.dump import DumpError, ParsedDump, parse_dump
 from tickertui.market.clock import Clock
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
-from tickertui.services.day_contracts import DayContracts, ExpiryCalendar, ExpiryName
+from tickertui.services.day_contracts import DayContracts, ExpiryCalendar
 from tickertui.services.events import EventLog
 from tickertui.services.instrument_differences import Differences, differences
 from tickertui.services.instrument_search import SearchIndex
@@ -156,7 +156,6 @@ class InstrumentRegistry:
         self._plausibility = plausibility
         self._contracts = self._contracts_of(InstrumentTable.from_instruments(()), None, bundled=False)
         self._search: SearchIndex | None = None
-        self._refreshed_at: datetime | None = None
         self._lock = anyio.Lock()
         self.differences = Differences()
         """Of the last refresh that changed something."""
@@ -179,11 +178,6 @@ class InstrumentRegistry:
     def day(self) -> date | None:
         """Their trading day, None before there are any."""
         return self._contracts.day
-
-    @property
-    def refreshed_at(self) -> datetime | None:
-        """When the broker was last asked with success."""
-        return self._refreshed_at
 
     def __len__(self) -> int:
         return len(self._contracts)
@@ -265,7 +259,7 @@ class InstrumentRegistry:
         if len(before) and not before.bundled:
             found = await anyio.to_thread.run_sync(differences, before.table, parsed.table, day)
         changed = not len(before) or before.bundled or before.day != day or not found.is_empty
-        self._refreshed_at, self.last_refusal = self._clock.now(), ""
+        self.last_refusal = ""
         if changed:
             self.differences = found
             self._install(contracts, search)
@@ -327,12 +321,8 @@ class InstrumentRegistry:
         return self._contracts.get(token)
 
     def get_metadata(self, token: int) -> Instrument | None:
-        """Return the contract of a token; the seed's name of `get`."""
+        """Return the contract of a token; the original service's name of `get`."""
         return self._contracts.get(token)
-
-    def get_many(self, tokens: Iterable[int]) -> dict[int, Instrument]:
-        """Return the contracts of those tokens that the day's dump holds."""
-        return {token: found for token in tokens if (found := self._contracts.get(token)) is not None}
 
     def find(
         self, underlying: str, expiry: date | None, strike: float | None, kind: InstrumentKind
@@ -359,7 +349,7 @@ class InstrumentRegistry:
     def option_chain(
         self, underlying: str, expiries: int = 1, strikes: int | None = None, spot: float | None = None
     ) -> tuple[Instrument, ...]:
-        """Return the options about the money, by expiry, strike and side; the seed's name.
+        """Return the options about the money, by expiry, strike and side; the original service's name.
 
         Args:
             underlying: Its name.
@@ -386,10 +376,6 @@ class InstrumentRegistry:
     def future(self, underlying: str, expiry: date | None = None) -> Instrument | None:
         """Return an underlying's future of an expiry, or the nearest one that is not over."""
         return self._contracts.future(underlying, expiry, now=self._clock.now())
-
-    def expiry_name(self, underlying: str, expiry: date) -> ExpiryName | None:
-        """Return how an expiry is called: weekly, monthly, quarterly or half-yearly, with a note if it was moved."""
-        return self._contracts.name_of(underlying, expiry)
 
     def search(self, text: str, limit: int = 50) -> tuple[Instrument, ...]:
         """Return the contracts that fit what was typed ("nifty 24500 ce dec"), best first."""

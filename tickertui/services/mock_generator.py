@@ -164,10 +164,6 @@ class MockDataGenerator:
         """Underlyings that were asked for and have no level."""
         return frozenset(self._seeder.unseeded)
 
-    def seed_origin(self, name: str) -> SeedOrigin | None:
-        """Return where an underlying's level comes from, None while it has none."""
-        return self._seeder.origins.get(name)
-
     def seed_of(self, name: str) -> MockSeed | None:
         """Return where an underlying's level comes from, in full; None while it has none.
 
@@ -218,10 +214,6 @@ class MockDataGenerator:
         if len(self._market) > len(self._plan):
             words = words[np.isin(words[:, 0], np.fromiter(self._plan, dtype=np.uint32, count=len(self._plan)))]
         return self._batch(words)
-
-    def resend(self) -> None:
-        """Let the next step return every planned row: the board was emptied."""
-        self._market.show_all()
 
     async def run(self, apply: Callable[[TickBatch], object], interval: float = 1.0) -> None:
         """Step for ever, each ``interval`` seconds, and hand every batch that is not empty to ``apply``."""

@@ -14,7 +14,6 @@ import numpy as np
 
 from tickertui.market.clock import IST, from_epoch
 from tickertui.market.hours import MarketCalendar
-from tickertui.market.instruments import InstrumentTable
 from tickertui.market.universe import Underlying, Universe
 from tickertui.services.mock_paths import (
     TRAITS,
@@ -179,17 +178,3 @@ class MarketLevels:
                     windows.append((session.close.timestamp(), rest.timestamp()))
             self._windows[day] = found = tuple(windows)
         return found
-
-
-def levels_from_strikes(table: InstrumentTable) -> dict[str, float]:
-    """Return a level for every underlying with options: the middle of the strikes of its nearest expiry.
-
-    For a simulator that loads a dump of the broker's: exchanges list strikes around the spot, so the middle is within
-    a few per cent of it, and no price is needed. A mock that stands in for the live market does not use it.
-    """
-    levels = {}
-    for name in table.option_underlyings:
-        chain = table.chain(name, table.expiries_of(name)[0])
-        if chain is not None:
-            levels[name] = float(np.median(chain.strikes))
-    return levels

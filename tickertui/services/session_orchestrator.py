@@ -119,7 +119,6 @@ class SessionOrchestrator:
         self._clock = clock
         self._events = events
         self._sessions = {config.account_id: _Session(config, index) for index, config in enumerate(accounts)}
-        self._next_index = len(self._sessions)
         self._turn = 0
         self._listeners: list[Listener] = []
 
@@ -189,30 +188,6 @@ class SessionOrchestrator:
         """Close the clients of all accounts."""
         for session in self._sessions.values():
             await _close_client(session)
-
-    async def replace_accounts(self, accounts: Sequence[AccountConfig]) -> None:
-        """Put another list of accounts in force; unchanged ones keep their token, client and number.
-
-        The listeners are told of removed accounts first, so that their sockets close before their clients do.
-        """
-        wanted = {config.account_id: config for config in accounts}
-        removed = [s for a, s in self._sessions.items() if wanted.get(a) != s.config]
-        kept = {a: s for a, s in self._sessions.items() if wanted.get(a) == s.config}
-        self._sessions = {}
-        for account, config in wanted.items():
-            self._sessions[account] = kept.get(account) or _Session(config, self._take_index())
-        for session in removed:
-            self._tell(session.config.account_id)
-        for session in removed:
-            await _close_client(session)
-        for account, session in tuple(self._sessions.items()):
-            if account not in kept:
-                await self._load_token(session)
-                self._tell(account)
-
-    def _take_index(self) -> int:
-        self._next_index += 1
-        return self._next_index - 1
 
     async def _load_token(self, session: _Session) -> None:
         config = session.config

@@ -61,23 +61,18 @@ class TokenWatch:
         try:
             kept = await anyio.to_thread.run_sync(self._orchestrator.token_store.load, account, abandon_on_cancel=True)
         except LoginError as error:
-            if self._is_known(account):
-                self._orchestrator.note_kept_problem(account, str(error))
+            self._orchestrator.note_kept_problem(account, str(error))
             return
-        if kept is not None and self._is_known(account):
+        if kept is not None:
             self._orchestrator.take_kept_token(account, kept)
 
     def _note_removed(self, account: str) -> None:
         """The token in force lives on at the broker, so the streams do too; only the next start has none."""
         orchestrator = self._orchestrator
-        if not self._is_known(account) or orchestrator.state(account) is AccountState.AUTH_EXPIRED:
+        if orchestrator.state(account) is AccountState.AUTH_EXPIRED:
             return
         if orchestrator.config(account).access_token is None:
             orchestrator.note_kept_problem(account, "its kept token was removed")
-
-    def _is_known(self, account: str) -> bool:
-        """Whether the account is still there: the list may have been replaced while a thread was reading."""
-        return account in self._orchestrator.list_accounts()
 
 
 def _stamps(store: TokenStore, accounts: Sequence[str]) -> dict[str, Hashable | None]:

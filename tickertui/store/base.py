@@ -158,10 +158,6 @@ class SqlStore(ABC):
             raise ValueError("a subscription is ended as inactive or expired; upsert() makes it active again")
         return await self._change(subscriptions.deactivate_record(self._clock.now(), token, reason, status))
 
-    async def set_preferred_account(self, token: int, account: str | None) -> bool:
-        """Pin a subscription to an account, or unpin it; False where there is no such subscription."""
-        return await self._change(subscriptions.set_preferred(self._clock.now(), token, account))
-
     # ------------------------------------------------------------------ rules
 
     async def list_rules(self) -> list[ChainRule]:

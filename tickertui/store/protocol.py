@@ -216,10 +216,6 @@ class Store(Protocol):
         """End an active subscription; False where there was no active one."""
         ...
 
-    async def set_preferred_account(self, token: int, account: str | None) -> bool:
-        """Pin a subscription to an account, or unpin it; False where there is no such subscription."""
-        ...
-
     # -- rules
 
     async def list_rules(self) -> list[ChainRule]:

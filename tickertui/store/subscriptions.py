@@ -98,15 +98,6 @@ def deactivate_record(now: datetime, token: int, reason: str, status: Subscripti
     return bool(rows)
 
 
-def set_preferred(now: datetime, token: int, account: str | None) -> Operation[bool]:
-    """Pin or unpin; whether there is such a subscription."""
-    rows = yield Statement(
-        "UPDATE subscriptions SET preferred_account = ?, updated_at = ? WHERE token = ? RETURNING token",
-        (account, micros(now), token),
-    )
-    return bool(rows)
-
-
 def list_rules() -> Operation[list[ChainRule]]:
     """Return the rules in the order of their numbers."""
     rows = yield Statement(f"SELECT rule_id, {_RULE_COLUMNS} FROM rules ORDER BY rule_id")

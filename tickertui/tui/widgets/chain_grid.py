@@ -441,10 +441,6 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
         """Let the bars stand for something else."""
         self._set_look(replace(self._look, bars=bars))
 
-    def set_glyphs(self, glyphs: GlyphSet) -> None:
-        """Draw in Unicode or in ASCII."""
-        self._set_look(replace(self._look, glyphs=glyphs))
-
     def set_side(self, side: Side) -> None:
         """Put the cursor on a side, which the one-side view then shows."""
         self._put_cursor(replace(self._cursor, side=side))

@@ -95,7 +95,7 @@ def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
 
 def _risk_reversal(frame: ChainFrame) -> str:
     deltas, volatilities = frame.values[..., Field.DELTA], frame.values[..., Field.IV]
-    lean = skew(deltas[:, 0], volatilities[:, 0], deltas[:, 1], volatilities[:, 1], frame.summary.atm_iv)
+    lean = skew(deltas[:, 0], volatilities[:, 0], deltas[:, 1], volatilities[:, 1])
     return fmt.signed_number(100 * lean.risk_reversal, 1)
 
 

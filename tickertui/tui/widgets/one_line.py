@@ -96,12 +96,6 @@ class OneLine(Painted, Generic[T]):
             self._strip = None
             self.refresh()
 
-    def set_glyphs(self, glyphs: GlyphSet) -> None:
-        """Draw in Unicode or in ASCII."""
-        self._glyphs = glyphs
-        self._strip = None
-        self.refresh()
-
     def lay_out(self, view: T, width: int) -> Sequence[Piece]:
         """Return the pieces of a view for a width; too long a line is cut."""
         raise NotImplementedError
