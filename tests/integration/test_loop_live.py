@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import anyio
 import numpy as np
 import pytest
 
-from tests.support.live_loops import LiveRig, live_loop
+from tests.support.live_loops import LiveRig, live_loop, live_terminal
 from tests.support.loops import running
-from tests.support.simulators import MARKET_TIME
+from tests.support.simulators import BY_HAND, GENEROUS, MARKET_TIME, simulated_broker
 from tickertui.market.ticks import Mode, Source, Word
 from tickertui.services.mock_generator import MockDataGenerator
 from tickertui.services.mock_seeding import SeedOrigin
@@ -317,6 +318,28 @@ async def test_the_user_moves_an_account_and_a_pinned_instrument_stays(pair: Liv
             assert pair.tape.highest[token] == pair.broker.market.rows([token])[0, Word.LAST_PRICE]
             for connection in {other for other, one, _ in pair.tape.packets if one == token}:
                 assert (np.diff(pair.tape.prices(token, connection)) > 0).all(), "on a socket none comes twice"
+
+
+async def test_what_the_broker_refuses_on_a_full_socket_is_known_by_instrument(tmp_path: Path) -> None:
+    limits = replace(GENEROUS, socket_instruments=5)
+    async with (
+        simulated_broker(limits=limits, timing=BY_HAND, start=MARKET_TIME, speed=1.0) as broker,
+        live_terminal(broker, tmp_path) as live,
+        running(live.rig),
+    ):
+        rig = live.rig
+        await live.until_contracts()
+        await rig.subscribe(rig.option_tokens(8))
+        await live.loop.reload_subscriptions()
+        await rig.until(lambda: live.loop.runtime_state().refused, "the broker refuses some")
+        served = {token for socket in broker.sockets for token in socket.modes}
+        assert len(served) == 5
+        await live.step()
+        refused = live.loop.runtime_state().refused
+        assert refused
+        assert not refused & served
+        assert len(refused | served) == live.loop.runtime_state().instruments
+        assert any("refuses: Can't subscribe to more than 5" in text for text in rig.texts())
 
 
 async def test_a_refused_upgrade_is_shown_and_rest_fills_in(live: LiveRig) -> None:

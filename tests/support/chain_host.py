@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 from textual.app import App, ComposeResult
@@ -84,7 +85,7 @@ class ChainHost(App[None]):
     def step(self) -> ChainFrame:
         """Read one frame and show it."""
         frame = self.reader.read()
-        self.banner.show(frame.banner)
+        self.banner.show(banner_of(self.reader.context))
         self.chain_view.show(frame)
         return frame
 
@@ -97,6 +98,21 @@ class ChainHost(App[None]):
     def lines(self) -> list[str]:
         """The screen as text, line by line."""
         return [strip.text for strip in self.screen._compositor.render_strips()]
+
+
+_BANNERS: Final = {
+    FeedMode.MOCK: BannerView(BannerKind.MOCK, "MOCK DATA · seeded from close Mon 23 Nov 15:40 · NOT EXCHANGE PRICES"),
+    FeedMode.REPLAY: BannerView(
+        BannerKind.REPLAY, "REPLAY  Mon 23 Nov 2026 11:42:07 IST  x10  |=====------| 92%  not live"
+    ),
+}
+
+
+def banner_of(context: ChainContext) -> BannerView | None:
+    """What the first row says, as the main screen would find it from the same facts."""
+    if context.links.codes.any():
+        return BannerView(BannerKind.SILENT, "Z1/s2 SILENT 14s · R rebuilds it now")
+    return _BANNERS.get(context.feed)
 
 
 def _live() -> ChainReader:
@@ -125,7 +141,6 @@ def _stale() -> ChainReader:
             market=OPEN_MARKET,
             convention=CONVENTION,
             links=Links(np.array(codes, dtype=np.int8)),
-            banner=BannerView(BannerKind.SILENT, "Z1/s2 SILENT 14s · R rebuilds it now"),
         ),
         MARKS,
     )
@@ -141,22 +156,20 @@ def _tick_puts_only(scene: Scene, seconds: float) -> None:
 
 def _mock() -> ChainReader:
     scene = build_scene(source=Source.MOCK)
-    banner = BannerView(BannerKind.MOCK, "MOCK DATA · seeded from close Mon 23 Nov 15:40 · NOT EXCHANGE PRICES")
     return ChainReader(
         scene.chain,
         scene.clock,
-        ChainContext(feed=FeedMode.MOCK, market=HOLIDAY, convention=CONVENTION, banner=banner),
+        ChainContext(feed=FeedMode.MOCK, market=HOLIDAY, convention=CONVENTION),
         MARKS,
     )
 
 
 def _replay() -> ChainReader:
     scene = build_scene(source=Source.REPLAY)
-    banner = BannerView(BannerKind.REPLAY, "REPLAY  Mon 23 Nov 2026 11:42:07 IST  x10  |=====------| 92%  not live")
     return ChainReader(
         scene.chain,
         scene.clock,
-        ChainContext(feed=FeedMode.REPLAY, market=OPEN_MARKET, convention=CONVENTION, banner=banner),
+        ChainContext(feed=FeedMode.REPLAY, market=OPEN_MARKET, convention=CONVENTION),
         MARKS,
     )
 

@@ -20,6 +20,7 @@ from tests.support.chain_host import READERS, ChainHost
 from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import ChainRows
 from tickertui.market.ticks import Source
+from tickertui.services.state import FeedMode
 from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import PRESETS, View
@@ -623,7 +624,7 @@ async def test_the_banner_cannot_be_dismissed_and_goes_only_with_its_cause() -> 
         await pilot.pause()
         assert app.banner.display
         assert "MOCK" in app.lines()[0]
-        app.reader.context = replace(app.reader.context, banner=None)
+        app.reader.context = replace(app.reader.context, feed=FeedMode.LIVE)
         app.step()
         await pilot.pause()
         assert not app.banner.display

@@ -10,13 +10,13 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.support.fake_sockets import FakeSockets
+from tests.support.fake_sockets import FakeSockets, rows_of
 from tests.support.virtual_time import LoopClock, virtual_trio
 from tests.support.waiting import wait_until
 from tickertui.kite.messages import AppCode, BrokerError, BrokerMessage, InstrumentsMeta, OrderUpdate, UnknownText
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import IST
-from tickertui.market.ticks import Mode, Source
+from tickertui.market.ticks import Mode, Source, TickBatch
 from tickertui.services.account_stream import AccountStream, FeedPulse, SocketCounts, StreamHooks
 from tickertui.services.events import EventLog
 from tickertui.services.silence import SilenceLimits, SilenceWatch
@@ -312,6 +312,48 @@ async def test_a_crash_of_a_socket_ends_the_stream_and_it_can_be_run_again(rig: 
     async with rig.running():
         await rig.opened(0, 1)
         assert len(rig.sockets.made) == 4
+
+
+def refused(rig: Rig) -> frozenset[int]:
+    (status,) = rig.stream.status({}).connections
+    return status.refused
+
+
+async def test_a_refusal_is_held_against_what_was_just_asked_for_and_each_packet_clears_its_own(rig: Rig) -> None:
+    too_many = BrokerError("Can't subscribe to more than 3000 instruments.")
+    async with rig.running() as stream:
+        rig.want({0: full(3)})
+        await rig.opened(0)
+        stream.on_text(0, too_many)
+        assert not refused(rig), "each has sent its cached packet"
+        socket = rig.sockets[0]
+        socket.silent = True
+        rig.want({0: full(6)})
+        await wait_until(lambda: len(socket.sent) == 2, "three more were asked for")
+        rig.board.apply(TickBatch.from_rows(rows_of(tokens(1, 4)), Source.SNAPSHOT))
+        stream.on_text(0, too_many)
+        assert refused(rig) == frozenset(tokens(3, 4)), "a REST quote does not show that the socket serves it"
+        socket.tick(tokens(1, 5))
+        assert refused(rig) == {tokens(1, 4)[0], tokens(1, 6)[0]}
+        rig.want({0: full(5)})
+        await wait_until(lambda: len(socket.sent) == 3, "one is wanted no more")
+        assert refused(rig) == set(tokens(1, 4))
+        stream.reconnect("asked")
+        await wait_until(lambda: socket.stats.epoch == 2, "another connection")
+        assert not refused(rig), "it is asked for anew"
+
+
+async def test_a_refusal_long_after_the_question_is_about_nothing_known(rig: Rig) -> None:
+    async with rig.running() as stream:
+        rig.want({0: full(1)})
+        await rig.opened(0)
+        rig.sockets[0].silent = True
+        rig.want({0: full(2)})
+        await wait_until(lambda: len(rig.sockets[0].sent) == 2, "one more was asked for")
+        await anyio.sleep(6)
+        stream.on_text(0, BrokerError("Error parsing instrument tokens."))
+        stream.on_text(1, BrokerError("Error parsing instrument tokens."))
+        assert not refused(rig)
 
 
 async def test_texts_of_the_broker_become_events_and_the_dump_is_told(rig: Rig) -> None:

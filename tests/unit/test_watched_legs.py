@@ -75,6 +75,19 @@ def test_an_expiry_far_away_is_a_reason_and_an_unknown_contract_has_none() -> No
     ]  # fmt: skip
 
 
+def test_a_refused_leg_is_an_error_and_says_whose_doing_it_is() -> None:
+    backend = desk()
+    leg = backend.leg_list[0]
+    first, second = backend.state.accounts
+    sockets = (replace(first.connections[0], refused=frozenset({leg.token})), *first.connections[1:])
+    runtime = replace(backend.state, accounts=(replace(first, connections=sockets), second))
+    around = Around(runtime, LinkWatch().update(runtime.accounts, market_open=True), MarketView())
+    refused, served = WatchedLegs(backend).rows(Legs.of(backend.leg_list[:2], backend.table), around)[1:]
+    assert "! ERROR" in refused.text
+    assert "the broker refuses it" in refused.text
+    assert "ERROR" not in served.text
+
+
 def test_a_leg_of_a_sick_socket_is_stale_and_says_why() -> None:
     backend = desk(Situation.STALE)
     silent = backend.state.accounts[0].connections[1]

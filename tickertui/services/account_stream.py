@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
+import numpy as np
 from anyio.abc import TaskGroup
 
 from tickertui.kite.messages import BrokerError, BrokerMessage, InstrumentsMeta, OrderUpdate, TextMessage, UnknownText
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
-from tickertui.market.ticks import Mode, TickBatch
+from tickertui.market.ticks import Mode, Source, TickBatch
 from tickertui.services.events import EventLog
 from tickertui.services.silence import DEFAULT_LIMITS, SilenceLimits, SilenceWatch
 from tickertui.services.sockets import Socket, SocketFactory
@@ -46,6 +47,11 @@ class FeedPulse:
 
 _HEARTBEAT_LATE_S: Final = 2.0
 """The broker sends a heartbeat byte each second; later than this, the socket's own watch soon ends it."""
+
+_REFUSAL_FOLLOWS_NS: Final = 5 * _NS
+"""A refusal names no instrument: it is about what was asked for within this time and has sent nothing since."""
+
+_NO_TOKENS: Final[frozenset[int]] = frozenset()
 
 
 @frozen
@@ -115,6 +121,7 @@ class _Line:
     lost_ns: int = 0
     wanted: Mapping[int, Mode] = field(default_factory=dict)
     confirmed: set[int] = field(default_factory=set)
+    refused: set[int] = field(default_factory=set)
     ended: anyio.Event = field(default_factory=anyio.Event)
     samples: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=6))
 
@@ -255,6 +262,7 @@ class AccountStream:
             for line in self._lines.values():
                 line.state = StreamState.CLOSED
                 line.confirmed.clear()
+                line.refused.clear()
 
     async def _obey(self, group: TaskGroup) -> None:
         while True:
@@ -286,6 +294,7 @@ class AccountStream:
             if wanted != line.wanted:
                 line.wanted = wanted
                 line.confirmed.intersection_update(wanted)
+                line.refused.intersection_update(wanted)
                 line.socket.set_desired(wanted)
 
     def _open(self, connection: int, group: TaskGroup) -> _Line:
@@ -356,6 +365,9 @@ class AccountStream:
         """Write ticks into the board."""
         self._pulse.last_data_ns = batch.received_ns
         self._board.apply(batch)
+        line = self._lines.get(batch.connection)
+        if line is not None and line.refused:
+            line.refused.difference_update(batch.instrument_token.tolist())  # it serves them after all
         if self.watcher is not None:
             self.watcher(batch)
 
@@ -366,6 +378,7 @@ class AccountStream:
             self._hooks.on_instruments_meta(message.count, message.etag)
         elif isinstance(message, BrokerError):
             self._report(f"{label}: the broker refuses: {message.text}", Severity.WARNING)
+            self._note_refusal(connection)
         elif isinstance(message, BrokerMessage):
             self._report(f"{label}: the broker says: {message.text}", Severity.INFO)
         elif isinstance(message, OrderUpdate):
@@ -374,12 +387,25 @@ class AccountStream:
             self._unknown_texts.add(message.reason)  # each reason once: an unknown type may come with every tick
             self._report(f"{label}: a text was not understood ({message.reason})", Severity.INFO)
 
+    def _note_refusal(self, connection: int) -> None:
+        """Hold the broker's refusal against the instruments that it can be about; each packet clears its own."""
+        line = self._lines.get(connection)
+        if line is None or not line.confirmed:
+            return
+        board, tokens = self._board, np.fromiter(line.confirmed, dtype=np.int64, count=len(line.confirmed))
+        rows = board.rows(tokens)
+        # What REST has filled in meanwhile does not show that the socket serves it.
+        unserved = (board.packets[rows] == 0) | (board.sources[rows] == Source.SNAPSHOT)
+        recent = board.subscribed_ns[rows] >= self._clock.monotonic_ns() - _REFUSAL_FOLLOWS_NS
+        line.refused.update(tokens[(rows > 0) & unserved & recent].tolist())
+
     def on_subscribed(self, connection: int, tokens: Collection[int], now_ns: int) -> None:
         """Note that a subscription was sent: the next packet of each token is the broker's cached one."""
         self._board.mark_subscribed(tokens, connection, now_ns)
         line = self._lines.get(connection)
         if line is not None:
             line.confirmed.update(tokens)
+            line.refused.difference_update(tokens)
 
     def on_state(self, connection: int, state: StreamState, reason: str) -> None:
         """Follow the life of a socket, with one event for each loss and each recovery."""
@@ -401,6 +427,7 @@ class AccountStream:
         if before in (StreamState.OPEN, StreamState.SILENT) and state is not StreamState.CLOSED:
             line.lost_ns = now
             line.confirmed.clear()
+            line.refused.clear()
             if before is StreamState.OPEN:
                 why = reason or line.socket.stats.last_error or "no reason given"
                 self._report(f"{label} is down: {why}", Severity.WARNING)
@@ -491,6 +518,7 @@ class AccountStream:
             open_for=_age(now, line.opened_ns) if line.state is StreamState.OPEN else None,
             waiting=stats.waiting,
             rebuild_in=self._rebuild_in(connection, line, now),
+            refused=frozenset(line.refused) if line.refused else _NO_TOKENS,
         )
 
 

@@ -76,6 +76,7 @@ class ConnectionStatus:
         waiting: Frames received and not looked at yet: how far the program is behind.
         rebuild_in: Seconds until it is rebuilt should no data come; None where nothing will do that, or where the
             heartbeat is missing too, which ends it within seconds.
+        refused: Instruments that were asked for when the broker said that it refuses, and that sent nothing since.
     """
 
     connection: int
@@ -97,6 +98,7 @@ class ConnectionStatus:
     open_for: float | None = None
     waiting: int = 0
     rebuild_in: float | None = None
+    refused: frozenset[int] = frozenset()
 
     @property
     def is_mute(self) -> bool:
@@ -322,6 +324,11 @@ class RuntimeState:
     ticks_per_second: float = 0.0
     detail: str = ""
     asleep: ClockGap | None = None
+
+    @property
+    def refused(self) -> frozenset[int]:
+        """Instruments that the broker refuses to serve, over all sockets."""
+        return frozenset().union(*(socket.refused for account in self.accounts for socket in account.connections))
 
 
 class TaskState(StrEnum):

@@ -23,7 +23,6 @@ from tickertui.market.instruments import PRICE_DIVISORS
 from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
 from tickertui.services.state import FeedMode
 from tickertui.tui.frames import (
-    BannerView,
     BarMeaning,
     ChainFrame,
     ChainKey,
@@ -43,6 +42,7 @@ from tickertui.tui.states import (
     MarketView,
     classify,
     live_or_quiet,
+    refused_among,
     spot_state,
 )
 from tickertui.values import frozen
@@ -105,17 +105,15 @@ class ChainContext:
         market: What the calendar says.
         links: Health of the sockets.
         others: Further instruments of the header line.
-        banner: What the first row must say.
         reference: What the at-the-money row is measured from; the forward takes its place in the closing auction.
         convention: How implied volatility and Greeks are computed, in words.
-        refused: Tokens that the broker has refused.
+        refused: Tokens that the broker refuses to serve.
     """
 
     feed: FeedMode = FeedMode.LIVE
     market: MarketView = field(default_factory=MarketView)
     links: Links = NO_LINKS
     others: tuple[HeaderQuote, ...] = ()
-    banner: BannerView | None = None
     reference: ReferenceKind = ReferenceKind.SPOT
     convention: str = ""
     refused: frozenset[int] = frozenset()
@@ -326,15 +324,9 @@ class ChainReader:
                 codes[np.clip(connections, -1, len(codes) - 1)],
                 _HEALTHY,
             ),
-            refused=self._refused(),
+            refused=refused_among(self.chain.tokens, refused),
         )
         return classify(every, context.feed, context.market)
-
-    def _refused(self) -> NDArray[np.bool_]:
-        refused = self.context.refused
-        if not refused:
-            return np.zeros(self.chain.tokens.shape, dtype=np.bool_)
-        return np.isin(self.chain.tokens, np.fromiter(refused, dtype=np.int64, count=len(refused)))
 
     def _steady(self, found: Reference) -> Reference:
         """Keep the last known price while the underlying sends none: for an index at 0 the money does not jump."""
@@ -488,7 +480,6 @@ class ChainReader:
             others=tuple(quotes[others:]),
             expiries=self._expiries,
             market=context.market,
-            banner=context.banner,
             loaded=loaded,
             legs=self._legs,
             is_mock=_MOCK in seen or quotes[0].state is DataState.MOCK,

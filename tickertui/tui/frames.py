@@ -218,7 +218,6 @@ class ChainFrame:
         others: Further header entries.
         expiries: The strip: the list that this chain's expiry stands in.
         market: What the calendar says.
-        banner: What the first row must say, None for nothing.
         loaded: Legs with a price.
         legs: Legs on the board.
         is_mock: Whether any value of this chain is synthetic.
@@ -246,7 +245,6 @@ class ChainFrame:
     others: tuple[QuoteView, ...]
     expiries: tuple[ExpiryMark, ...]
     market: MarketView
-    banner: BannerView | None
     loaded: int
     legs: int
     is_mock: bool

@@ -312,6 +312,13 @@ class CellFacts:
     refused: NDArray[np.bool_]
 
 
+def refused_among(tokens: NDArray[np.int64], refused: frozenset[int]) -> NDArray[np.bool_]:
+    """Return where the broker refuses the instrument, of the shape of the tokens."""
+    if not refused:
+        return np.zeros(tokens.shape, dtype=np.bool_)
+    return np.isin(tokens, np.fromiter(refused, dtype=np.int64, count=len(refused)))
+
+
 def live_or_quiet(age_s: NDArray[np.float64], gap_s: NDArray[np.float64]) -> NDArray[np.int8]:
     """Tell the quiet legs among live ones: all that is left of `classify` while nothing is wrong.
 

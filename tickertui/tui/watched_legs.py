@@ -16,7 +16,7 @@ from tickertui.services.state import RuleStatus, RuntimeState, StreamState, Watc
 from tickertui.tui import format as fmt
 from tickertui.tui.backend import Backend
 from tickertui.tui.owner_words import owner_words
-from tickertui.tui.states import NEVER_AFTER_S, CellFacts, DataState, Link, Links, MarketView, classify
+from tickertui.tui.states import NEVER_AFTER_S, CellFacts, DataState, Link, Links, MarketView, classify, refused_among
 from tickertui.tui.widgets.row_list import LazyRows, Row, Span, row
 from tickertui.values import frozen
 
@@ -100,7 +100,7 @@ class WatchedLegs:
             gap_s=np.full(rows.shape, np.inf),
             subscribed_s=np.where(subscribed > 0, (now_ns - subscribed) / 1e9, np.nan),
             link=np.where(connections >= 0, codes[connections], np.int8(Link.HEALTHY)),
-            refused=np.zeros(rows.shape, dtype=np.bool_),
+            refused=refused_among(legs.tokens, around.runtime.refused),
         )
         return classify(facts, around.runtime.feed, around.market)
 
@@ -189,6 +189,8 @@ class WatchedLegs:
             found = (p for p in around.links.problems if p.status.connection == leg.connection)
             problem = next(found, None)
             return "its socket is away" if problem is None else _LINK_WORDS[problem.link]
+        if state is DataState.ERROR:
+            return "the broker refuses it" if leg.token in around.runtime.refused else _LINK_WORDS[Link.AUTH]
         if state is DataState.SNAP:
             return "cached or REST value, no tick since"
         if state is DataState.WAITING:

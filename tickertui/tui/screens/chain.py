@@ -135,6 +135,7 @@ class ChainPane(ChainSwitch, can_focus=True):
             others=others,
             reference=self._around.reference,
             convention=self._options.model_name,
+            refused=runtime.refused,
         )
         self._surround_readers()
 
