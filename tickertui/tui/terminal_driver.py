@@ -152,21 +152,37 @@ class TerminalDriver(LinuxDriver):
         writer = self._writer_thread
         if writer is None or self._output.gone or (self._is_paused and not self._is_ending):
             return
-        if self._has_lost_writes and not self._is_ending and writer._queue.empty():
-            self._has_lost_writes = False
-            self._paint_anew()
         while True:
             try:
                 writer._queue.put_nowait(data)
             except Full:
                 if not self._is_ending:
-                    self._has_lost_writes = True
+                    self._lose()
                     return
                 # What puts the terminal back in order comes before what would have been painted.
                 with suppress(Empty):
                     writer._queue.get_nowait()
             else:
                 return
+
+    def _lose(self) -> None:
+        """Remember that a write is lost. Nothing else may ever be written, so that no later write can tell."""
+        if not self._has_lost_writes:
+            self._has_lost_writes = True
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._recover)
+
+    def _recover(self) -> None:
+        """Have the screen painted as soon as the terminal has taken what was written before."""
+        writer = self._writer_thread
+        if writer is None or self._output.gone or self._is_ending or self._is_paused:
+            # Whoever takes the terminal again paints everything.
+            self._has_lost_writes = False
+        elif writer._queue.empty():
+            self._has_lost_writes = False
+            self._app.refresh()
+        else:
+            self._loop.call_later(_LOOK_S, self._recover)
 
     def _paint_anew(self) -> None:
         """Have the whole screen painted."""
