@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from tests.support.live_loops import LiveRig, live_loop, live_terminal
-from tests.support.loops import running
+from tests.support.loops import QUICK, running
 from tests.support.simulators import BY_HAND, GENEROUS, MARKET_TIME, simulated_broker
 from tickertui.market.ticks import Mode, Source, Word
 from tickertui.services.mock_generator import MockDataGenerator
 from tickertui.services.mock_seeding import SeedOrigin
 from tickertui.services.state import AccountState, FeedMode, LoopState, ReloadResult
-from tickertui.simulator.faults import ExpireTokens, RefuseUpgrade, Reset
+from tickertui.simulator.faults import ErrorAnswer, ExpireTokens, RefuseUpgrade, Reset
 
 
 @pytest.fixture
@@ -233,6 +233,59 @@ async def test_the_feed_is_switched_at_run_time_and_nothing_mixes(live: LiveRig)
         feeds = rig.texts("market")
         assert any("at your wish" in text for text in feeds)
         assert "values of the mock feed were cleared" in feeds[-1]
+
+
+def nifty_stands_at(live: LiveRig, price: int) -> None:
+    row = live.broker.market.row(256265)  # type: ignore[attr-defined]
+    row[Word.LAST_PRICE] = price * 100
+    row[Word.EXCHANGE_TIMESTAMP] = int(live.rig.clock.now().timestamp())
+
+
+async def test_a_mock_with_an_account_takes_levels_and_open_interest_from_quotes(tmp_path: Path) -> None:
+    async with live_loop(tmp_path, settings=replace(QUICK, first_feed=FeedMode.MOCK)) as live:
+        rig = live.rig
+        nifty_stands_at(live, 26_000)
+        async with running(rig):
+            await live.until_contracts()
+            await rig.add_rule(strikes=3)
+            await live.loop.reload_subscriptions()
+            generator = rig.loop.mock_generator
+            assert isinstance(generator, MockDataGenerator)
+            seed = generator.seed_of("NIFTY")
+            assert seed is not None
+            assert seed.origin is SeedOrigin.QUOTE
+            spot = rig.loop.spots("NIFTY")
+            assert spot is not None
+            assert abs(spot / 26_000 - 1) < 0.02
+            tokens = [leg.token for leg in rig.reconciler.watched() if leg.token != 256265]
+            quoted = live.broker.market.rows(tokens)
+            interest = dict(zip(quoted[:, Word.TOKEN].tolist(), quoted[:, Word.OPEN_INTEREST].tolist(), strict=True))
+            wanted = np.array([interest[token] for token in tokens])
+            assert (wanted > 0).any()
+            rows = rig.board.rows(tokens)
+            await rig.until(
+                lambda: np.allclose(rig.board.field(rows, Word.OPEN_INTEREST), wanted, rtol=0.05),
+                "open interest as quoted",
+            )
+            assert (rig.board.sources[rows] == Source.MOCK).all()
+
+
+async def test_a_mock_whose_broker_gives_no_quotes_stands_at_typical_levels(tmp_path: Path) -> None:
+    async with live_loop(tmp_path, settings=replace(QUICK, first_feed=FeedMode.MOCK)) as live:
+        rig = live.rig
+        await live.broker.misbehave(ErrorAnswer(path="/quote", status=403, error_type="PermissionException"))
+        async with running(rig):
+            await live.until_contracts()
+            await rig.add_rule(strikes=3)
+            await live.loop.reload_subscriptions()
+            rows = rig.board.rows([leg.token for leg in rig.reconciler.watched()])
+            assert len(rows) > 6
+            await rig.until(lambda: (rig.board.sources[rows] == Source.MOCK).all(), "mock values")
+            generator = rig.loop.mock_generator
+            assert isinstance(generator, MockDataGenerator)
+            seed = generator.seed_of("NIFTY")
+            assert seed is not None
+            assert seed.origin is SeedOrigin.TYPICAL
 
 
 async def test_a_token_that_dies_in_the_session_stops_one_account_and_a_login_revives_it(pair: LiveRig) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from tickertui.kite.errors import KiteError
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
@@ -32,7 +33,7 @@ from tickertui.services.placement import Distribution
 from tickertui.services.plan_applier import PlanApplier
 from tickertui.services.plan_keeper import PlanKeeper
 from tickertui.services.previous_interest import PreviousInterest
-from tickertui.services.session_orchestrator import SessionOrchestrator
+from tickertui.services.session_orchestrator import NoAccounts, SessionOrchestrator
 from tickertui.services.snapshots import SnapshotPlanner
 from tickertui.services.sockets import SocketFactory
 from tickertui.services.spots import SpotFiller, Spots
@@ -51,6 +52,28 @@ Duty = Callable[[], Awaitable[None]]
 
 _SPOT_WAIT: Final = 5.0
 """Seconds that a plan waits for the broker's quotes of the indices; without them the rules wait for the stream."""
+
+
+@frozen
+class BrokerQuotes:
+    """Quotes through whichever account answers, for the mock market's levels; see `QuoteSource`.
+
+    Attributes:
+        orchestrator: The accounts.
+    """
+
+    orchestrator: SessionOrchestrator
+
+    async def quote_batch(self, instruments: Sequence[Instrument]) -> TickBatch:
+        """Return the quotes of contracts as rows.
+
+        Raises:
+            KiteError: When the broker does not answer, or no account can ask it any more.
+        """
+        try:
+            return await self.orchestrator.call(lambda client: client.quote_batch(instruments))
+        except NoAccounts as error:
+            raise KiteError(str(error), endpoint="quotes") from error
 
 
 @frozen
@@ -148,6 +171,7 @@ class LoopParts:
             interval=settings.mock_interval,
             contracts=self.contracts.table,
             listed=self.contracts.take_listed,
+            quotes=lambda: BrokerQuotes(inputs.orchestrator) if inputs.orchestrator.usable_accounts() else None,
         )
         self.rate = TickRate(lambda: board.counters.ticks, lambda: clock.monotonic_ns() / 1e9)
         self._filler = SpotFiller(
@@ -217,6 +241,7 @@ class LoopParts:
         """Prepare the mock to take over: at the last known prices, with the plan in force."""
         self.contracts.ensure_for_mock()
         await self.mock.begin(levels, times, self.feed.generation)
+        await self.fill_spots(self._in.reconciler.underlyings)
         await self.mock.set_plan(self.plan.view.tokens.tolist(), self.feed.generation)
 
     def note_revision(self, revision: int) -> None:

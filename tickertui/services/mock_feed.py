@@ -1,7 +1,8 @@
 """`MockFeed`: lets the mock market fill the board while no live feed does.
 
 The ticker loop runs it as a task of its own while the feed mode is MOCK. What the mock lists during the day goes to
-the instrument registry, as a new dump of the broker would.
+the instrument registry, as a new dump of the broker would. Where an account is logged in, the broker's quotes give
+the levels that are not known yet, and the volatilities and the open interest of what is planned.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ import anyio
 import numpy as np
 
 from tickertui.market.board import MarketBoard
-from tickertui.market.instruments import InstrumentTable
+from tickertui.market.instruments import Instrument, InstrumentTable
 from tickertui.market.ticks import TickBatch
 from tickertui.market.universe import Universe
 from tickertui.services.events import EventLog
 from tickertui.services.mock_events import MockEvent
+from tickertui.services.mock_seeding import QuoteSource
 
 _CLEANUP_EVERY: Final = 60.0
 """Seconds between two looks for expired contracts."""
+
+_QUOTES_WAIT: Final = 5.0
+"""Seconds that the mock waits for the broker's quotes of the indices; without them it stands at typical levels."""
 
 
 class MockSource(Protocol):
@@ -55,8 +60,12 @@ class MockSource(Protocol):
         """Let underlyings stand at these levels now."""
         ...
 
-    async def ensure_underlying_seeded(self, client: None = None, names: Sequence[str] = ...) -> None:
+    async def ensure_underlying_seeded(self, client: QuoteSource | None = None, names: Sequence[str] = ...) -> None:
         """Give underlyings a level from the best source that has one."""
+        ...
+
+    async def ensure_options_seeded(self, client: QuoteSource | None, instruments: Sequence[Instrument]) -> object:
+        """Take volatility and open interest of contracts from quotes, of each once."""
         ...
 
     def spot(self, name: str) -> float | None:
@@ -86,6 +95,7 @@ class MockFeed:
         interval: Seconds between two steps.
         contracts: The day's contracts, None while there are none.
         listed: Given the contracts when the mock has listed new ones.
+        quotes: The broker's quotes, None while no account can be asked.
     """
 
     def __init__(
@@ -97,6 +107,7 @@ class MockFeed:
         interval: float,
         contracts: Callable[[], InstrumentTable | None],
         listed: Callable[[InstrumentTable], None],
+        quotes: Callable[[], QuoteSource | None] = lambda: None,
     ) -> None:
         self._source = source
         self._board = board
@@ -104,6 +115,9 @@ class MockFeed:
         self._interval = interval
         self._contracts = contracts
         self._listed = listed
+        self._quotes = quotes
+        self._planned: tuple[Instrument, ...] = ()
+        self._plan_changed = anyio.Event()
 
     async def begin(self, levels: Mapping[str, float], times: Mapping[str, datetime], generation: int) -> None:
         """Start with a fresh market that stands at the last known levels; before `run`.
@@ -122,6 +136,10 @@ class MockFeed:
 
     async def spots(self, underlyings: Sequence[str]) -> Mapping[str, float]:
         """Return the level of each of these underlyings that the mock knows."""
+        quotes = self._quotes()
+        if quotes is not None:
+            with anyio.move_on_after(_QUOTES_WAIT):
+                await self._source.ensure_underlying_seeded(quotes, underlyings)
         await self._source.ensure_underlying_seeded(None, underlyings)
         return {name: level for name in underlyings if (level := self._source.spot(name)) is not None}
 
@@ -131,12 +149,18 @@ class MockFeed:
         if table is not None and table is not self._source.instruments:
             self._source.use_instruments(table)
         await self._source.set_plan(tokens, generation=generation)
+        self._show_previous_interest()
+        # At once, not with the next step: whoever asked for these looks at an empty chain.
+        self._step()
+        contracts = (self._source.instruments.get(token) for token in tokens)
+        self._planned = tuple(contract for contract in contracts if contract is not None)
+        self._plan_changed.set()
+
+    def _show_previous_interest(self) -> None:
         before = self._source.previous_oi()
         rows = self._board.rows(before)
         known = rows > 0
         self._board.previous_oi[rows[known]] = np.fromiter(before.values(), dtype=np.int64)[known]
-        # At once, not with the next step: whoever asked for these looks at an empty chain.
-        self._step()
 
     def _step(self) -> None:
         batch = self._source.step()
@@ -144,7 +168,22 @@ class MockFeed:
             self._board.apply(batch)
 
     async def run(self) -> None:
-        """Step for ever."""
+        """Step for ever, and take from the broker's quotes what the market does not know of a new plan."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._follow_quotes)
+            await self._run_market()
+
+    async def _follow_quotes(self) -> None:
+        """Beside the steps: 9,000 quotes take 18 s, and the mock moves meanwhile."""
+        while True:
+            await self._plan_changed.wait()
+            self._plan_changed = anyio.Event()
+            quotes = self._quotes()
+            if quotes is not None:
+                await self._source.ensure_options_seeded(quotes, self._planned)
+                self._show_previous_interest()
+
+    async def _run_market(self) -> None:
         cleaned = anyio.current_time()
         while True:
             self._step()
