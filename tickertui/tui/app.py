@@ -22,6 +22,7 @@ from textual.app import App, SystemCommand
 from textual.dom import DOMNode
 from textual.message import Message
 from textual.message_pump import MessagePump
+from textual.notifications import Notify, SeverityLevel
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.worker import WorkerFailed
@@ -37,6 +38,7 @@ from tickertui.tui.paced import hurry_for
 from tickertui.tui.screens.main import MainScreen
 from tickertui.tui.screens.modals import PanelScreen
 from tickertui.tui.themes import DEFAULT_THEME, load_themes, variable_defaults
+from tickertui.tui.toasts import LastingNotification
 from tickertui.tui.window_title import WindowTitle
 
 if TYPE_CHECKING:
@@ -183,6 +185,19 @@ class TickerApp(App[int]):
     def _tell(self, failure: Failure) -> None:
         self.notify(failure.sentence, severity="error", timeout=10, markup=False)
         self.backend.note("screen", failure.sentence, Severity.ERROR)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a notice for a while; see `tickertui.tui.toasts` for why it is one of ours."""
+        seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
+        self.post_message(Notify(LastingNotification(message, title, severity, seconds, markup)))
 
     def post_display_hook(self) -> None:
         """End what was written so that the queue of writes tells when a terminal without synchronised output took it.

@@ -1,0 +1,31 @@
+"""`LastingNotification`: a notice whose time left is never over when somebody counts it down.
+
+Textual mounts the toasts anew with every screen that opens or closes, each with a timer of the time that it has left by
+the wall clock. Between its look for those that are over and the timer there is a moment, and a machine may sleep or its
+clock be set in it; a timer of no time, or of less, is never right in Textual 8.2.8, and the event loop stands still.
+`TickerApp.notify` makes these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from textual.notifications import Notification
+
+_LEAST_S: Final = 0.05
+
+
+@dataclass
+class LastingNotification(Notification):
+    """A notification of Textual with a time left between a moment and its whole time."""
+
+    @property
+    def time_left(self) -> float:
+        """Seconds to show it, at least a moment; a clock that was set back does not make it stay."""
+        return min(max(super().time_left, _LEAST_S), max(self.timeout, _LEAST_S))
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether its time is over by the wall clock."""
+        return super().time_left <= 0
