@@ -210,7 +210,7 @@ def test_a_new_rule_is_reloaded_and_dropped_again(trader: Trader) -> None:
     trader.on_row("SENSEX next 1 ATM±5 full", lambda row: "legs" in row, "its legs")
     trader.sees("its own 23 legs", "what-if")
     trader.click("SENSEX next 1 ATM±5 full ")
-    trader.press("D", "Drop this rule?", "legs that no other rule asks for")
+    trader.press("D", "Drop this rule?", "23 legs that no other rule asks for")
     trader.press("y", "desired 172", gone=("Drop this rule?", "SENSEX next 1 ATM±5 full "))
     trader.press("1", "STRIKE")
 

@@ -20,6 +20,7 @@ from tickertui.services.state import AccountState, FeedMode, LoopState, RuleStat
 from tickertui.tui.actions import Action, key_name
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.options import ScreenOptions
+from tickertui.tui.rule_costs import shares
 from tickertui.tui.screens.bootstrap import coverage_spans
 from tickertui.tui.screens.chain import ChainPane
 from tickertui.tui.screens.jump import JumpTarget
@@ -212,7 +213,8 @@ class Requests:
         status = self._rule(row_key)
         if status is None:
             raise BackendRefused("put the cursor on a rule to drop it")
-        question = f"{status.rule.describe()}\n{status.legs:,} legs that no other rule asks for are unsubscribed."
+        own = status.legs - shares([status], self._backend.legs())[status.rule.rule_id].shared
+        question = f"{status.rule.describe()}\n{own:,} legs that no other rule asks for are unsubscribed."
         if await self._screen.app.push_screen_wait(ConfirmScreen("Drop this rule?", question, "drop it")):
             await self._backend.remove_rule(status.rule.rule_id)
             self._tell("dropped, a reload follows")
