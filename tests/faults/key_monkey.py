@@ -36,6 +36,8 @@ _MEMORY_BOUND: Final = 150 << 20
 _MOCK: Final = re.compile(r"\[MOCK|~CALL|~PUT|~Straddle|\(synthetic\)")
 """What the chain says of a mock: its tag, and the headings of its prices."""
 _TOO_SMALL: Final = re.compile(r"needed, this is|make the window larger")
+_CONTAINED: Final = re.compile(r".* failed: \w*(?:Error|Exception|NoMatches|Group)\b.*")
+"""An event about an error that the interface has kept in its place."""
 _ERROR_LINE: Final = re.compile(
     r"^\W*([A-Za-z_.]*(?:Error|Exception|Group|Failed|Interrupt|NoMatches|Refused)\b.*)", re.M
 )
@@ -250,6 +252,7 @@ class _Player:
             terminal.resize(max(columns, 80), max(lines, 24))
         self._show_chain()
         self._look()
+        self._nothing_was_contained()
         self._feed_goes_on()
         now = terminal.resident_bytes()
         if before is not None and now is not None:
@@ -273,6 +276,15 @@ class _Player:
                 raise Fault(f"it ended by itself with code {terminal.process.returncode} while panels were closed")
         terminal.write(b"\x1b")
         self._wait(lambda: not terminal.sees("Go to the strike at the money."), "the help does not close")
+
+    def _nothing_was_contained(self) -> None:
+        """An error that stayed in its pane is a defect all the same: an event, and in the log except in the demo."""
+        terminal = self._terminal
+        terminal.write(b"6")
+        self._wait(lambda: terminal.sees("Events ·"), "the events are not shown")
+        if found := _CONTAINED.search(terminal.screen_text):
+            raise Fault(f"an error was contained: {found[0].strip()}")
+        terminal.write(b"1")
 
     def _feed_goes_on(self) -> None:
         """What is subscribed at the broker is still sent, and to us."""

@@ -17,7 +17,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.support.paths import shared_data
+from tests.support.paths import sample
 from tests.support.rest_server import Reply, RestServer, failure, rest_server, success
 from tests.support.waiting import wait_until
 from tickertui.kite.client import KiteClient
@@ -600,16 +600,13 @@ print(KiteTicker is again, KiteTicker("k", "t")._parse_binary(b"\\0"), "twisted"
 
 
 async def test_the_brokers_published_samples(server: RestServer) -> None:
-    folder = shared_data("kite-mocks")
-    if folder is None:
-        pytest.skip("the broker's published samples are not beside this checkout")
     answers = {
         "/user/profile": "profile.json",
         "/quote": "quote.json",
         "/quote/ltp": "ltp.json",
-        "/session/token": "generate_session.json",
+        "/session/token": "session.json",
     }
-    server.answer = lambda request: Reply((folder / answers.get(request.path, "historical_oi.json")).read_bytes())
+    server.answer = lambda request: Reply(sample(answers.get(request.path, "historical.json")).read_bytes())
     async with client(server) as kite:
         assert (await kite.profile()).user_id == "AB1234"
         quotes = await kite.get_quote(["NSE:INFY"])

@@ -55,8 +55,8 @@ SCENARIOS: Final[Sequence[Scenario]] = (
     Scenario("demo", None, is_mock=True),
     Scenario("live", "2026-11-25 11:00", streams=True),
     Scenario("closed", "2026-11-28 11:00"),
-    # The index stands still from 15:15, the cash market shuts at 15:30, the options expire at 15:40: in 12 seconds.
-    Scenario("expiry", "2026-12-01 15:28", speed=60.0),
+    # The options expire at 15:40, in 11 seconds. (Faster, and the program takes each second for a sleep of ten.)
+    Scenario("expiry", "2026-12-01 15:38:30", speed=8.0),
     Scenario("empty", "2026-11-25 11:00", rules=""),
 )
 BY_NAME: Final = {scenario.name: scenario for scenario in SCENARIOS}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
 import pytest
 from textual import events
+from textual.keys import key_to_character
 from textual.widgets import Input
 
 from tests.support.waiting import wait_until
 from tests.tui.covering import covers, press
-from tests.tui.driving import STILL, driven
+from tests.tui.driving import STILL, Driven, driven
 from tickertui.market.subscriptions import ChainRule
 from tickertui.tui.keymap import check_keymap
 from tickertui.tui.screens.columns import ColumnsScreen
@@ -394,3 +397,40 @@ async def test_letters_typed_while_a_panel_opens_are_in_its_line(action: str) ->
             run.app.post_message(events.Key(letter, letter))
         await wait_until(lambda: run.app.screen.query(Input), "the line")
         await wait_until(lambda: run.app.screen.query_one(Input).value == "sen", "what was typed", timeout=5.0)
+
+
+def type_at_once(run: Driven, keys: Sequence[str]) -> None:
+    """Send keys as a terminal sends a burst: none waits for what the one before has done."""
+    for key in keys:
+        run.app.post_message(events.Key(key, key if len(key) == 1 else key_to_character(key)))
+
+
+async def test_enter_does_not_overtake_the_letters_before_it() -> None:
+    """The letters wait in the line's queue; a key of the panel is looked at before the line gets it."""
+    async with driven() as run:
+        assert run.chain.underlying == "NIFTY"
+        await press(run, "pick-underlying")
+        await run.until(PickerScreen)
+        type_at_once(run, [*"BANKN", "enter"])
+        await wait_until(lambda: run.chain.underlying == "BANKNIFTY", "what was typed is taken")
+
+
+async def test_tab_completes_what_was_typed_before_it() -> None:
+    async with driven() as run:
+        await press(run, "command")
+        await run.until(CommandLineScreen)
+        type_at_once(run, [*"underly", "tab", *"BANKN", "tab"])
+        await wait_until(lambda: run.screen.query_one(Input).value == "underlying BANKNIFTY", "both completed")
+        type_at_once(run, ["backspace", "X", "enter"])
+        await wait_until(lambda: run.screen is run.main, "the line is taken")
+
+
+@pytest.mark.parametrize("action", ["reload-plan", "login", "theme", "command"])
+async def test_a_key_that_is_held_down_leaves_no_request_behind_that_never_began(action: str) -> None:
+    """Of a burst all requests but the last are cancelled before they start: pytest makes their warning an error."""
+    async with driven() as run:
+        for _ in range(10):
+            run.main.run_action_id(action)
+        await run.pilot.pause()
+        await wait_until(lambda: run.screen is not run.main, "the panel")
+        gc.collect()

@@ -7,13 +7,14 @@ import gzip
 import io
 import math
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.paths import shared_data
+from tests.support.paths import LISTINGS, listing
 from tickertui.kite.dump import HEADER, DumpError, format_instruments, parse_dump, parse_instruments
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 
@@ -201,26 +202,18 @@ def test_the_official_client_reads_the_same(source: bytes) -> None:
     assert expiries == [row["expiry"] for row in official]
 
 
-@pytest.fixture(params=["sample", "stocks", "options"])
+@pytest.fixture(params=[None, *LISTINGS], ids=lambda path: path.name if path else "here")
 def source(request: pytest.FixtureRequest) -> bytes:
-    """The sample above; the broker's published sample and a real dump of its options where they are at hand."""
-    if request.param == "sample":
+    """The sample above, and listings of index contracts; a large one is thinned out."""
+    if request.param is None:
         return SAMPLE.encode()
-    stocks = request.param == "stocks"
-    path = shared_data("kite-mocks/instruments_nse.csv" if stocks else "kite-instruments-options-2026-08-18.csv.gz")
-    if path is None:
-        pytest.skip("the broker's files are not beside this checkout")
-    if stocks:
-        return path.read_bytes()
-    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
-    return b"".join(lines[:1] + lines[1::20])
+    lines = listing(request.param).splitlines(keepends=True)
+    return b"".join(lines[:1] + lines[1 :: max(1, len(lines) // 2000)])
 
 
-def test_a_real_dump_is_written_as_the_broker_wrote_it() -> None:
-    path = shared_data("kite-instruments-options-2026-08-18.csv.gz")
-    if path is None:
-        pytest.skip("the real dump is not beside this checkout")
-    content = gzip.decompress(path.read_bytes())
+@pytest.mark.parametrize("path", LISTINGS, ids=lambda path: path.name)
+def test_a_dump_is_written_as_the_broker_writes_it(path: Path) -> None:
+    content = listing(path)
     dump = parse_dump(content)
     assert dump.skipped == 0
     assert format_instruments(dump.table) == content

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.fakes import chain_of, future_of, index_of, table_of
-from tests.support.paths import shared_data
+from tests.support.paths import LISTINGS, listing
 from tests.support.planning import (
     M23,
     M29,
@@ -427,13 +428,9 @@ def test_the_registry_answers_for_the_contracts_in_force() -> None:
     assert registry.option_chain("NIFTY", strikes=0)[0].strike == 24_350.0
 
 
-def test_a_real_dump_is_whole() -> None:
-    path = shared_data("kite-instruments-options-2026-08-18.csv.gz")
-    if path is None:
-        pytest.skip("the real dump is not on this machine")
-    import gzip
-
-    table = parse_instruments(gzip.decompress(path.read_bytes()))
+@pytest.mark.parametrize("path", LISTINGS, ids=lambda path: path.name)
+def test_a_dump_is_whole(path: Path) -> None:
+    table = parse_instruments(listing(path))
     book = DayContracts(table, date(2026, 8, 18), load_universe().index_tokens, load_calendar())
     assert [name.cycle for name in book.names_of("NIFTY")] == list("WMWWWMM" + "QQQ" + "HHHHHHHH")
     assert [str(name) for name in book.names_of("BANKNIFTY")] == [

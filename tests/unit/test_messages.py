@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.paths import shared_data
+from tests.support.paths import sample
 from tickertui.kite.messages import (
     AppCode,
     BrokerError,
@@ -42,10 +42,7 @@ def test_an_order_update_with_holes() -> None:
 
 
 def test_the_brokers_published_postback() -> None:
-    path = shared_data("kite-mocks/postback.json")
-    if path is None:
-        pytest.skip("the broker's published samples are not beside this checkout")
-    update = parse_text(json.dumps({"type": "order", "data": json.loads(path.read_text())}))
+    update = parse_text(json.dumps({"type": "order", "data": json.loads(sample("postback.json").read_text())}))
     assert isinstance(update, OrderUpdate)
     assert (update.order_id, update.status) == ("220303000308932", "COMPLETE")
 

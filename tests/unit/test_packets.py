@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 import struct
 from datetime import datetime
@@ -15,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.kite_frames import LENGTHS, SEGMENTS, Packet, frame_of, frames_of_packets, join
-from tests.support.paths import shared_data
+from tests.support.paths import sample
 from tickertui.kite.packets import HEARTBEAT, MalformedFrame, decode, encode, is_heartbeat
 from tickertui.market.ticks import Mode, Source, TickBatch
 
@@ -114,20 +112,13 @@ def test_published_prices_of_the_commodity_segment(token: int, raw: int, rupees:
 
 
 def test_the_brokers_published_packet(official: Any) -> None:
-    sample, meaning = shared_data("kite-mocks/ticker_quote.packet"), shared_data("kite-mocks/ticker_quote.json")
-    if sample is None or meaning is None:
-        pytest.skip("the broker's published samples are not beside this checkout")
-    raw = base64.b64decode(sample.read_bytes())
-    frame = raw if raw[0] == 0 and len(raw) == 48 else join([raw])
+    frame = join([sample("ticker_quote.packet").read_bytes()])
     batch = decode(frame)
-    expected = json.loads(meaning.read_text())
-    assert batch.instrument_token.tolist() == [expected["instrument_token"]]
-    assert batch.last_price.tolist() == [expected["last_price"]]
-    assert batch.volume_traded.tolist() == [expected["volume"]]
-    assert batch.total_sell_quantity.tolist() == [expected["sell_quantity"]]
-    assert [batch.open[0], batch.high[0], batch.low[0], batch.close[0]] == [
-        expected["ohlc"][name] for name in ("open", "high", "low", "close")
-    ]
+    assert batch.instrument_token.tolist() == [408065]
+    assert batch.last_price.tolist() == [1573.15]
+    assert batch.volume_traded.tolist() == [1175986]
+    assert batch.total_sell_quantity.tolist() == [360503]
+    assert [batch.open[0], batch.high[0], batch.low[0], batch.close[0]] == [1569.15, 1575.0, 1561.05, 1567.8]
     assert ticks(batch) == official_ticks(official, frame)
 
 

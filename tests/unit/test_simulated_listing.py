@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.paths import shared_data
+from tests.support.paths import LISTINGS, REAL_LISTING
 from tests.support.plain_market import EXPIRY, LATER, plain_instruments
 from tickertui.kite.dump import format_instruments
 from tickertui.market.clock import IST
@@ -145,20 +145,17 @@ def test_a_file_that_is_no_dump_is_one_sentence(tmp_path: Path, content: bytes |
     assert "\n" not in str(caught.value)
 
 
-def test_the_brokers_real_contracts_can_be_traded() -> None:
-    path = shared_data("kite-instruments-options-2026-08-18.csv.gz")
-    if path is None:
-        pytest.skip("the broker's dump of 2026-08-18 is not beside this checkout")
+@pytest.mark.parametrize("path", LISTINGS, ids=lambda path: path.name)
+def test_the_brokers_listed_contracts_can_be_traded(path: Path) -> None:
     at = datetime(2026, 8, 18, 11, 0, tzinfo=IST)
     universe = load_universe()
     contracts = DumpContracts(read_contracts(path), universe)
     table = contracts.on(at.date(), unknown, None)
     levels = contracts.levels(at.date())
-    assert len(table) > 39_000
     assert set(levels) == set(table.option_underlyings)
     mock = MockMarket(universe, load_calendar(), start=at, sessions=True, instruments=table, levels=levels)
     market = ListedMarket(mock, contracts)
-    for name in ("NIFTY", "SENSEX", "TCS"):
+    for name in ("NIFTY", "SENSEX", "TCS" if path == REAL_LISTING else "BANKEX"):
         chain = table.chain(name, table.expiries_of(name)[0])
         assert chain is not None
         pairs = (chain.call_tokens > 0) & (chain.put_tokens > 0)

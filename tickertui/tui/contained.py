@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
 from rich.color import Color as RichColor
@@ -102,8 +101,14 @@ class Contained(_Base):
         except Exception as error:  # noqa: BLE001 - whatever a handler does wrong stays in its pane
             contain(self, error, type(message).__name__)
 
-    def run_worker(self, work: Any, *arguments: Any, **options: Any) -> Worker[Any]:
-        """Start a worker whose exceptions stay in this widget's place."""
+    def run_worker(  # type: ignore[override]
+        self, work: Callable[[], Awaitable[Any]], *arguments: Any, **options: Any
+    ) -> Worker[Any]:
+        """Start a worker whose exceptions stay in this widget's place.
+
+        It takes what makes the coroutine, not the coroutine: of a burst of requests all but the last are cancelled
+        before they start, and a coroutine that is never awaited is a warning on the terminal.
+        """
         return super().run_worker(_contained_work(self, work), *arguments, **options)
 
     def set_timer(
@@ -166,21 +171,18 @@ def failing_place(node: Widget) -> Contained | None:
     return next((found for found in around if found.is_place or found.stands_alone), around[0] if around else None)
 
 
-async def _run(work: Any) -> Any:
-    result = work() if callable(work) else work
+async def _run(work: Callable[[], Any]) -> Any:
+    result = work()
     return await result if inspect.isawaitable(result) else result
 
 
-def _contained_work(node: Widget, work: Any) -> Callable[[], Coroutine[Any, Any, Any]]:
+def _contained_work(node: Widget, work: Callable[[], Awaitable[Any]]) -> Callable[[], Coroutine[Any, Any, Any]]:
     async def run() -> Any:
         try:
             return await _run(work)
         except Exception as error:  # noqa: BLE001 - see `Contained._dispatch_message`
             contain(node, error, "a request")
 
-    if inspect.iscoroutine(work):
-        # A worker that is cancelled before it starts never awaits it.
-        weakref.finalize(run, work.close).atexit = False
     return run
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -106,7 +107,7 @@ class AnalyticsPane(Contained, Vertical):
             return
         self._asked_ns = now
         self._stand(underlying, self._standing[1] if known else None)
-        self.run_worker(self._read_standing(underlying), group="standing", exclusive=True)
+        self.run_worker(partial(self._read_standing, underlying), group="standing", exclusive=True)
 
     async def _read_standing(self, underlying: str) -> None:
         try:

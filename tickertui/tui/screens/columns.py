@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -166,7 +167,7 @@ class ColumnsScreen(PanelScreen[ColumnChoice]):
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Keep the choice under the name and use it."""
         message.stop()
-        self.run_worker(self._save(message.value.strip()), group="columns", exclusive=True)
+        self.run_worker(partial(self._save, message.value.strip()), group="columns", exclusive=True)
 
     async def _save(self, name: str) -> None:
         columns = tuple(self._chosen)
@@ -183,7 +184,7 @@ class ColumnsScreen(PanelScreen[ColumnChoice]):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.run_worker(self._delete(name), group="columns", exclusive=True)
+                self.run_worker(partial(self._delete, name), group="columns", exclusive=True)
 
         question = "It goes from the list and from its file."
         self.app.push_screen(ConfirmScreen(f"Delete the preset {name}?", question, "delete it"), answered)

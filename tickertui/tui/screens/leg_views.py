@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -62,7 +63,7 @@ class LegViews:
 
     def _open(self, view: str | None, instrument: Instrument) -> None:
         if view == "day":
-            self._pane.run_worker(self._show_day(instrument), group="leg", exclusive=True)
+            self._pane.run_worker(partial(self._show_day, instrument), group="leg", exclusive=True)
         elif view == "depth":
             self._push(f"Depth · {title_of(instrument)}", instrument, lambda: self._depth(instrument))
         elif view == "why":
@@ -70,7 +71,7 @@ class LegViews:
             self._push(title_of(instrument), instrument, lambda: self._why(instrument))
             if not self._is_mock(instrument):
                 # Of a mock nothing is stored.
-                self._pane.run_worker(self._read_history(instrument), group="leg", exclusive=True)
+                self._pane.run_worker(partial(self._read_history, instrument), group="leg", exclusive=True)
 
     def _push(self, title: str, instrument: Instrument, source: _RowSource) -> None:
         self._pane.app.push_screen(self._screen(title, instrument, source), lambda view: self._open(view, instrument))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -55,7 +56,7 @@ class LoginScreen(LineScreen[bool]):
             self._busy = True
             self.show_error("")
             # In a worker, so that Esc works while the broker takes its time.
-            self.run_worker(self._exchange(pasted), exclusive=True)
+            self.run_worker(partial(self._exchange, pasted), exclusive=True)
 
     async def _exchange(self, pasted: str) -> None:
         try:

@@ -212,7 +212,7 @@ class MainScreen(Paced, Screen[None]):
         rules, underlying = self.backend.rules(), self.chain.underlying
         costs = self.standing.costs
         if costs.is_due(rules, self.standing.runtime.revision, underlying):
-            self.run_worker(costs.ask(rules, underlying), group="costs")
+            self.run_worker(partial(costs.ask, rules, underlying), group="costs")
 
     def show_all(self) -> None:
         """Renew the pane in sight and what stands beside it."""

@@ -6,6 +6,7 @@ They are panels below the first row, so that the MOCK or REPLAY banner stays in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from textual import events
@@ -217,9 +218,48 @@ def keys_of(widget: Widget) -> Mapping[str, str]:
 
 
 class TypedScreen(PanelScreen[T], Generic[T]):
-    """A panel with one line to type in; it is ready for keys when the line has the focus."""
+    """A panel with one line to type in; it is ready for keys when the line has the focus.
+
+    The keys of the panel itself (take, complete, up and down) are looked at before the line gets what is typed. In a
+    burst (a fast hand, a paste, a slow line) they would overtake the letters before them, and take what was on the list
+    before those were typed: they wait until the letters are in the line and the list has followed.
+    """
 
     has_line = True
+
+    def __init__(self, title: str, hint: Hint) -> None:
+        super().__init__(title, hint)
+        self._letters_under_way = 0
+        self._behind: list[events.Key] = []
+
+    def hold(self, key: events.Key) -> bool:
+        """Keep a key until the panel is ready, or until the letters before it have arrived."""
+        if super().hold(key):
+            return True
+        line = self.focused
+        if not isinstance(line, Input) or not self.is_ready:
+            return False
+        binding = self.active_bindings.get(key.key)
+        if self._behind or (self._letters_under_way and binding is not None and binding.binding.priority):
+            self._behind.append(key)
+            return True
+        if binding is not None and binding.binding.priority:
+            return False
+        self._letters_under_way += 1
+        line._forward_event(key)
+        # The way of a letter: the line, then the line's own message of it, which rises from queue to queue to this one.
+        arrived: Callable[[], object] = self._letter_has_arrived
+        for node in reversed(line.ancestors[: line.ancestors.index(self) + 1]):
+            arrived = partial(node.call_later, arrived)
+        line.call_later(line.call_later, arrived)
+        return True
+
+    async def _letter_has_arrived(self) -> None:
+        self._letters_under_way -= 1
+        if not self._letters_under_way:
+            behind, self._behind = self._behind, []
+            for key in behind:
+                await self.app.on_event(key)
 
     async def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Give the line what was typed before it was ready."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import date
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -66,7 +67,7 @@ class NewRuleScreen(LineScreen[ChainRule]):
         except RuleError as mistake:
             self.query_one(RowList).set_rows([row("", Span(f" {mistake}", "quiet"))])
             return
-        self.run_worker(self._show_cost(rule), exclusive=True)
+        self.run_worker(partial(self._show_cost, rule), exclusive=True)
 
     def _parse(self, text: str) -> ChainRule:
         return parse_rule(text, self._underlyings, complete=key_name("complete", keys_of(self)))

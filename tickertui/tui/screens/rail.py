@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -158,7 +159,7 @@ class Rail(Contained, Vertical):
         if key == self._day.key:
             day.starts, day.prices, day.mean = self._day.starts, self._day.prices, self._day.mean
         self._day = day
-        self.run_worker(self._load(day, tokens[0], tokens[1]), group="rail-straddle", exclusive=True)
+        self.run_worker(partial(self._load, day, tokens[0], tokens[1]), group="rail-straddle", exclusive=True)
 
     async def _load(self, day: StraddleDay, call: int, put: int) -> None:
         now = self._backend.clock.now()

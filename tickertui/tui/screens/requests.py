@@ -7,7 +7,8 @@ takes its time; a refusal becomes one notice. The screens are imported when they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +21,7 @@ from tickertui.services.state import AccountState, FeedMode, LoopState, RuleStat
 from tickertui.tui.actions import Action, key_name
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.options import ScreenOptions
+from tickertui.tui.rule_costs import shares
 from tickertui.tui.screens.bootstrap import coverage_spans
 from tickertui.tui.screens.chain import ChainPane
 from tickertui.tui.screens.jump import JumpTarget
@@ -31,7 +33,9 @@ from tickertui.values import frozen
 if TYPE_CHECKING:
     from tickertui.tui.screens.command_line import Command
 
-_Work = Coroutine[None, None, None]
+_Work = Callable[[], Awaitable[None]]
+"""Makes the coroutine: of a burst of requests all but the last are cancelled before they start, and a coroutine that is
+never awaited is a warning on the terminal."""
 
 
 class RequestHost(Protocol):
@@ -89,11 +93,11 @@ class _Request:
 
     Attributes:
         group: One request of a group runs at a time.
-        begin: Given the key of the row under the cursor; returns the work, None for what is done at once.
+        begin: Given the key of the row under the cursor; returns what is awaited.
     """
 
     group: str
-    begin: Callable[[str], _Work | None]
+    begin: Callable[[str], Awaitable[None]]
 
 
 class Requests:
@@ -124,11 +128,10 @@ class Requests:
             "retry-failed": _Request("bootstrap", lambda _: self._retry()),
             "gap-map": _Request("bootstrap", self._gaps),
             "theme": _Request("theme", lambda _: self._choose_theme()),
-            "screenshot": _Request("picture", lambda _: self._save_picture()),
             "command": _Request("command", lambda _: self._command_line()),
-            "jump": _Request("jump", lambda _: self._jump()),
             "quit": _Request("quit", lambda _: self._quit()),
         }
+        self._at_once: Mapping[str, Callable[[], None]] = {"screenshot": self._save_picture, "jump": self._jump}
 
     @property
     def _standing(self) -> Standing:
@@ -138,7 +141,7 @@ class Requests:
     @property
     def action_ids(self) -> Collection[str]:
         """Actions that are done here."""
-        return self._requests.keys()
+        return self._requests.keys() | self._at_once.keys()
 
     def run(self, action_id: str, row_key: str = "") -> None:
         """Do what an action of the registry asks for.
@@ -148,18 +151,19 @@ class Requests:
             row_key: Of the row under the cursor, where the action is about one: ``account:Z1``, ``socket:3``,
                 ``rule:1``, ``unassigned:...``, ``group:...``.
         """
+        if action_id in self._at_once:
+            self._at_once[action_id]()
+            return
         request = self._requests[action_id]
-        work = request.begin(row_key)
-        if work is not None:
-            self.start(work, request.group)
+        self.start(partial(request.begin, row_key), request.group)
 
     def start(self, request: _Work, name: str) -> None:
         """Run a request; one of a name at a time."""
-        self._screen.run_worker(self._guarded(request), group=f"request-{name}", exclusive=True)
+        self._screen.run_worker(partial(self._guarded, request), group=f"request-{name}", exclusive=True)
 
     async def _guarded(self, request: _Work) -> None:
         try:
-            await request
+            await request()
         except BackendRefused as refused:
             self._screen.notify(str(refused), severity="error", timeout=10, markup=False)
 
@@ -212,7 +216,8 @@ class Requests:
         status = self._rule(row_key)
         if status is None:
             raise BackendRefused("put the cursor on a rule to drop it")
-        question = f"{status.rule.describe()}\n{status.legs:,} legs that no other rule asks for are unsubscribed."
+        own = status.legs - shares([status], self._backend.legs())[status.rule.rule_id].shared
+        question = f"{status.rule.describe()}\n{own:,} legs that no other rule asks for are unsubscribed."
         if await self._screen.app.push_screen_wait(ConfirmScreen("Drop this rule?", question, "drop it")):
             await self._backend.remove_rule(status.rule.rule_id)
             self._tell("dropped, a reload follows")
