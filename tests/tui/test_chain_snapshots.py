@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.support.boards import build_scene
-from tests.support.chain_host import READERS, ChainHost
+from tests.support.chain_host import MARKS, READERS, ChainHost
 from tickertui.market.chain import Side
 from tickertui.tui.chain_reader import ChainReader
 from tickertui.tui.columns import PRESETS, View
@@ -69,7 +69,7 @@ def test_flash_cursor_pin_and_other_units(snap_compare: SnapCompare) -> None:
         assert isinstance(host, ChainHost)
         await pilot.pause()
         scene = build_scene()
-        host.reader = ChainReader(scene.chain, scene.clock, host.reader.context)
+        host.reader = ChainReader(scene.chain, scene.clock, host.reader.context, MARKS)
         host.step()
         scene.tick(np.array([28, 32]), 3.0)
         scene.tick(np.array([30, 33]), -3.0)
