@@ -22,6 +22,7 @@ from tickertui.services.state import (
 )
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import Context, bindings_of, hint, key_name
+from tickertui.tui.breakpoints import COST_BESIDE_WIDTH, WIDE_PANEL
 from tickertui.tui.rule_costs import NO_COSTS, Costs
 from tickertui.tui.situations import socket_reason
 from tickertui.tui.states import NO_LINKS, Link, LinkProblem, Links
@@ -52,8 +53,6 @@ _STREAM_MARK = {
     StreamState.AUTH: ("!", "error"),
 }
 _METER = 8
-_WIDE_PANEL = 58
-"""From this width on the small panel has the load bars, ages and tokens of the pane."""
 _WORDS = {AccountState.ELSEWHERE: "elsewhere"}
 """Shorter words where the state's own does not fit its column."""
 _TITLE = " acct   state          used/cap load       room  tick cached never   age token"
@@ -259,7 +258,7 @@ def _rule_rows(view: SubscriptionsView, width: int) -> Iterator[Row]:
         expiries = " ".join(f"{expiry:%d%b}" for expiry in status.expiries)
         share = view.costs.rules.get(status.rule.rule_id)
         cost = share.describe() if share is not None else ""
-        beside = width >= 120
+        beside = width >= COST_BESIDE_WIDTH
         yield row(
             f"rule:{status.rule.rule_id}", f" {fmt.clip(status.rule.describe(), 34)}{status.legs:>6,} legs  ",
             Span(f"{centre:<15}{expiries}", "quiet"), Span(f"   {cost}" if cost and beside else "", "quiet"),
@@ -295,7 +294,7 @@ def _unplaced_rows(title: str, kind: str, items: tuple[Unplaced, ...]) -> Iterat
 def subscription_title(runtime: RuntimeState, width: int) -> str:
     """Return the panel's title; a wide one says whether everything that is desired is subscribed."""
     title = f"2 Subs · revision {runtime.revision}"
-    if width < _WIDE_PANEL or not runtime.accounts:
+    if width < WIDE_PANEL or not runtime.accounts:
         return title
     desired = sum(account.desired for account in runtime.accounts)
     subscribed = sum(account.subscribed for account in runtime.accounts)
@@ -310,7 +309,7 @@ def subscription_panel(view: SubscriptionsView, width: int = 38) -> Iterator[Row
         yield row("", " no account: " + ("recorded session" if is_replay else "synthetic market"))
         yield row("", Span(" `tickertui config init` adds one", "quiet"))
         return
-    if width >= _WIDE_PANEL:
+    if width >= WIDE_PANEL:
         yield from _wide_panel(view)
     else:
         yield from _narrow_panel(view)
