@@ -43,6 +43,7 @@ from tickertui.tui.screens.chain_looks import ChainLooks
 from tickertui.tui.screens.chain_switch import ChainSelection
 from tickertui.tui.screens.empty_chain import empty_chain_text
 from tickertui.tui.screens.jump import JumpTarget
+from tickertui.tui.screens.leg import LegView
 from tickertui.tui.screens.leg_views import LegCursor, LegViews
 from tickertui.tui.screens.modals import PickerScreen
 from tickertui.tui.screens.rail import Rail
@@ -445,18 +446,18 @@ class ChainPane(Contained, Vertical, can_focus=True):
 
     def action_why(self) -> None:
         """Tell where this number comes from."""
-        self._legs.show("why")
+        self._legs.show(LegView.WHY)
 
     def action_depth(self) -> None:
         """Show the order book."""
-        self._legs.show("depth")
+        self._legs.show(LegView.DEPTH)
 
     def action_leg(self) -> None:
         """Open the leg's day; in the view by expiry, that expiry's chain."""
         if self.term.is_open:
             self.term.choose()
         else:
-            self._legs.show("day")
+            self._legs.show(LegView.DAY)
 
     def on_expiry_strip_chosen(self, message: ExpiryStrip.Chosen) -> None:
         """A click on the strip shows that expiry."""

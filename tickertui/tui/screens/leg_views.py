@@ -22,7 +22,7 @@ from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.columns import COLUMNS
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.owner_words import owner_words
-from tickertui.tui.screens.leg import LegContext, LegScreen, depth_rows, leg_rows, title_of, why_rows
+from tickertui.tui.screens.leg import LegContext, LegScreen, LegView, depth_rows, leg_rows, title_of, why_rows
 from tickertui.tui.states import DataState
 from tickertui.tui.straddle import PAIRS
 from tickertui.tui.widgets.chain_grid import Leg
@@ -82,20 +82,20 @@ class LegViews:
         self._keys = keys
         self._history: tuple[int, Candles | None] = (0, None)
 
-    def show(self, view: str) -> None:
-        """Open ``why``, ``depth`` or ``day`` of the leg under the cursor; its keys lead to the others."""
+    def show(self, view: LegView) -> None:
+        """Open a view of the leg under the cursor; its keys lead to the others."""
         instrument = self._cursor.instrument()
         if instrument is None:
             self._host.notify("there is no contract under the cursor", severity="warning", timeout=3)
         else:
             self._open(view, instrument)
 
-    def _open(self, view: str | None, instrument: Instrument) -> None:
-        if view == "day":
+    def _open(self, view: LegView | None, instrument: Instrument) -> None:
+        if view is LegView.DAY:
             self._host.run_worker(partial(self._show_day, instrument), group="leg", exclusive=True)
-        elif view == "depth":
+        elif view is LegView.DEPTH:
             self._push(f"Depth · {title_of(instrument)}", instrument, lambda: self._depth(instrument))
-        elif view == "why":
+        elif view is LegView.WHY:
             self._history = (instrument.token, None)
             self._push(title_of(instrument), instrument, lambda: self._why(instrument))
             if not self._is_mock(instrument):

@@ -136,10 +136,15 @@ def account_rows(runtime: RuntimeState, now: datetime, links: Links = NO_LINKS) 
 
 def account_word(account: AccountStatus) -> str:
     """Return the state in one or two words; an account whose sockets are open and mute is not called live."""
-    carrying = [socket for socket in account.connections if socket.desired or socket.subscribed]
-    if account.state is AccountState.LIVE and carrying and all(socket.is_mute for socket in carrying):
+    if _is_mute(account):
         return "connected"
     return _WORDS.get(account.state, str(account.state))
+
+
+def _is_mute(account: AccountStatus) -> bool:
+    """Whether the sockets of an account are open and nothing has come through any of them."""
+    carrying = [socket for socket in account.connections if socket.desired or socket.subscribed]
+    return account.state is AccountState.LIVE and bool(carrying) and all(socket.is_mute for socket in carrying)
 
 
 def _cached(account: AccountStatus | ConnectionStatus) -> int:
@@ -368,9 +373,8 @@ def _wide_panel(view: SubscriptionsView) -> Iterator[Row]:
 
 
 def _state_row(account: AccountStatus) -> Iterator[Row]:
-    word = account_word(account)
-    if account.state not in (AccountState.LIVE, AccountState.READY) or word == "connected":
-        yield row("", Span(f"   {word}", _ACCOUNT_ROLE[account.state]))
+    if account.state not in (AccountState.LIVE, AccountState.READY) or _is_mute(account):
+        yield row("", Span(f"   {account_word(account)}", _ACCOUNT_ROLE[account.state]))
 
 
 def _panel_reload(runtime: RuntimeState) -> Iterator[Row]:
