@@ -8,7 +8,6 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from textual.widget import Widget
 
 from tickertui.market.candles import Candles
 from tickertui.market.chain import Side
@@ -20,6 +19,7 @@ from tickertui.tui import format as fmt
 from tickertui.tui.actions import NO_KEYS
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.columns import COLUMNS
+from tickertui.tui.contained import Contained
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.owner_words import owner_words
 from tickertui.tui.screens.leg import LegContext, LegScreen, LegView, depth_rows, leg_rows, title_of, why_rows
@@ -69,7 +69,7 @@ class LegViews:
 
     def __init__(
         self,
-        host: Widget,
+        host: Contained,
         cursor: LegCursor,
         backend: Backend,
         convention: str,
