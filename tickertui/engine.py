@@ -38,6 +38,7 @@ from tickertui.services.bundle import Services
 from tickertui.services.configured_rules import add_demo_rules, ensure_rules
 from tickertui.services.events import EventLog
 from tickertui.services.instrument_registry import InstrumentRegistry
+from tickertui.services.loop_parts import LoopInputs
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock_generator import MockDataGenerator
 from tickertui.services.mock_paths import Regime
@@ -225,20 +226,22 @@ class Engine:
             regime=_REGIMES[settings.mock.regime],
         )
         loop = MultiAccountTickerLoop(
-            orchestrator=orchestrator,
-            registry=registry,
-            store=store,
-            reconciler=reconciler,
-            bootstrapper=bootstrapper,
-            mock_generator=mock,
-            board=board,
-            spots=spots,
-            calendar=calendar,
-            clock=clock,
-            events=events,
-            task_monitor=monitor,
-            stream_factory=self._socket_factory(orchestrator),
-            settings=self._loop_settings(),
+            LoopInputs(
+                orchestrator=orchestrator,
+                registry=registry,
+                store=store,
+                reconciler=reconciler,
+                bootstrapper=bootstrapper,
+                mock_generator=mock,
+                board=board,
+                spots=spots,
+                calendar=calendar,
+                clock=clock,
+                events=events,
+                task_monitor=monitor,
+                stream_factory=self._socket_factory(orchestrator),
+                settings=self._loop_settings(),
+            )
         )
         return Services(
             clock=clock,

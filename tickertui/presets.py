@@ -7,7 +7,6 @@ here needs numpy or the terminal: `tickertui config check` reads it too.
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Final
 
+from tickertui.atomic_write import write_atomically
 from tickertui.values import frozen
 
 COLUMN_NAMES: Final = (
@@ -142,13 +142,5 @@ def write_presets(path: Path, presets: Mapping[str, tuple[str, ...]]) -> None:
     import tomli_w
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = _TITLE + tomli_w.dumps({"presets": {name: list(columns) for name, columns in presets.items()}})
-    unfinished = path.with_suffix(".toml.part")
-    try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    text = tomli_w.dumps({"presets": {name: list(columns) for name, columns in presets.items()}})
+    write_atomically(path, _TITLE + text)

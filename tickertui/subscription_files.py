@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import tomli_w
 
+from tickertui.atomic_write import write_where_it_leads
 from tickertui.market.subscriptions import ChainRule, parse_mode
 from tickertui.market.ticks import Mode
 from tickertui.values import frozen
@@ -90,7 +91,7 @@ def parse_subscriptions(name: str, data: bytes, kind: FileFormat) -> Subscriptio
 
 
 def write_subscriptions(path: Path, subscriptions: SubscriptionSet, kind: FileFormat | None = None) -> None:
-    """Write a file.
+    """Write a file; one that cannot be written whole leaves the old one as it was.
 
     Args:
         path: The file.
@@ -102,7 +103,7 @@ def write_subscriptions(path: Path, subscriptions: SubscriptionSet, kind: FileFo
     """
     text = format_subscriptions(subscriptions, kind or _format(path))
     try:
-        path.write_text(text, encoding="utf-8")
+        write_where_it_leads(path, text)
     except OSError as error:
         raise SubscriptionFileError(f"{path}: cannot be written: {error.strerror}") from None
 

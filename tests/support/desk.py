@@ -285,7 +285,7 @@ def _login(backend: FakeBackend, scene: Scene) -> None:
 
 
 def _database(backend: FakeBackend, scene: Scene) -> None:
-    backend.figures = replace(backend.figures, database="connection refused (3 tries, next in 8 s)")
+    backend.figures = replace(backend.figures, database_fault="connection refused (3 tries, next in 8 s)")
     backend.state = replace(
         backend.state, detail="the subscriptions store cannot be reached: reload is off, ticks go on"
     )

@@ -180,7 +180,7 @@ class FakeBackend:
     stored_candles: Candles = field(default_factory=Candles.empty)
     candles_of: dict[int, Candles] = field(default_factory=dict)
     figures: HealthFigures = field(
-        default_factory=lambda: HealthFigures(14.0, 212.0, 1.2, 0.04, "ok", 0, 4.1, 4_192, 3.0, 0, NOW.date())
+        default_factory=lambda: HealthFigures(14.0, 212.0, 1.2, 0.04, None, 0, 4.1, 4_192, 3.0, 0, NOW.date())
     )
     volatilities: dict[str, tuple[tuple[date, float], ...]] = field(default_factory=some_volatilities)
     notes: dict[date, str] = field(default_factory=dict)

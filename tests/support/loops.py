@@ -25,6 +25,7 @@ from tickertui.services.broker import BrokerClient
 from tickertui.services.events import EventLog
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import InstrumentRegistry
+from tickertui.services.loop_parts import LoopInputs
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock_feed import MockSource
 from tickertui.services.mock_generator import MockDataGenerator
@@ -149,21 +150,23 @@ def build_loop(
             store=store, calendar=calendar, clock=clock, clients=orchestrator, events=events
         )
     loop = MultiAccountTickerLoop(
-        orchestrator=orchestrator,
-        registry=registry,
-        store=store,
-        reconciler=reconciler,
-        bootstrapper=bootstrapper,
-        mock_generator=mock or MockDataGenerator(clock=clock, calendar=calendar, universe=universe),
-        board=board,
-        spots=spots,
-        calendar=calendar,
-        clock=clock,
-        events=events,
-        task_monitor=monitor,
-        stream_factory=stream_factory or _no_sockets,
-        settings=settings or QUICK,
-        frame_tap=frame_tap,
+        LoopInputs(
+            orchestrator=orchestrator,
+            registry=registry,
+            store=store,
+            reconciler=reconciler,
+            bootstrapper=bootstrapper,
+            mock_generator=mock or MockDataGenerator(clock=clock, calendar=calendar, universe=universe),
+            board=board,
+            spots=spots,
+            calendar=calendar,
+            clock=clock,
+            events=events,
+            task_monitor=monitor,
+            stream_factory=stream_factory or _no_sockets,
+            settings=settings or QUICK,
+            frame_tap=frame_tap,
+        )
     )
     return LoopRig(loop, clock, events, board, store, registry, reconciler, orchestrator, monitor, tokens)
 

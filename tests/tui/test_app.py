@@ -159,7 +159,7 @@ async def test_a_walk_through_all_sizes_keeps_everything_that_was_chosen() -> No
             grid = run.grid
             return (
                 grid.cursor, grid.pins, grid.sort, grid.strike_range, grid.view, grid.preset.name, grid.units,
-                grid.bars, grid.auto_centre, run.chain.expiry, run.chain.underlying, run.chain.has_mark,
+                grid.bars, grid.auto_centre, run.chain.expiry, run.chain.underlying, run.chain.selection.has_mark,
                 grid._order.filter, run.main.pane_name,
             )  # fmt: skip
 

@@ -85,7 +85,7 @@ async def test_which_rows_are_shown() -> None:
 
 async def test_a_mark_holds_for_every_chain_and_has_columns_of_its_own() -> None:
     async with driven(size=(200, 50)) as run:
-        assert "mark" not in run.chain.presets.names(marked=run.chain.has_mark)
+        assert "mark" not in run.chain.presets.names(marked=run.chain.selection.has_mark)
         await press(run, "mark")
         marked = run.backend.clock.now()
         run.backend.clock.advance(60)

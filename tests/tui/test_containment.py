@@ -90,7 +90,7 @@ async def test_an_error_in_the_chain_is_a_box_in_its_place(
 ) -> None:
     with watched(monkeypatch, (120, 40)) as painted:
         async with driven(size=(120, 40)) as run:
-            broken = Broken(monkeypatch, run.chain._reader if owner == "reader" else owner, name)
+            broken = Broken(monkeypatch, run.chain.selection.shown if owner == "reader" else owner, name)
             tick(run, random.Random(3))
             run.main.frame()
             run.grid.refresh()
@@ -116,7 +116,7 @@ async def test_an_error_in_the_chain_is_a_box_in_its_place(
 async def test_a_box_goes_away_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tickertui.tui.screens.main.RETRY_S", 0.01)
     async with driven() as run:
-        broken = Broken(monkeypatch, run.chain._reader, "read")
+        broken = Broken(monkeypatch, run.chain.selection.shown, "read")
         run.main.frame()
         broken.on = False
         await wait_until(lambda: len(failures_told(run)) == 1, "the event")
@@ -126,7 +126,7 @@ async def test_a_box_goes_away_by_itself(monkeypatch: pytest.MonkeyPatch) -> Non
 
 async def test_a_pane_that_fails_again_and_again_falls_back_to_its_plain_view(monkeypatch: pytest.MonkeyPatch) -> None:
     async with driven() as run:
-        broken = Broken(monkeypatch, run.chain._reader, "read")
+        broken = Broken(monkeypatch, run.chain.selection.shown, "read")
         for _ in range(3):
             run.main.frame()
             await run.pilot.pause()

@@ -17,7 +17,7 @@ from tests.tui.covering import TESTED, covers, press, text_of
 from tests.tui.driving import STILL, driven
 from tickertui.market.chain import Side
 from tickertui.services.state import AccountState, FeedMode
-from tickertui.tui.actions import ACTIONS, REQUEST
+from tickertui.tui.actions import ACTIONS, LOOK, REQUEST
 from tickertui.tui.frames import BarMeaning
 from tickertui.tui.screens.command_line import CommandLineScreen
 from tickertui.tui.screens.help import HelpScreen
@@ -331,7 +331,8 @@ def test_every_action_has_a_test() -> None:
     assert {action.id for action in ACTIONS} - TESTED == set()
 
 
-async def test_every_request_of_the_registry_has_its_place_in_the_one_table() -> None:
+async def test_every_action_that_a_table_has_by_its_id_is_in_that_table_and_no_other_is() -> None:
     async with driven() as run:
-        asked_for = {action.id for action in ACTIONS if action.method == REQUEST}
-        assert set(run.main.requests.action_ids) == asked_for
+        tables = {REQUEST: run.main.requests.action_ids, LOOK: run.chain.looks.action_ids}
+        for method, action_ids in tables.items():
+            assert set(action_ids) == {action.id for action in ACTIONS if action.method == method}

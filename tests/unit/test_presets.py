@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.full_disk import full_disk
 from tickertui.commands.common import CommandFailed, load_configuration
 from tickertui.commands.run import screen_options
 from tickertui.presets import COLUMN_NAMES, SavedPresets, column_choice, preset_name, read_presets, write_presets
@@ -40,10 +41,10 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "presets.toml"
     write_presets(path, {"mine": ("oi",)})
-    (tmp_path / "presets.toml.part").mkdir()
-    with pytest.raises(OSError):
+    with full_disk(), pytest.raises(OSError, match="too large"):
         write_presets(path, {"other": ("iv",)})
     assert read_presets(path).presets == {"mine": ("oi",)}
+    assert [file.name for file in tmp_path.iterdir()] == ["presets.toml"]
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ CASES: list[tuple[str, Callable[[], Surroundings], str, list[str]]] = [
      ["Z1/s2 is silent", "accepted, but no tick has come since"]),
     ("socket down", lambda: link(Link.DOWN, state=StreamState.BACKOFF, subscribed=0, last_error="reset", retry_in=4.0),
      "warn", ["Z1/s2 is down", "1,000 legs are stale", "reset; tries again in 4 s"]),
-    ("database away", lambda: figures(database="connection refused (3 tries, next in 8 s)"), "error",
+    ("database away", lambda: figures(database_fault="connection refused (3 tries, next in 8 s)"), "error",
      ["database cannot be reached", "connection refused (3 tries", "Ticks go on for the 4,192 legs of revision 118"]),
     ("no room", lambda: runtime(unassigned=(Unplaced("SENSEX next 9", "Z1 is full"),) * 12), "warn",
      ["12 legs have no room", "SENSEX next 9: Z1 is full", "fewer strikes", "2 D drops", "2 Space moves"]),
@@ -147,7 +147,7 @@ def test_in_good_health_there_is_nothing_to_say() -> None:
 
 def test_the_worst_comes_first_and_the_traders_own_keys_are_named() -> None:
     around = replace(account(state=AccountState.AUTH_EXPIRED), has_spot=False, keys={"login": "f8"})
-    around = replace(around, figures=replace(around.figures, database="gone"))
+    around = replace(around, figures=replace(around.figures, database_fault="gone"))
     assert [situation.role for situation in situations(around)] == ["error", "error", "warn"]
     assert "f8 logs in" in situations(around)[0].way_out
 
@@ -177,6 +177,6 @@ def test_what_only_the_screen_notices_is_an_event_when_it_lasts_and_when_it_is_o
 
 def test_what_a_service_records_itself_is_not_recorded_twice() -> None:
     log = SituationLog()
-    away = situations(figures(database="connection refused"))
+    away = situations(figures(database_fault="connection refused"))
     assert log.news(away, 0) == []
     assert log.news(away, 60_000_000_000) == []

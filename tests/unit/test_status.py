@@ -71,7 +71,7 @@ def test_everything_that_is_not_in_order_says_so_in_a_word() -> None:
         accounts=(replace(first, state=AccountState.AUTH_EXPIRED), replace(second, token_expires=overdue)),
         unassigned=(Unplaced("NIFTY", "no room"),) * 3,
     )  # fmt: skip
-    backend.figures = replace(backend.figures, database="connection refused", clock_skew_s=-3.4)
+    backend.figures = replace(backend.figures, database_fault="connection refused", clock_skew_s=-3.4)
     assert alerts(backend) == [
         "FAILED no store", "Z1 LOGIN", "DB connection refused", "tok OVERDUE", "3 UNASSIGNED",
         "CLOCK 3.4s behind the exchange",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.full_disk import full_disk
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
 from tickertui.subscription_files import (
@@ -33,6 +34,15 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     write_subscriptions(path, EVERYTHING)
     assert read_subscriptions(path) == EVERYTHING
+
+
+def test_a_full_disk_leaves_the_export_before(tmp_path: Path) -> None:
+    path = tmp_path / "subs.toml"
+    path.write_text("that of yesterday", encoding="utf-8")
+    with full_disk(), pytest.raises(SubscriptionFileError, match=r"subs\.toml: cannot be written: File too large"):
+        write_subscriptions(path, EVERYTHING)
+    assert path.read_text("utf-8") == "that of yesterday"
+    assert [file.name for file in tmp_path.iterdir()] == ["subs.toml"]
 
 
 @pytest.mark.parametrize("name", ["none.csv", "none.toml"])

@@ -9,7 +9,6 @@ day; the broker's refusal is the truth, the clock only a hint.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
+from tickertui.atomic_write import write_atomically
 from tickertui.kite.secrets import Secret
 from tickertui.market.clock import IST, Clock
 from tickertui.values import frozen
@@ -157,22 +157,12 @@ class TokenFile:
         """
         path = self.path(account)
         document = {"access_token": token.reveal(), "user_id": user_id, "saved_at": at.isoformat()}
-        draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._directory.chmod(0o700)
-            draft.unlink(missing_ok=True)
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(document, file)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
+            write_atomically(path, json.dumps(document), mode=0o600)
         except OSError as error:
             raise LoginError(f"the token cannot be kept in {path}: {error.strerror}") from None
-        finally:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
 
     def delete(self, account: str) -> None:
         """Forget the token of an account; does nothing when there is none."""

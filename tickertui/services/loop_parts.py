@@ -7,6 +7,7 @@ starts and stops with itself.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -78,13 +79,30 @@ class BrokerQuotes:
 
 @frozen
 class LoopInputs:
-    """The services that a ticker loop is given; see `tickertui.services.ticker_loop.MultiAccountTickerLoop`."""
+    """The services that a ticker loop is given; every one is injected and may be another.
+
+    Attributes:
+        orchestrator: Accounts, tokens and clients.
+        registry: The day's contracts.
+        store: What survives.
+        reconciler: Makes plans.
+        mock_generator: The mock market.
+        board: The latest of everything that ticks.
+        spots: Prices of the underlyings; the reconciler centres rules on it.
+        calendar: Sessions and expiries.
+        clock: Wall and monotonic time.
+        events: Everything that happens is recorded here.
+        task_monitor: Runs every background task.
+        stream_factory: Makes a socket of an account.
+        settings: See `LoopSettings`.
+        bootstrapper: Fills gaps in the history; None for no backfill.
+        frame_tap: Given each raw frame (the recorder).
+    """
 
     orchestrator: SessionOrchestrator
     registry: InstrumentRegistry
     store: Store
     reconciler: SubscriptionReconciler
-    bootstrapper: HistoricalBootstrapper | None
     mock_generator: MockSource
     board: MarketBoard
     spots: Spots
@@ -93,7 +111,8 @@ class LoopInputs:
     events: EventLog
     task_monitor: TaskMonitor
     stream_factory: SocketFactory
-    settings: LoopSettings
+    settings: LoopSettings = field(default_factory=LoopSettings)
+    bootstrapper: HistoricalBootstrapper | None = None
     frame_tap: FrameTap | None = None
 
 

@@ -11,39 +11,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Candles, Interval
-from tickertui.market.clock import Clock
-from tickertui.market.hours import MarketCalendar
-from tickertui.services.account_stream import FrameTap
 from tickertui.services.clock_watch import ClockFault, ClockGap
-from tickertui.services.events import EventLog
-from tickertui.services.instrument_registry import InstrumentRegistry, RefreshReport
+from tickertui.services.instrument_registry import RefreshReport
 from tickertui.services.loop_duties import watch_clock
 from tickertui.services.loop_parts import Duty, LoopInputs, LoopParts
-from tickertui.services.loop_settings import LoopSettings
-from tickertui.services.mock_feed import MockSource
 from tickertui.services.operations import Operations
-from tickertui.services.session_orchestrator import SessionOrchestrator
-from tickertui.services.sockets import SocketFactory
-from tickertui.services.spots import Spots
 from tickertui.services.state import FeedMode, LoopState, ReloadPlan, ReloadResult, RuntimeState, Severity
-from tickertui.services.subscription_reconciler import PreparedReload, SubscriptionReconciler
+from tickertui.services.subscription_reconciler import PreparedReload
 from tickertui.services.subscription_reloader import SubscriptionReloader
-from tickertui.services.task_monitor import RestartPolicy, TaskMonitor, describe_error
-from tickertui.store.protocol import Store
+from tickertui.services.task_monitor import RestartPolicy, describe_error
 
 _LOG: Final = logging.getLogger(__name__)
-
-if TYPE_CHECKING:
-    from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
-
-_USUAL: Final = LoopSettings()
 
 _FOR_EVER: Final = RestartPolicy(attempts=None, longest_delay=30.0)
 """Duties of the loop are never given up: what broke one is shown, and it goes on."""
@@ -71,69 +55,41 @@ class MultiAccountTickerLoop:
         store: What survives.
         reconciler: Makes plans.
         reloader: Turns triggers into reloads.
-        bootstrapper: Fills gaps in the history.
+        bootstrapper: Fills gaps in the history, None for no backfill.
         mock_generator: The mock market.
         board: The latest of everything that ticks.
         spots: Prices of the underlyings; the reconciler centres rules on it.
-
-    Args:
-        orchestrator: See above.
-        registry: See above.
-        store: See above.
-        reconciler: See above.
-        bootstrapper: See above; None for no backfill.
-        mock_generator: See above.
-        board: See above.
-        spots: See above.
         calendar: Sessions and expiries.
         clock: Wall and monotonic time.
         events: Everything that happens is recorded here.
         task_monitor: Runs every background task.
-        stream_factory: Makes a socket of an account.
-        settings: See `LoopSettings`.
+
+    Args:
+        inputs: The services that it supervises.
         reloader: See above; one with the times of the settings where there is none.
-        frame_tap: Given each raw frame (the recorder).
     """
 
-    def __init__(
-        self,
-        *,
-        orchestrator: SessionOrchestrator,
-        registry: InstrumentRegistry,
-        store: Store,
-        reconciler: SubscriptionReconciler,
-        bootstrapper: HistoricalBootstrapper | None,
-        mock_generator: MockSource,
-        board: MarketBoard,
-        spots: Spots,
-        calendar: MarketCalendar,
-        clock: Clock,
-        events: EventLog,
-        task_monitor: TaskMonitor,
-        stream_factory: SocketFactory,
-        settings: LoopSettings = _USUAL,
-        reloader: SubscriptionReloader | None = None,
-        frame_tap: FrameTap | None = None,
-    ) -> None:
-        self.orchestrator = orchestrator
-        self.registry = registry
-        self.store = store
-        self.reconciler = reconciler
-        self.bootstrapper = bootstrapper
-        self.mock_generator = mock_generator
-        self.board = board
-        self.spots = spots
-        self.calendar = calendar
-        self.clock = clock
-        self.events = events
-        self.task_monitor = task_monitor
+    def __init__(self, inputs: LoopInputs, *, reloader: SubscriptionReloader | None = None) -> None:
+        settings = inputs.settings
+        self.orchestrator = inputs.orchestrator
+        self.registry = inputs.registry
+        self.store = inputs.store
+        self.reconciler = inputs.reconciler
+        self.bootstrapper = inputs.bootstrapper
+        self.mock_generator = inputs.mock_generator
+        self.board = inputs.board
+        self.spots = inputs.spots
+        self.calendar = inputs.calendar
+        self.clock = inputs.clock
+        self.events = inputs.events
+        self.task_monitor = inputs.task_monitor
         self.reloader = reloader or SubscriptionReloader(
             self.reload_when_triggered,
             debounce=settings.debounce,
             max_wait=settings.max_wait,
             min_interval=settings.min_interval,
         )
-        reconciler.use_reloader(self.reloader, self.reload_subscriptions)
+        self.reconciler.use_reloader(self.reloader, self.reload_subscriptions)
         self._settings = settings
         self._state = LoopState.STOPPED
         self._detail = ""
@@ -144,10 +100,6 @@ class MultiAccountTickerLoop:
         self._operations = Operations()
         self._group: TaskGroup | None = None
         self._prepared: PreparedReload | None = None
-        inputs = LoopInputs(
-            orchestrator, registry, store, reconciler, bootstrapper, mock_generator, board, spots, calendar, clock,
-            events, task_monitor, stream_factory, settings, frame_tap,
-        )  # fmt: skip
         self._parts = parts = LoopParts(inputs, lambda: self.reloader.trigger(), lambda: self.reloader.merged)
         self._feed, self._fleet, self._plan = parts.feed, parts.fleet, parts.plan
         self._contracts, self._rate = parts.contracts, parts.rate

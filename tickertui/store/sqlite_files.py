@@ -18,6 +18,7 @@ from typing import Final
 
 import apsw
 
+from tickertui.atomic_write import replacing
 from tickertui.store.file_locks import FileLock
 from tickertui.store.migrations import load_migrations, pending
 from tickertui.store.protocol import StoreBusy, StoreError, StoreUnreadable
@@ -319,11 +320,8 @@ def _put_aside(files: StoreFiles, now: datetime) -> Path | None:
 
 
 def _put_in_place(backup: Path, path: Path) -> None:
-    unfinished = path.with_name(path.name + ".unfinished")
-    shutil.copyfile(backup, unfinished)
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
+    with backup.open("rb") as copy, replacing(path) as file:
+        shutil.copyfileobj(copy, file)
 
 
 def _is_sound(path: Path) -> bool:

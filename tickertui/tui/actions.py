@@ -49,7 +49,10 @@ _TYPED_IN: Final = frozenset((Context.TAKE, Context.PICKER, Context.COMPLETION, 
 
 
 REQUEST: Final = "request"
-"""Method of actions that are dispatched by their id."""
+"""Method of actions that ask first, plan or open a form: the main screen's `Requests` have them in their table."""
+LOOK: Final = "look"
+"""Method of actions that change how the chain looks: its `ChainLooks` have them in their table."""
+_BY_ID: Final = (REQUEST, LOOK)
 
 
 @frozen
@@ -58,8 +61,8 @@ class Action:
 
     Attributes:
         id: Stable kebab-case name: the key of the keymap, the palette's and the command line's word.
-        method: ``action_<method>`` of the widget or screen of its context, with arguments if any; `REQUEST` for what
-            asks first, plans or opens a form: the main screen's `Requests` have it in their table, by its id.
+        method: ``action_<method>`` of the widget or screen of its context, with arguments if any; `REQUEST` or `LOOK`
+            where a table has it by its id.
         keys: Default keys, comma separated, in Textual's names.
         label: One or two words for the footer.
         tooltip: One sentence for help and palette.
@@ -85,8 +88,8 @@ class Action:
 
     @property
     def call(self) -> str:
-        """What Textual is to run: the method, a request with the id of its action."""
-        return f"{REQUEST}('{self.id}')" if self.method == REQUEST else self.method
+        """What Textual is to run: the method, with the id of its action where a table has that."""
+        return f"{self.method}('{self.id}')" if self.method in _BY_ID else self.method
 
     @property
     def display(self) -> str:
@@ -226,8 +229,8 @@ ACTIONS: Final[tuple[Action, ...]] = (
     _chain("page-down", "page(1)", "pagedown", "page down", "Go one page down."),
     _chain("first-strike", "edge(-1)", "g,home", "first", "Go to the first strike."),
     _chain("last-strike", "edge(1)", "G,end", "last", "Go to the last strike."),
-    _chain("chain-to-atm", "to_atm", "a", "ATM", "Go to the strike at the money.", 10),
-    _chain("auto-centre", "auto_centre", "A", "auto", "Keep the money in the middle, with hysteresis.", 52),
+    _chain("chain-to-atm", LOOK, "a", "ATM", "Go to the strike at the money.", 10),
+    _chain("auto-centre", LOOK, "A", "auto", "Keep the money in the middle, with hysteresis.", 52),
     _chain(
         "previous-expiry", "expiry(-1)", "left_square_bracket", "previous expiry", "Show the expiry before.", 44,
         partner="next-expiry", group="expiry",
@@ -237,23 +240,23 @@ ACTIONS: Final[tuple[Action, ...]] = (
     _chain("pick-underlying", "pick_underlying", "u", "undl", "Choose an underlying, by typing part of it.", 12),
     _chain("last-underlying", "last_underlying", "U", "last underlying", "Go back to the underlying before."),
     _chain(
-        "wider", "strike_range(1)", "plus,equals_sign", "wider", "Show more strikes.", 45, partner="narrower",
+        "wider", LOOK, "plus,equals_sign", "wider", "Show more strikes.", 45, partner="narrower",
         group="range",
     ),
-    _chain("narrower", "strike_range(-1)", "minus", "narrower", "Show fewer strikes."),
-    _chain("next-columns", "next_columns", "c", "cols", "Switch the column preset: OI, price, Greeks, full.", 13),
-    _chain("edit-columns", "edit_columns", "C", "edit columns", "Choose and order columns; keep them under a name."),
+    _chain("narrower", LOOK, "minus", "narrower", "Show fewer strikes."),
+    _chain("next-columns", LOOK, "c", "cols", "Switch the column preset: OI, price, Greeks, full.", 13),
+    _chain("edit-columns", LOOK, "C", "edit columns", "Choose and order columns; keep them under a name."),
     _chain("next-view", "next_view", "v", "view", "Switch the view: chain, one side, straddle, by expiry.", 46),
-    _chain("next-bar", "next_bar", "o", "bars", "Switch what the bars mean: OI, change in OI, volume.", 47),
-    _chain("next-units", "next_units", "z", "units", "Switch units: lakh, lots, contracts.", 48),
+    _chain("next-bar", LOOK, "o", "bars", "Switch what the bars mean: OI, change in OI, volume.", 47),
+    _chain("next-units", LOOK, "z", "units", "Switch units: lakh, lots, contracts.", 48),
     _chain("maximise", "screen.maximise", "Z", "maximise", "Give the pane the whole screen, or give it back."),
-    _chain("sort", "next_sort", "s", "sort", "Sort by the column under the cursor: largest, smallest, by strike.", 53),
-    _chain("filter", "filter", "f", "filter", "Show only rows that match.", 54),
+    _chain("sort", LOOK, "s", "sort", "Sort by the column under the cursor: largest, smallest, by strike.", 53),
+    _chain("filter", LOOK, "f", "filter", "Show only rows that match.", 54),
     _chain("find", "find", "slash", "find", "Find a strike, symbol or expiry.", 49),
     _chain("why", "why", "i", "why", "Tell where this number comes from.", 41),
     _chain("depth", "depth", "d", "depth", "Show the market depth of the leg.", 43),
     _chain("leg", "leg", "enter", "leg", "Open the leg: candles and open interest.", 55),
-    _chain("pin", "pin", "space", "pin", "Keep this strike in sight."),
+    _chain("pin", LOOK, "space", "pin", "Keep this strike in sight."),
     _chain("mark", "mark", "m", "mark", "Mark now: show changes since this moment.", 51),
     _chain("copy", "copy_cell", "y", "copy", "Copy the cell to the clipboard."),
     _chain("copy-row", "copy_row", "Y", "copy row", "Copy the row to the clipboard."),

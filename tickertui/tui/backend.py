@@ -48,7 +48,7 @@ class HealthFigures:
         memory_mb: Resident.
         loop_delay_ms: How late the event loop ran its last timer.
         clock_skew_s: This machine minus the exchange, by the newest packets.
-        database: "ok", or one sentence.
+        database_fault: Why the database does not answer, one sentence; None while it does.
         database_ms: Time of its last answer.
         queued: Frames received from the broker and not looked at yet.
         dropped: Packets refused by the board (unknown, late, older plan).
@@ -62,7 +62,7 @@ class HealthFigures:
     memory_mb: float | None = None
     loop_delay_ms: float | None = None
     clock_skew_s: float | None = None
-    database: str = "ok"
+    database_fault: str | None = None
     dropped: int = 0
     greeks_ms: float | None = None
     greeks_rows: int = 0

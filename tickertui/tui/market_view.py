@@ -73,7 +73,7 @@ def banner(
     *,
     simulated: bool = False,
     shown: Provenance = LIVE_ONLY,
-    database: str = "ok",
+    database_fault: str | None = None,
     seed: MockSeed | None = None,
 ) -> BannerView | None:
     """Return what the first row must say, the most important first; None while nothing must be said.
@@ -88,7 +88,7 @@ def banner(
         keys: The user's own keys by action id.
         simulated: Whether the broker is a simulator.
         shown: Where what the board holds comes from.
-        database: "ok", or why it cannot be reached.
+        database_fault: Why the database cannot be reached, None while it can.
         seed: Where the mock's level of the shown underlying comes from, None where that is not known.
     """
     if runtime.feed is FeedMode.MOCK or shown.mock:
@@ -96,7 +96,7 @@ def banner(
     if runtime.feed is FeedMode.REPLAY or shown.replay:
         then = "nothing played yet" if shown.then is None else f"{shown.then:%a %d %b %Y %H:%M:%S} IST"
         return BannerView(BannerKind.REPLAY, f"REPLAY  {then}  not live")
-    view = _trouble(runtime, links, market, keys, database)
+    view = _trouble(runtime, links, market, keys, database_fault)
     if not simulated:
         return view
     if view is None:
@@ -129,7 +129,7 @@ def _seed_words(seed: MockSeed) -> str:
 
 
 def _trouble(
-    runtime: RuntimeState, links: Links, market: MarketView, keys: Mapping[str, str], database: str
+    runtime: RuntimeState, links: Links, market: MarketView, keys: Mapping[str, str], database_fault: str | None
 ) -> BannerView | None:
     health = f"{key_name('show-health', keys)} why"
     expired = [account for account in runtime.accounts if account.state is AccountState.AUTH_EXPIRED]
@@ -156,6 +156,6 @@ def _trouble(
     failed = [account.account_id for account in runtime.accounts if account.state is AccountState.FAILED]
     if failed:
         return BannerView(BannerKind.LOGIN, f"{' '.join(failed)} FAILED · {health}")
-    if database != "ok":
-        return BannerView(BannerKind.SILENT, f"DATABASE AWAY · ticks go on, reloads wait · {health} · {database}")
+    if database_fault is not None:
+        return BannerView(BannerKind.SILENT, f"DATABASE AWAY · ticks go on, reloads wait · {health} · {database_fault}")
     return None

@@ -124,7 +124,7 @@ class ServicesBackend:
             memory_mb=figures.memory_mb,
             loop_delay_ms=figures.loop_delay_ms,
             clock_skew_s=self._clock_skew(),
-            database=self._database(),
+            database_fault=self._database_fault(),
             dropped=counters.unknown_tokens + counters.out_of_order + counters.stale_generation,
             greeks_ms=last.seconds * 1e3 if last is not None else None,
             greeks_rows=last.rows if last is not None else 0,
@@ -134,8 +134,8 @@ class ServicesBackend:
             contracts_stale=services.registry.is_stale(),
         )
 
-    def _database(self) -> str:
-        """One sentence while the store does not answer or its watch over changes is broken, else "ok"."""
+    def _database_fault(self) -> str | None:
+        """One sentence while the store does not answer or its watch over changes is broken."""
         health = self._services.store_watch.health
         if health.error:
             wait = 0.0 if health.retry_at is None else max(0.0, health.retry_at - anyio.current_time())
@@ -144,7 +144,7 @@ class ServicesBackend:
         for task in self._services.task_monitor.tasks():
             if "store" in task.name and task.state in (TaskState.RESTARTING, TaskState.FAILED):
                 return task.last_error or "cannot be reached"
-        return "ok"
+        return None
 
     def _clock_skew(self) -> float | None:
         """This machine minus the exchange, by the newest live index packet; None while none is fresh.

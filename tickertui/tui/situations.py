@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from tickertui.services.state import (
@@ -37,6 +38,14 @@ _SLEEP_TOLD: Final = timedelta(minutes=30)
 """How long a sleep stays in sight when nothing is fetched any more."""
 
 
+class Loudness(StrEnum):
+    """How loud a situation is told, the loudest first; the values are the roles of its texts."""
+
+    ERROR = "error"
+    WARN = "warn"
+    QUIET = "quiet"
+
+
 @frozen
 class Situation:
     """One thing that is not as it should be.
@@ -46,14 +55,14 @@ class Situation:
         what: A few words, with numbers.
         why: One sentence; empty where ``what`` says it.
         way_out: Which key helps, or that none is needed.
-        role: How loud: "error", "warn" or "quiet".
+        role: How loud it is told.
     """
 
     name: str
     what: str
     why: str
     way_out: str
-    role: str = "warn"
+    role: Loudness = Loudness.WARN
 
 
 @frozen
@@ -92,7 +101,7 @@ def situations(around: Surroundings) -> tuple[Situation, ...]:
     parts = (_loop, _accounts, _sockets, _database, _places, _contracts, _spot, _sleep, _clock, _display, _history,
              _tasks, _market)  # fmt: skip
     found = [situation for part in parts for situation in part(around)]
-    order = ("error", "warn", "quiet")
+    order = tuple(Loudness)
     return tuple(sorted(found, key=lambda situation: order.index(situation.role)))
 
 
@@ -104,7 +113,7 @@ def _loop(around: Surroundings) -> Iterator[Situation]:
     runtime = around.runtime
     if runtime.state is LoopState.FAILED:
         way_out = f"{_key(around, 'quit')} quits; nothing is lost, a start goes on where it stopped"
-        yield Situation("loop-failed", "the ticker loop has failed", runtime.detail, way_out, "error")
+        yield Situation("loop-failed", "the ticker loop has failed", runtime.detail, way_out, Loudness.ERROR)
     if runtime.store_revision != runtime.revision and not runtime.reloading and runtime.state is LoopState.RUNNING:
         way_out = f"{_key(around, 'reload-plan')} shows the plan"
         what = f"revision {runtime.store_revision} waits, revision {runtime.revision} runs"
@@ -113,7 +122,7 @@ def _loop(around: Surroundings) -> Iterator[Situation]:
     if last is not None and last.error:
         yield Situation(
             "reload-failed", f"the reload of {last.at:%H:%M:%S} failed", f"{last.error}; what ran before runs on",
-            f"{_key(around, 'reload-plan')} plans it again", "error",
+            f"{_key(around, 'reload-plan')} plans it again", Loudness.ERROR,
         )  # fmt: skip
 
 
@@ -127,21 +136,23 @@ def _accounts(around: Surroundings) -> Iterator[Situation]:
                 f"{_key(around, 'show-subscriptions', 'rebuild-feed')} tries again{_room_elsewhere(around, account)}"
             )
             what = f"{account.account_id} has failed, {account.desired:,} legs"
-            yield Situation(f"failed-{account.account_id}", what, account.detail, way_out, "error")
+            yield Situation(f"failed-{account.account_id}", what, account.detail, way_out, Loudness.ERROR)
         elif account.state is AccountState.RATE_LIMITED:
             what = f"{account.account_id} is refused for too many connections (429)"
             why = "another program uses this API key; the broker allows three sockets"
             yield Situation(f"limited-{account.account_id}", what, why, "none needed: it tries again by itself")
         elif account.state is AccountState.ELSEWHERE:
             what = f"{account.account_id} is streamed by another terminal"
-            yield Situation(f"elsewhere-{account.account_id}", what, account.detail, "read-only here", "quiet")
+            yield Situation(f"elsewhere-{account.account_id}", what, account.detail, "read-only here", Loudness.QUIET)
         elif account.token_expires is not None and account.token_expires <= around.now:
             what = f"the token of {account.account_id} is past its flush of {account.token_expires:%H:%M}"
             why = "the broker flushes tokens about then; the next answer shows whether it still works"
             yield Situation(f"token-{account.account_id}", what, why, f"{_key(around, 'login')} logs in")
     if not accounts and around.runtime.feed is not FeedMode.REPLAY:
         why = "`tickertui config init` writes a file to put one in; then `tickertui login ID`"
-        yield Situation("no-account", "no account is configured: synthetic market", why, "none needed to look", "quiet")
+        yield Situation(
+            "no-account", "no account is configured: synthetic market", why, "none needed to look", Loudness.QUIET
+        )
 
 
 def _login(around: Surroundings, account: AccountStatus) -> Situation:
@@ -151,7 +162,7 @@ def _login(around: Surroundings, account: AccountStatus) -> Situation:
         f"{account.desired:,} legs show their last values with ages"
     )
     way_out = f"{_key(around, 'login')} logs in{_room_elsewhere(around, account)}"
-    return Situation(f"login-{account.account_id}", f"{account.account_id} needs a login", why, way_out, "error")
+    return Situation(f"login-{account.account_id}", f"{account.account_id} needs a login", why, way_out, Loudness.ERROR)
 
 
 def _room_elsewhere(around: Surroundings, account: AccountStatus) -> str:
@@ -201,14 +212,15 @@ def rebuild_words(problem: LinkProblem) -> str:
 
 
 def _database(around: Surroundings) -> Iterator[Situation]:
-    if around.figures.database == "ok":
+    fault = around.figures.database_fault
+    if fault is None:
         return
     runtime = around.runtime
     why = (
-        f"{around.figures.database}. Ticks go on for the {runtime.instruments:,} legs of revision {runtime.revision}; "
+        f"{fault}. Ticks go on for the {runtime.instruments:,} legs of revision {runtime.revision}; "
         "reloads and backfill wait"
     )
-    yield Situation("database", "the database cannot be reached", why, "none needed: it is asked again", "error")
+    yield Situation("database", "the database cannot be reached", why, "none needed: it is asked again", Loudness.ERROR)
 
 
 def _places(around: Surroundings) -> Iterator[Situation]:
@@ -301,7 +313,7 @@ def _history(around: Surroundings) -> Iterator[Situation]:
 def _tasks(around: Surroundings) -> Iterator[Situation]:
     for task in around.tasks:
         if task.state in (TaskState.FAILED, TaskState.RESTARTING):
-            role = "error" if task.state is TaskState.FAILED else "warn"
+            role = Loudness.ERROR if task.state is TaskState.FAILED else Loudness.WARN
             what = f"task {task.name} {'has failed' if role == 'error' else 'is restarting'}"
             times = f", {task.restarts} restarts" if task.restarts else ""
             yield Situation(f"task-{task.name}", what, f"{task.last_error}{times}", "none needed: it is watched", role)
@@ -312,7 +324,7 @@ def _market(around: Surroundings) -> Iterator[Situation]:
         return
     what = f"{around.market.label}: last values of {around.market.session_day or 'the last session'}"
     way_out = f"{_key(around, 'toggle-mock')} shows the mock market meanwhile"
-    yield Situation("closed", what, around.market.detail, way_out, "quiet")
+    yield Situation("closed", what, around.market.detail, way_out, Loudness.QUIET)
 
 
 _LOGGED: Final = frozenset(("clock-skew", "display-slow", "no-spot", "no-room", "old-contracts", "unresolved",

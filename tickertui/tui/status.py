@@ -109,8 +109,8 @@ def _figures(backend: Backend, latency: LatencyMeter, *, wide: bool) -> Iterator
     if boot.state is not BootstrapState.IDLE:
         paused = " paused" if boot.state is BootstrapState.PAUSED else ""
         yield StatusField(f"boot {boot.fraction:.0%}{paused}")
-    if health.database != "ok":
-        yield StatusField(f"DB {health.database}", "DB AWAY", alert=True)
+    if health.database_fault is not None:
+        yield StatusField(f"DB {health.database_fault}", "DB AWAY", alert=True)
     elif wide:
         yield StatusField("DB ●")
 

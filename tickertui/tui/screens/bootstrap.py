@@ -10,6 +10,7 @@ from textual.binding import BindingType
 
 from tickertui.services.state import BootstrapGroup, BootstrapProgress, BootstrapState, DayCoverage, RuleStatus
 from tickertui.tui.actions import NO_KEYS, Context, bindings_of, hint
+from tickertui.tui.breakpoints import WIDE_PANEL
 from tickertui.tui.format import clip
 from tickertui.tui.format import duration as format_duration
 from tickertui.tui.widgets.list_pane import ListPane
@@ -17,8 +18,6 @@ from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row, wra
 
 _PANEL_BAR = 10
 """Cells of a bar in the small panel."""
-_WIDE_PANEL = 58
-"""From this width on the small panel has the coverage by day too."""
 _PANEL_DAYS = 7
 _LONGEST_BAR = 100
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -157,7 +156,7 @@ def bootstrap_panel(progress: BootstrapProgress, width: int = 38, keys: Mapping[
         Span(f" failed {failed}", "warn" if failed else "quiet"),
         Span(f"   {hint(keys, ('show-bootstrap', 'gap map, retry'))}" if failed else "", "quiet"),
     )  # fmt: skip
-    if width >= _WIDE_PANEL:
+    if width >= WIDE_PANEL:
         yield from _group_pairs(groups[:4])
         yield from _panel_coverage(progress, [group.label for group in groups], 3)
         yield summary

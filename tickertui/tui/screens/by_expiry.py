@@ -11,6 +11,7 @@ from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import ChainRows
 from tickertui.tui import format as fmt
 from tickertui.tui.backend import Backend
+from tickertui.tui.breakpoints import WIDE
 from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.format import Units
 from tickertui.tui.frames import ChainFrame, ExpiryMark, Field
@@ -20,8 +21,6 @@ from tickertui.values import frozen
 
 _ARROWS = {1: "▲", -1: "▼", 0: "·"}
 _ROLES = {DataState.MOCK: "mock", DataState.STALE: "quiet", DataState.SNAP: "warn", DataState.ERROR: "error"}
-WIDE = 110
-"""From this width on the deltas and the share of the straddle are shown too."""
 
 
 @frozen

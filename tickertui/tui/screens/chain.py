@@ -1,11 +1,13 @@
 """The chain pane: what of the chain is drawn, the view by expiry in its place, the mark, and the leg under the cursor.
 
-The main screen calls it with every frame. Which chain it is, is the matter of `ChainSwitch`, how its rows look of
-`ChainLooks`, what a leg's views show of `LegViews`.
+The main screen calls it with every frame; palette and command line call `ChainPane.select` and `ChainPane.find`. Which
+chain it is, is the matter of `ChainSelection`, how its rows look that of `ChainLooks`, what a leg's views show that of
+`LegViews`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import ClassVar
@@ -14,28 +16,36 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Vertical
 from textual.geometry import Offset
+from textual.message import Message
 
-from tickertui.market.chain import OptionChain
-from tickertui.market.instruments import Instrument
+from tickertui.market.chain import OptionChain, Side
+from tickertui.market.instruments import Instrument, InstrumentKind
 from tickertui.services.state import FeedMode, RuntimeState
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.chain_reader import ChainContext, HeaderQuote
-from tickertui.tui.columns import MARK_COLUMNS, View
+from tickertui.tui.columns import MARK_COLUMNS, PRESETS, Preset, View
+from tickertui.tui.contained import Contained
 from tickertui.tui.expiry_passing import as_expired
 from tickertui.tui.format import Units
 from tickertui.tui.frames import ChainFrame
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.marks import BoardMark
 from tickertui.tui.options import ScreenOptions
+from tickertui.tui.preset_book import PresetBook
 from tickertui.tui.rule_costs import NO_COSTS
 from tickertui.tui.screens.by_expiry import ByExpiry
-from tickertui.tui.screens.chain_switch import ChainSwitch
+from tickertui.tui.screens.chain_choices import choose, contract_choices, expiry_choices, underlying_choices
+from tickertui.tui.screens.chain_looks import ChainLooks
+from tickertui.tui.screens.chain_switch import ChainSelection
 from tickertui.tui.screens.empty_chain import empty_chain_text
 from tickertui.tui.screens.jump import JumpTarget
-from tickertui.tui.screens.leg_views import LegViews
+from tickertui.tui.screens.leg import LegView
+from tickertui.tui.screens.leg_views import LegCursor, LegViews
+from tickertui.tui.screens.modals import PickerScreen
 from tickertui.tui.screens.rail import Rail
 from tickertui.tui.states import Links, MarketView
 from tickertui.tui.widgets.chain_grid import ChainGrid, Leg
@@ -44,14 +54,35 @@ from tickertui.tui.widgets.expiry_strip import ExpiryStrip
 from tickertui.tui.widgets.row_list import RowList
 
 
-class ChainPane(ChainSwitch, can_focus=True):
+class ChainPane(Contained, Vertical, can_focus=True):
     """One chain.
 
     Args:
         backend: The program behind it.
         options: How the trader wants it.
         latency: Told when ticks reach the screen.
+        id: As for every widget.
+
+    Attributes:
+        selection: Which chain it is.
+        looks: How its rows look.
+        presets: Every choice of columns.
+        view: The widgets of the chain.
+        grid: Its rows.
+        term: The view by expiry.
+        rail: Beside the rows, where there is room.
+        costs: What rules cost, for the notice in an empty chain.
     """
+
+    @dataclass
+    class Said(Message):
+        """A key has changed something that the rows alone do not tell.
+
+        Attributes:
+            text: A few words for the status bar.
+        """
+
+        text: str
 
     is_place = True
     CONTEXTS: ClassVar[tuple[Context, ...]] = (Context.CHAIN,)
@@ -68,22 +99,40 @@ class ChainPane(ChainSwitch, can_focus=True):
     def __init__(
         self, backend: Backend, options: ScreenOptions, latency: LatencyMeter, *, id: str | None = None
     ) -> None:
-        super().__init__(backend, options, id=id)
+        super().__init__(id=id)
+        self._backend = backend
+        self._options = options
         self._latency = latency
-        self._legs = LegViews(self, backend, options.convention, options.keymap)
+        self._painted_ns = 0
         self._empty = False
         self._runtime: RuntimeState | None = None
         self.costs = NO_COSTS
+        self.selection = ChainSelection(backend, options)
+        self.presets = PresetBook(options)
         self.rail = Rail(backend, id="rail")
+        self.term = ByExpiry(backend, id="by-expiry")
+        self.view = ChainView(
+            preset=self.first_preset,
+            glyphs=fmt.ASCII if options.ascii_glyphs else fmt.UNICODE,
+            instead=self.term,
+            beside=self.rail,
+        )
+        self.grid = self.view.grid
+        self.looks = ChainLooks(
+            self.grid, self.presets, options, has_mark=lambda: self.selection.has_mark, say=self._say
+        )
+        cursor = LegCursor(
+            instrument=lambda: self.instrument,
+            frame=lambda: self.current_frame,
+            cell=lambda: self.grid.leg,
+            expiry_line=lambda: self.term.cursor_text,
+            is_by_expiry=lambda: self.term.is_open,
+        )
+        self._legs = LegViews(self, cursor, backend, options.convention, options.keymap)
 
     def compose(self) -> ComposeResult:
         """Header, strip, grid and totals as one view."""
-        yield ChainView(
-            preset=self.first_preset,
-            glyphs=fmt.ASCII if self._options.ascii_glyphs else fmt.UNICODE,
-            instead=ByExpiry(self._backend, id="by-expiry"),
-            beside=self.rail,
-        )
+        yield self.view
 
     def on_mount(self) -> None:
         """Take over the options that the grid is not built with."""
@@ -92,9 +141,19 @@ class ChainPane(ChainSwitch, can_focus=True):
     # ------------------------------------------------------------------ what is shown
 
     @property
-    def term(self) -> ByExpiry:
-        """The view by expiry."""
-        return self.query_one(ByExpiry)
+    def first_preset(self) -> Preset:
+        """The columns to start with."""
+        return self.presets.get(self._options.preset) or PRESETS["oi"]
+
+    @property
+    def underlying(self) -> str:
+        """Underlying that is shown or wanted."""
+        return self.selection.underlying
+
+    @property
+    def expiry(self) -> date | None:
+        """Expiry that is shown or on its way, None before there is one."""
+        return self.selection.expiry
 
     @property
     def current_frame(self) -> ChainFrame | None:
@@ -119,7 +178,8 @@ class ChainPane(ChainSwitch, can_focus=True):
 
     def surround(self, runtime: RuntimeState, market: MarketView, links: Links) -> None:
         """Take in what changes slowly around the chain."""
-        self._refresh_expiries()
+        selection = self.selection
+        selection.refresh()
         board = self._backend.board
         others = tuple(
             HeaderQuote(name.removeprefix("INDIA "), token)
@@ -128,29 +188,43 @@ class ChainPane(ChainSwitch, can_focus=True):
         )
         self._follow_feed(runtime.feed)
         self._runtime = runtime
-        self._around = ChainContext(
-            feed=runtime.feed,
-            market=market,
-            links=links,
-            others=others,
-            reference=self._around.reference,
-            convention=self._options.model_name,
-            refused=runtime.refused,
+        selection.surround(
+            ChainContext(
+                feed=runtime.feed,
+                market=market,
+                links=links,
+                others=others,
+                reference=self._options.reference,
+                convention=self._options.model_name,
+                refused=runtime.refused,
+            )
         )
-        self._surround_readers()
+        self._show_change()
 
     def frame(self) -> None:
         """Draw the chain as the board holds it now."""
-        self._await_next()
-        reader = self._reader
+        selection = self.selection
+        if selection.advance():
+            self._painted_ns = 0
+        self._show_change()
+        reader = selection.shown
         shown = self.current_frame
-        if self._passing.is_on and shown is not None:
-            self.view.show(as_expired(shown, self._backend.clock.now(), self._around.market))
+        if selection.passing.is_on and shown is not None:
+            self.view.show(as_expired(shown, self._backend.clock.now(), selection.context.market))
         elif reader is not None:
             self.view.show(reader.read())
             self._measure(reader.chain)
         self._show_term()
         self._show_notice(self._notice())
+
+    def _show_change(self) -> None:
+        """Show whether the chain on display waits for another, and how far that one is."""
+        self.view.say_loading(self.selection.loading)
+        self.grid.set_dimmed(self.selection.is_dimmed)
+
+    def rest(self) -> None:
+        """Note that nothing is drawn for now: ticks that come meanwhile did not wait for the screen."""
+        self._painted_ns = 0
 
     def _show_notice(self, text: str) -> None:
         self.view.show_notice(text)
@@ -172,13 +246,91 @@ class ChainPane(ChainSwitch, can_focus=True):
 
     def _notice(self) -> str:
         """What to say in the middle of an empty chain; empty when there is a chain."""
-        if self._reader is not None and self.current_frame is not None and self.current_frame.legs:
+        if self.selection.shown is not None and self.current_frame is not None and self.current_frame.legs:
             return ""
         return empty_chain_text(
-            self._backend, self._runtime, self._wanted, self.expiry, self._options.keymap, self.costs
+            self._backend, self._runtime, self.underlying, self.expiry, self._options.keymap, self.costs
         )
 
+    # ------------------------------------------------------------------ which chain
+
+    def select(self, underlying: str, expiry: date | None = None) -> None:
+        """Show another underlying, the nearest expiry unless one is named; the old chain stays until there is data."""
+        if self.selection.select(underlying, expiry):
+            self.frame()
+            return
+        key = key_name("pick-underlying", self._options.keymap)
+        sentence = f"there are no options on {underlying} today; {key} lists what there is"
+        self.notify(sentence, severity="warning", markup=False)
+
+    def _select_expiry(self, expiry: date) -> None:
+        """Show an expiry that stands on the strip, which is that of the chain on display."""
+        frame = self.current_frame
+        self.select(frame.key.underlying if frame is not None else self.underlying, expiry)
+
+    def find(self, text: str) -> None:
+        """Go to a strike (a number), else to the first contract that matches."""
+        try:
+            self.grid.goto_strike(float(text.replace(",", "")))
+        except ValueError:
+            marks = self.selection.expiries
+            match = next((mark for mark in marks if f"{mark.expiry:%d%b%y}".lower() == text.lower()), None)
+            if match is not None:
+                self.select(self.underlying, match.expiry)
+                return
+            contracts = self._backend.search(text, 1)
+            if not contracts:
+                self.notify(f"nothing matches {text!r}", severity="warning", markup=False)
+                return
+            self._go_to_token(str(contracts[0].token))
+
+    def _go_to_token(self, token: str) -> None:
+        contract = self._backend.instrument(int(token))
+        if contract is None or contract.expiry is None:
+            return
+        self.select(contract.name, contract.expiry)
+        if contract.strike is not None:
+            self.grid.set_side(Side.PUT if contract.kind is InstrumentKind.PUT else Side.CALL)
+            self.grid.goto_strike(contract.strike)
+
+    def action_expiry(self, steps: int) -> None:
+        """Show the expiry before or after."""
+        expiry = self.selection.neighbour(steps)
+        if expiry is not None:
+            self.select(self.underlying, expiry)
+
+    def action_last_underlying(self) -> None:
+        """Go back to the underlying before."""
+        if self.selection.underlying_before:
+            self.select(self.selection.underlying_before)
+
+    def action_pick_underlying(self) -> None:
+        """Choose an underlying."""
+        choices = list(underlying_choices(self._backend))
+        choose(self.app, PickerScreen("Underlying", choices, current=self.underlying), self.select)
+
+    def action_pick_expiry(self) -> None:
+        """Choose an expiry."""
+        underlying = self.underlying
+        choices = list(expiry_choices(self._backend, underlying, self.selection.expiries))
+        current = self.expiry.isoformat() if self.expiry else ""
+        picker = PickerScreen(f"Expiry of {underlying}", choices, current=current)
+        choose(self.app, picker, lambda chosen: self.select(self.underlying, date.fromisoformat(chosen)))
+
+    def action_find(self) -> None:
+        """Find a strike, symbol or expiry."""
+        search = partial(contract_choices, self._backend)
+        picker = PickerScreen("Find", [], search=search, placeholder="24500, nifty dec 24500 ce, sensex ...")
+        choose(self.app, picker, self._go_to_token)
+
     # ------------------------------------------------------------------ moving and looks
+
+    def action_look(self, action_id: str) -> None:
+        """Change how the rows look."""
+        self.looks.run(action_id)
+
+    def _say(self, text: str) -> None:
+        self.post_message(self.Said(text))
 
     def action_cursor(self, rows: int, columns: int) -> None:
         """Move the cursor; in the view by expiry, left and right go to the neighbouring strikes."""
@@ -238,7 +390,7 @@ class ChainPane(ChainSwitch, can_focus=True):
         if self.term.is_open and frame is not None and leg is not None:
             # Of the chain on display, which is not the one that was asked for while that is on its way.
             self.term.open(frame.key.underlying, frame.expiries, leg.strike)
-            self.term.show(self._around, self.grid.units, frame.summary.reference.price)
+            self.term.show(self.selection.context, self.grid.units, frame.summary.reference.price)
 
     def on_row_list_chosen(self, message: RowList.Chosen) -> None:
         """Show the chain of the expiry that was chosen."""
@@ -250,36 +402,31 @@ class ChainPane(ChainSwitch, can_focus=True):
     def action_mark(self) -> None:
         """Mark now: the marked columns show what changed since."""
         at = self._backend.clock.now()
-        self._marks.take(BoardMark(self._backend.board, at), self._reader, self._next)
+        self.selection.take_mark(BoardMark(self._backend.board, at))
         key = key_name("next-columns", self._options.keymap)
         self._say(f"marked {at:%H:%M:%S}: {key} shows what changed since, of every chain")
 
     @property
-    def has_mark(self) -> bool:
-        """Whether changes since a mark can be shown."""
-        return self._marks.mark is not None
-
-    @property
     def marked_iv(self) -> NDArray[np.float64] | None:
         """Implied volatilities of the shown frame's legs at the mark, float64[k, 2]; None without a mark."""
-        frame, mark = self.current_frame, self._marks.mark
+        frame, mark = self.current_frame, self.selection.mark
         return mark.iv(frame.tokens) if mark is not None and frame is not None else None
 
     def _follow_feed(self, feed: FeedMode) -> None:
         """Forget the mark when something else fills the board: a change from live to synthetic is none."""
-        if self.has_mark and feed is not self._around.feed:
-            self._marks.take(None, self._reader, self._next)
+        if self.selection.has_mark and feed is not self.selection.context.feed:
+            self.selection.take_mark(None)
             if self.grid.preset is MARK_COLUMNS:
                 self.grid.set_preset(self.first_preset)
 
     def back(self) -> bool:
         """Undo a narrowing: the view by expiry, else filter and sort; tell whether there was any."""
-        if self._passing.stay():
+        if self.selection.passing.stay():
             return True
         if self.term.is_open:
             self._close_term()
             return True
-        return self.widen()
+        return self.looks.widen()
 
     # ------------------------------------------------------------------ one leg
 
@@ -299,18 +446,18 @@ class ChainPane(ChainSwitch, can_focus=True):
 
     def action_why(self) -> None:
         """Tell where this number comes from."""
-        self._legs.show("why")
+        self._legs.show(LegView.WHY)
 
     def action_depth(self) -> None:
         """Show the order book."""
-        self._legs.show("depth")
+        self._legs.show(LegView.DEPTH)
 
     def action_leg(self) -> None:
         """Open the leg's day; in the view by expiry, that expiry's chain."""
         if self.term.is_open:
             self.term.choose()
         else:
-            self._legs.show("day")
+            self._legs.show(LegView.DAY)
 
     def on_expiry_strip_chosen(self, message: ExpiryStrip.Chosen) -> None:
         """A click on the strip shows that expiry."""
@@ -341,5 +488,5 @@ class ChainPane(ChainSwitch, can_focus=True):
         for expiry, offset in self.view.expiry_offsets():
             targets.append(JumpTarget(offset, f"{expiry:%d %b}", partial(self._select_expiry, expiry)))
         region = self.grid.region
-        targets.append(JumpTarget(Offset(region.x + region.width // 2 - 1, region.y), "ATM", self.action_to_atm))
+        targets.append(JumpTarget(Offset(region.x + region.width // 2 - 1, region.y), "ATM", self.grid.to_atm))
         return targets

@@ -1,13 +1,15 @@
-"""What the chain's pickers offer: underlyings, expiries, and contracts as one types."""
+"""What the chain's pickers offer (underlyings, expiries, and contracts as one types), and how one is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+
+from textual.app import App
 
 from tickertui.tui.backend import Backend
 from tickertui.tui.frames import ExpiryMark
 from tickertui.tui.screens.leg import name_of
-from tickertui.tui.screens.modals import Choice
+from tickertui.tui.screens.modals import Choice, PickerScreen
 
 _FOUND = 20
 """Contracts that a search lists: more would not be read."""
@@ -34,3 +36,8 @@ def expiry_choices(backend: Backend, underlying: str, marks: Sequence[ExpiryMark
 def contract_choices(backend: Backend, typed: str) -> list[Choice]:
     """The contracts that match what was typed, best first."""
     return [Choice(str(found.token), name_of(found), found.tradingsymbol) for found in backend.search(typed, _FOUND)]
+
+
+def choose(app: App[object], picker: PickerScreen, take: Callable[[str], None]) -> None:
+    """Show a picker; nothing happens when it is closed without a choice."""
+    app.push_screen(picker, lambda chosen: take(chosen) if chosen else None)

@@ -118,7 +118,7 @@ def _bootstrap(backend: Backend, underlying: str, expiry: date | None) -> Iterat
 
 def _health(backend: Backend, underlying: str, expiry: date | None) -> Iterator[Row]:
     del underlying, expiry
-    yield row("", f" loop {backend.runtime().state}  database {backend.health().database}")
+    yield row("", f" loop {backend.runtime().state}  database {backend.health().database_fault or 'ok'}")
     for task in backend.tasks():
         yield row(f"task:{task.name}", f" {task.name}  {task.state}  {task.restarts} restarts  {task.last_error}")
 

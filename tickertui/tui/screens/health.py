@@ -11,7 +11,7 @@ from tickertui.tui import format as fmt
 from tickertui.tui.backend import HealthFigures
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.screens.subscriptions import account_rows
-from tickertui.tui.situations import SKEW_S, Situation
+from tickertui.tui.situations import SKEW_S, Loudness, Situation
 from tickertui.tui.states import NO_LINKS, Links
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, Span, heading, row, wrapped
@@ -76,15 +76,18 @@ def health_rows(view: HealthView, width: int = 80) -> Iterator[Row]:
     yield from account_rows(view.runtime, view.now, view.links)
 
 
+_LOUDNESS_MARKS = {Loudness.ERROR: " !!", Loudness.WARN: " ! ", Loudness.QUIET: " · "}
+
+
 def situation_rows(found: Sequence[Situation], width: int) -> Iterator[Row]:
     """Build what needs attention: what it is, why, and which key helps."""
-    loud = sum(situation.role != "quiet" for situation in found)
+    loud = sum(situation.role is not Loudness.QUIET for situation in found)
     if loud:
         yield heading(f" Health: {loud} need{'s' if loud == 1 else ''} attention")
     else:
         yield row("", Span(" Health: ", "title"), Span("everything is in order", "ok"))
     for situation in found:
-        mark = {"error": " !!", "warn": " ! ", "quiet": " · "}[situation.role]
+        mark = _LOUDNESS_MARKS[situation.role]
         yield row(f"situation:{situation.name}", Span(f"{mark} {situation.what}", situation.role))
         if situation.why:
             yield from wrapped(situation.why, "text", indent=4, width=width - 1)
@@ -112,13 +115,12 @@ def _figure_rows(view: HealthView, width: int) -> Iterator[Row]:
         ("cpu", _number(figures.cpu_percent, "%"), "text"),
         ("memory", _number(figures.memory_mb, " MB"), "text"),
     )
-    is_there = figures.database == "ok"
-    if is_there:
+    if figures.database_fault is None:
         answers = f"ok, answers in {_number(figures.database_ms, ' ms', 1)}"
         yield _facts(("database", answers, "ok"), ("Greeks", _greeks(figures), "text"))
     else:
         yield _facts(("Greeks", _greeks(figures), "text"))
-        yield from wrapped(f"database    {figures.database}", "error", width=width - 1)
+        yield from wrapped(f"database    {figures.database_fault}", "error", width=width - 1)
     if runtime.detail:
         yield from wrapped(runtime.detail, "warn", width=width - 1)
 
@@ -138,17 +140,17 @@ def health_panel(view: HealthView) -> Iterator[Row]:
         f"skew {_number(figures.clock_skew_s, 's', 2, sign=True)}  cpu {_number(figures.cpu_percent, '%')}  "
         f"rss {_number(figures.memory_mb, '')}",
     )  # fmt: skip
-    is_there = figures.database == "ok"
+    is_there = figures.database_fault is None
     yield row(
         "", " DB ", Span("●" if is_there else "AWAY", "ok" if is_there else "error"),
         f" {_number(figures.database_ms, ' ms', 1)}   greeks {_greeks(figures)}   loop late "
         f"{_number(figures.loop_delay_ms, ' ms')}",
     )  # fmt: skip
-    loud = [situation for situation in view.found if situation.role != "quiet"]
+    loud = [situation for situation in view.found if situation.role is not Loudness.QUIET]
     if not loud:
         yield row("", Span(" everything is in order", "quiet"))
     for situation in loud[:2]:
-        mark = "!!" if situation.role == "error" else "! "
+        mark = "!!" if situation.role is Loudness.ERROR else "! "
         yield row("", Span(f" {mark} {situation.what} → {situation.way_out}", situation.role))
     yield row("")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from math import isnan, nan
 from typing import ClassVar
 
@@ -64,27 +65,35 @@ class LegContext:
     since_mark: str = ""
 
 
-class LegScreen(TextScreen[str]):
-    """One view of a leg; its keys lead to the others: the screen closes with ``why``, ``depth`` or ``day``."""
+class LegView(StrEnum):
+    """What is shown of a leg; the values stand in the hint about its keys."""
+
+    WHY = "why"
+    DEPTH = "depth"
+    DAY = "day"
+
+
+class LegScreen(TextScreen[LegView]):
+    """One view of a leg; its keys lead to the others: the screen closes with the one to show."""
 
     # The chain's own actions: a key that the trader has moved opens the same view here.
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("why", "depth", "leg")]
 
     def __init__(self, title: str, rows: Sequence[Row], *, source: Callable[[], Sequence[Row]] | None = None) -> None:
-        views = (("why", "why"), ("depth", "depth"), ("leg", "day"))
+        views = (("why", LegView.WHY), ("depth", LegView.DEPTH), ("leg", LegView.DAY))
         super().__init__(title, rows, (*views, ("copy-text", "copy"), ("close-panel", "back")), source=source)
 
     def action_why(self) -> None:
         """Lead to where this number comes from."""
-        self.dismiss("why")
+        self.dismiss(LegView.WHY)
 
     def action_depth(self) -> None:
         """Lead to the market depth."""
-        self.dismiss("depth")
+        self.dismiss(LegView.DEPTH)
 
     def action_leg(self) -> None:
         """Lead to the candles of the day."""
-        self.dismiss("day")
+        self.dismiss(LegView.DAY)
 
 
 def title_of(instrument: Instrument) -> str:

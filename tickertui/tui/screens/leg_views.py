@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -19,15 +19,15 @@ from tickertui.tui import format as fmt
 from tickertui.tui.actions import NO_KEYS
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.columns import COLUMNS
-from tickertui.tui.frames import Field
+from tickertui.tui.contained import Contained
+from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.owner_words import owner_words
-from tickertui.tui.screens.leg import LegContext, LegScreen, depth_rows, leg_rows, title_of, why_rows
+from tickertui.tui.screens.leg import LegContext, LegScreen, LegView, depth_rows, leg_rows, title_of, why_rows
 from tickertui.tui.states import DataState
 from tickertui.tui.straddle import PAIRS
+from tickertui.tui.widgets.chain_grid import Leg
 from tickertui.tui.widgets.row_list import Row
-
-if TYPE_CHECKING:
-    from tickertui.tui.screens.chain import ChainPane
+from tickertui.values import frozen
 
 _RowSource = Callable[[], Sequence[Row]]
 
@@ -36,45 +36,74 @@ _DAYS: Final = 4
 _COPIED: Final = (Field.OI, Field.OI_CHANGE, Field.VOLUME, Field.IV, Field.DELTA, Field.BID, Field.ASK, Field.LTP)
 
 
+@frozen
+class LegCursor:
+    """What the cursor is on, asked whenever a key is pressed and for each frame of an open view.
+
+    Attributes:
+        instrument: The contract under it, None for none.
+        frame: The frame on display, None before the first.
+        cell: Row and column of the frame on display that it is on, None for none.
+        expiry_line: Its line of the view by expiry as it stands on the screen, None for none; where that view is
+            closed, there are no such lines (`is_by_expiry`).
+        is_by_expiry: Whether the view by expiry is open.
+    """
+
+    instrument: Callable[[], Instrument | None]
+    frame: Callable[[], ChainFrame | None]
+    cell: Callable[[], Leg | None]
+    expiry_line: Callable[[], str | None]
+    is_by_expiry: Callable[[], bool]
+
+
 class LegViews:
-    """The chain pane's views of one leg.
+    """The views of one leg.
 
     Args:
-        pane: The pane; its cursor says which leg.
+        host: The widget whose place errors of the views are; it runs what they wait for.
+        cursor: Says which leg.
         backend: The program behind it.
         convention: How implied volatility and Greeks are computed, in words.
         keys: The user's own keys by action id.
     """
 
-    def __init__(self, pane: ChainPane, backend: Backend, convention: str, keys: Mapping[str, str] = NO_KEYS) -> None:
-        self._pane = pane
+    def __init__(
+        self,
+        host: Contained,
+        cursor: LegCursor,
+        backend: Backend,
+        convention: str,
+        keys: Mapping[str, str] = NO_KEYS,
+    ) -> None:
+        self._host = host
+        self._cursor = cursor
         self._backend = backend
         self._convention = convention
         self._keys = keys
         self._history: tuple[int, Candles | None] = (0, None)
 
-    def show(self, view: str) -> None:
-        """Open ``why``, ``depth`` or ``day`` of the leg under the cursor; its keys lead to the others."""
-        instrument = self._pane.instrument
+    def show(self, view: LegView) -> None:
+        """Open a view of the leg under the cursor; its keys lead to the others."""
+        instrument = self._cursor.instrument()
         if instrument is None:
-            self._pane.notify("there is no contract under the cursor", severity="warning", timeout=3)
+            self._host.notify("there is no contract under the cursor", severity="warning", timeout=3)
         else:
             self._open(view, instrument)
 
-    def _open(self, view: str | None, instrument: Instrument) -> None:
-        if view == "day":
-            self._pane.run_worker(partial(self._show_day, instrument), group="leg", exclusive=True)
-        elif view == "depth":
+    def _open(self, view: LegView | None, instrument: Instrument) -> None:
+        if view is LegView.DAY:
+            self._host.run_worker(partial(self._show_day, instrument), group="leg", exclusive=True)
+        elif view is LegView.DEPTH:
             self._push(f"Depth · {title_of(instrument)}", instrument, lambda: self._depth(instrument))
-        elif view == "why":
+        elif view is LegView.WHY:
             self._history = (instrument.token, None)
             self._push(title_of(instrument), instrument, lambda: self._why(instrument))
             if not self._is_mock(instrument):
                 # Of a mock nothing is stored.
-                self._pane.run_worker(partial(self._read_history, instrument), group="leg", exclusive=True)
+                self._host.run_worker(partial(self._read_history, instrument), group="leg", exclusive=True)
 
     def _push(self, title: str, instrument: Instrument, source: _RowSource) -> None:
-        self._pane.app.push_screen(self._screen(title, instrument, source), lambda view: self._open(view, instrument))
+        self._host.app.push_screen(self._screen(title, instrument, source), lambda view: self._open(view, instrument))
 
     def _screen(self, title: str, instrument: Instrument, source: _RowSource) -> LegScreen:
         return LegScreen(self._marked(title, instrument), source(), source=source)
@@ -119,7 +148,7 @@ class LegViews:
 
     def _since_mark(self, token: int) -> str:
         """``11:30   dOI -41.0K   price +2.30   volume +1.20L`` of a leg in the frame on display."""
-        frame = self._pane.current_frame
+        frame = self._cursor.frame()
         place = self._place(token)
         if frame is None or place is None or frame.summary.marked_at is None:
             return ""
@@ -132,7 +161,7 @@ class LegViews:
 
     def _place(self, token: int) -> tuple[int, int] | None:
         """Row and side of a leg in the frame on display, None for a leg of another chain."""
-        frame = self._pane.current_frame
+        frame = self._cursor.frame()
         if frame is None:
             return None
         places = np.argwhere(frame.tokens == token)
@@ -140,7 +169,7 @@ class LegViews:
 
     def _state(self, token: int) -> DataState:
         """State of the leg in the frame on display, WAITING for a leg of another chain."""
-        frame, place = self._pane.current_frame, self._place(token)
+        frame, place = self._cursor.frame(), self._place(token)
         return DataState(int(frame.states[place])) if frame is not None and place is not None else DataState.WAITING
 
     def _socket_label(self, watched: WatchedInstrument | None) -> str:
@@ -165,13 +194,13 @@ class LegViews:
             instrument,
             lambda: list(leg_rows(board, instrument, found[0] if found else None, keys=keys)),
         )
-        await self._pane.app.push_screen(screen, lambda view: self._open(view, instrument))
+        await self._host.app.push_screen(screen, lambda view: self._open(view, instrument))
         now = self._backend.clock.now()
         start = datetime.combine(now.date() - timedelta(days=_DAYS), time(0, 0), tzinfo=now.tzinfo)
         try:
             found.append(await self._backend.candles(instrument.token, start, now))
         except BackendRefused as refused:
-            self._pane.notify(str(refused), severity="error", markup=False)
+            self._host.notify(str(refused), severity="error", markup=False)
             found.append(Candles.empty())
         if screen.is_attached:
             screen.renew()
@@ -180,9 +209,9 @@ class LegViews:
 
     def cell_text(self) -> str | None:
         """Return the value under the cursor as it is copied: plain, a synthetic one with its mark."""
-        frame, leg = self._pane.current_frame, self._pane.grid.leg
-        if self._pane.term.is_open:
-            return self._term_text()
+        frame, leg = self._cursor.frame(), self._cursor.cell()
+        if self._cursor.is_by_expiry():
+            return self._line_text()
         if frame is None or leg is None:
             return None
         pair = next((pair for pair in PAIRS if pair.name == leg.column), None)
@@ -195,18 +224,15 @@ class LegViews:
         mock = "~" if frame.states[leg.row, leg.side] == DataState.MOCK else ""
         return mock + _plain(float(frame.values[leg.row, leg.side, field]))
 
-    def _term_text(self) -> str | None:
-        """The line under the cursor of the view by expiry, as it stands on the screen."""
-        term = self._pane.term
-        lines = (item.text for item in term.rows if item.key and item.key == term.cursor_key)
-        line = next(lines, None)
+    def _line_text(self) -> str | None:
+        line = self._cursor.expiry_line()
         return " ".join(line.split()) if line is not None else None
 
     def row_text(self) -> str | None:
         """Return both legs of the strike, tab separated, outside in; a synthetic row says so first."""
-        frame, leg = self._pane.current_frame, self._pane.grid.leg
-        if self._pane.term.is_open:
-            return self._term_text()
+        frame, leg = self._cursor.frame(), self._cursor.cell()
+        if self._cursor.is_by_expiry():
+            return self._line_text()
         if frame is None or leg is None:
             return None
         call, put = ([_plain(float(frame.values[leg.row, side, field])) for field in _COPIED] for side in Side)

@@ -192,7 +192,7 @@ class MainScreen(Paced, Screen[None]):
         with self._containing(self.query_one(Banner)):
             self._show_banner()
         with self._containing(status):
-            said = self._said or chain.passing_text
+            said = self._said or chain.selection.passing_text
             status.show(standing.status(said=said, paused=self.paused, wide=self.room.has_long_words))
         if not self.paused:
             self.show_all()
@@ -456,7 +456,7 @@ class MainScreen(Paced, Screen[None]):
 
         self.app.push_screen(HelpScreen(self.contexts, self.keymap))
 
-    def on_chain_looks_said(self, message: ChainPane.Said) -> None:
+    def on_chain_pane_said(self, message: ChainPane.Said) -> None:
         """Say it at the beginning of the status bar for a moment."""
         message.stop()
         self._said = message.text

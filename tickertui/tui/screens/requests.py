@@ -393,7 +393,7 @@ class Requests:
         elif name == "expiry":
             chain.find(argument)
         elif name == "columns":
-            if not chain.show_preset(argument):
+            if not chain.looks.show_preset(argument):
                 names = ", ".join(chain.presets.names(marked=True))
                 raise BackendRefused(f"there is no column preset {argument!r}; there are {names}")
         elif name == "theme":
@@ -413,8 +413,8 @@ class Requests:
         with_words = (
             Command("goto", "Go to a strike, for instance goto 24500."),
             Command("underlying", "Show another underlying.", self._backend.underlyings),
-            Command("expiry", "Show another expiry.", lambda: [f"{m.expiry:%d%b%y}" for m in chain.expiries]),
-            Command("columns", "Show a column preset.", lambda: chain.presets.names(marked=chain.has_mark)),
+            Command("expiry", "Show another expiry.", lambda: [f"{m.expiry:%d%b%y}" for m in chain.selection.expiries]),
+            Command("columns", "Show a column preset.", lambda: chain.presets.names(marked=chain.selection.has_mark)),
             Command("theme", "Switch the theme.", lambda: sorted(getattr(app, "theme_names", app.available_themes))),
         )
         return {command.name: command for command in with_words} | {

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from tickertui.tui.breakpoints import LEAST_HEIGHT, LEAST_WIDTH, PANELS_HEIGHT, RAIL_HEIGHT, WIDE, WIDEST
 from tickertui.values import frozen
-
-_WIDE: Final = 110
-_PANELS_WIDTH, _PANELS_HEIGHT = 110, 34
-_RAIL_WIDTH, _RAIL_HEIGHT = 180, 46
-_LEAST_WIDTH, _LEAST_HEIGHT = 40, 10
-"""Below this a sentence takes the place of everything."""
 
 
 @frozen
@@ -30,27 +23,27 @@ class Room:
     @property
     def is_tiny(self) -> bool:
         """Whether there is room for nothing but the sentence that says so."""
-        return self.width < _LEAST_WIDTH or self.height < _LEAST_HEIGHT
+        return self.width < LEAST_WIDTH or self.height < LEAST_HEIGHT
 
     @property
     def has_long_words(self) -> bool:
         """Whether the status bar says everything in full."""
-        return self.width >= _WIDE
+        return self.width >= WIDE
 
     @property
     def has_panels(self) -> bool:
         """Whether the small panels stand under the chain."""
-        return self.beside_chain and self.width >= _PANELS_WIDTH and self.height >= _PANELS_HEIGHT
+        return self.beside_chain and self.width >= WIDE and self.height >= PANELS_HEIGHT
 
     @property
     def has_health(self) -> bool:
         """Whether one of the small panels begins with the program's health, and rules say what they cost."""
-        return self.width >= _RAIL_WIDTH
+        return self.width >= WIDEST
 
     @property
     def has_rail(self) -> bool:
         """Whether the rail stands at the right of the chain."""
-        return self.beside_chain and self.width >= _RAIL_WIDTH and self.height >= _RAIL_HEIGHT
+        return self.beside_chain and self.width >= WIDEST and self.height >= RAIL_HEIGHT
 
     def shown(self, *, failed: bool = False) -> dict[str, bool]:
         """Return which parts are shown, by their selectors.

@@ -96,7 +96,8 @@ class Standing:
         around = self.around
         return banner(
             around.runtime, around.links, around.market, self._options.keymap, simulated=self._options.simulated,
-            shown=self.shown, database=self._backend.health().database, seed=self._backend.mock_seed(underlying),
+            shown=self.shown, database_fault=self._backend.health().database_fault,
+            seed=self._backend.mock_seed(underlying),
         )  # fmt: skip
 
     def status(self, *, said: str, paused: bool, wide: bool) -> tuple[StatusField, ...]:

@@ -22,6 +22,7 @@ from tickertui.services.state import (
 )
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import Context, bindings_of, hint, key_name
+from tickertui.tui.breakpoints import COST_BESIDE_WIDTH, WIDE_PANEL
 from tickertui.tui.rule_costs import NO_COSTS, Costs
 from tickertui.tui.situations import socket_reason
 from tickertui.tui.states import NO_LINKS, Link, LinkProblem, Links
@@ -52,8 +53,6 @@ _STREAM_MARK = {
     StreamState.AUTH: ("!", "error"),
 }
 _METER = 8
-_WIDE_PANEL = 58
-"""From this width on the small panel has the load bars, ages and tokens of the pane."""
 _WORDS = {AccountState.ELSEWHERE: "elsewhere"}
 """Shorter words where the state's own does not fit its column."""
 _TITLE = " acct   state          used/cap load       room  tick cached never   age token"
@@ -137,10 +136,15 @@ def account_rows(runtime: RuntimeState, now: datetime, links: Links = NO_LINKS) 
 
 def account_word(account: AccountStatus) -> str:
     """Return the state in one or two words; an account whose sockets are open and mute is not called live."""
-    carrying = [socket for socket in account.connections if socket.desired or socket.subscribed]
-    if account.state is AccountState.LIVE and carrying and all(socket.is_mute for socket in carrying):
+    if _is_mute(account):
         return "connected"
     return _WORDS.get(account.state, str(account.state))
+
+
+def _is_mute(account: AccountStatus) -> bool:
+    """Whether the sockets of an account are open and nothing has come through any of them."""
+    carrying = [socket for socket in account.connections if socket.desired or socket.subscribed]
+    return account.state is AccountState.LIVE and bool(carrying) and all(socket.is_mute for socket in carrying)
 
 
 def _cached(account: AccountStatus | ConnectionStatus) -> int:
@@ -259,7 +263,7 @@ def _rule_rows(view: SubscriptionsView, width: int) -> Iterator[Row]:
         expiries = " ".join(f"{expiry:%d%b}" for expiry in status.expiries)
         share = view.costs.rules.get(status.rule.rule_id)
         cost = share.describe() if share is not None else ""
-        beside = width >= 120
+        beside = width >= COST_BESIDE_WIDTH
         yield row(
             f"rule:{status.rule.rule_id}", f" {fmt.clip(status.rule.describe(), 34)}{status.legs:>6,} legs  ",
             Span(f"{centre:<15}{expiries}", "quiet"), Span(f"   {cost}" if cost and beside else "", "quiet"),
@@ -295,7 +299,7 @@ def _unplaced_rows(title: str, kind: str, items: tuple[Unplaced, ...]) -> Iterat
 def subscription_title(runtime: RuntimeState, width: int) -> str:
     """Return the panel's title; a wide one says whether everything that is desired is subscribed."""
     title = f"2 Subs · revision {runtime.revision}"
-    if width < _WIDE_PANEL or not runtime.accounts:
+    if width < WIDE_PANEL or not runtime.accounts:
         return title
     desired = sum(account.desired for account in runtime.accounts)
     subscribed = sum(account.subscribed for account in runtime.accounts)
@@ -310,7 +314,7 @@ def subscription_panel(view: SubscriptionsView, width: int = 38) -> Iterator[Row
         yield row("", " no account: " + ("recorded session" if is_replay else "synthetic market"))
         yield row("", Span(" `tickertui config init` adds one", "quiet"))
         return
-    if width >= _WIDE_PANEL:
+    if width >= WIDE_PANEL:
         yield from _wide_panel(view)
     else:
         yield from _narrow_panel(view)
@@ -369,9 +373,8 @@ def _wide_panel(view: SubscriptionsView) -> Iterator[Row]:
 
 
 def _state_row(account: AccountStatus) -> Iterator[Row]:
-    word = account_word(account)
-    if account.state not in (AccountState.LIVE, AccountState.READY) or word == "connected":
-        yield row("", Span(f"   {word}", _ACCOUNT_ROLE[account.state]))
+    if account.state not in (AccountState.LIVE, AccountState.READY) or _is_mute(account):
+        yield row("", Span(f"   {account_word(account)}", _ACCOUNT_ROLE[account.state]))
 
 
 def _panel_reload(runtime: RuntimeState) -> Iterator[Row]:

@@ -20,6 +20,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tickertui.market.chain import Side
+from tickertui.tui.breakpoints import RULE_HEIGHT, WIDE
 from tickertui.tui.columns import COLUMNS, NARROW, PRESETS, Layout, Preset, View
 from tickertui.tui.format import UNICODE, GlyphSet, Units
 from tickertui.tui.frames import BarMeaning, ChainFrame
@@ -31,9 +32,6 @@ from tickertui.tui.widgets.painted import Painted
 
 __all__ = ["ChainGrid", "Cursor", "Leg", "RowFilter", "Sort"]
 
-_RULE_HEIGHT: Final = 20
-_RULE_WIDTH: Final = 110
-"""From this size on a rule stands under the header."""
 _MANY: Final = 0.6
 """From this share of dirty lines on, one refresh of the whole widget is cheaper than one region a run."""
 
@@ -176,7 +174,7 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def _title_height(self) -> int:
         """Lines of the header and its rule."""
-        return 2 if self.viewport.height >= _RULE_HEIGHT and self.viewport.width >= _RULE_WIDTH else 1
+        return 2 if self.viewport.height >= RULE_HEIGHT and self.viewport.width >= WIDE else 1
 
     @property
     def _head_height(self) -> int:

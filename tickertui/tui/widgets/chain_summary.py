@@ -8,13 +8,11 @@ from datetime import datetime
 from tickertui.market.chain import ReferenceKind
 from tickertui.market.volatility_analytics import skew
 from tickertui.tui import format as fmt
+from tickertui.tui.breakpoints import WIDE, WIDEST
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, length
 from tickertui.values import frozen
-
-_WIDE = 110
-_WIDEST = 180
 
 
 @frozen
@@ -135,10 +133,10 @@ def _parts(view: SummaryView, width: int) -> list[_Part]:
     """All figures in the order of the line."""
     mark = "~" if view.is_mock else ""
     tint = Tint("mock") if view.is_mock else PLAIN
-    wide = width >= _WIDE
+    wide = width >= WIDE
     straddle_mark = "~" if view.is_mock or view.is_stale else ""
     straddle_tint = tint if view.is_mock else Tint("stale") if view.is_stale else PLAIN
-    share = f" ({view.straddle_pct})" if width >= _WIDEST else f" {view.straddle_pct}"
+    share = f" ({view.straddle_pct})" if width >= WIDEST else f" {view.straddle_pct}"
     atm = [*_pair("ATM", mark + view.atm, STRONG if not view.is_mock else tint)]
     if view.reference is not ReferenceKind.NONE:
         atm.append(Piece(f" {view.reference.value}", MUTED))
@@ -151,8 +149,8 @@ def _parts(view: SummaryView, width: int) -> list[_Part]:
         _Part(3, _pair("IV", mark + view.iv, tint)),
         _Part(4, _pair("PCR", mark + view.pcr, tint)),
         _Part(5, _pair("pain", mark + view.pain, tint)),
-        _Part(10, _pair("25d RR", mark + view.risk_reversal, tint) if width >= _WIDEST else []),
-        _Part(11, ratios if width >= _WIDEST else []),
+        _Part(10, _pair("25d RR", mark + view.risk_reversal, tint) if width >= WIDEST else []),
+        _Part(11, ratios if width >= WIDEST else []),
         _Part(8, _pair("lot", str(view.lot_size)) if wide else []),
         _Part(9, [Piece(view.convention, MUTED)] if wide and view.convention else []),
         _Part(6, _oi_clock(view, width)),
@@ -165,7 +163,7 @@ def _oi_clock(view: SummaryView, width: int) -> list[Piece]:
         return [Piece("OI:mock", Tint("mock"))]
     if view.oi_at is None:
         return [Piece("OI@—", MUTED)]
-    if width >= _WIDEST:
+    if width >= WIDEST:
         return [Piece("OI @", MUTED), Piece(f"{view.oi_at:%H:%M:%S}"), Piece(f" ({view.oi_age})", MUTED)]
-    age = f" ({view.oi_age})" if width >= _WIDE else ""
+    age = f" ({view.oi_age})" if width >= WIDE else ""
     return [Piece("OI@", MUTED), Piece(f"{view.oi_at:%H:%M}"), Piece(age, MUTED)]

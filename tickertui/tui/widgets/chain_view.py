@@ -17,6 +17,7 @@ from textual.geometry import Offset
 from textual.widget import Widget
 from textual.widgets import Static
 
+from tickertui.tui.breakpoints import STRIP_HEIGHT, SUMMARY_HEIGHT, TOTALS_HEIGHT, WIDE, WIDEST
 from tickertui.tui.columns import PRESETS, Preset
 from tickertui.tui.format import UNICODE, GlyphSet
 from tickertui.tui.frames import ChainFrame
@@ -25,13 +26,6 @@ from tickertui.tui.widgets.chain_summary import ChainSummaryLine, summary_view
 from tickertui.tui.widgets.expiry_strip import ExpiryStrip, StripView
 from tickertui.tui.widgets.header import Header, header_view, phase_text
 from tickertui.tui.widgets.totals import Totals, totals_view
-
-_WITH_TOTALS = 22
-"""Rows of the view from which on the totals have one (a banner takes theirs at 80x24)."""
-_WITH_SUMMARY = 12
-_WITH_STRIP = 8
-_WIDE = 110
-_WIDEST = 180
 
 
 class ChainView(Vertical):
@@ -100,7 +94,7 @@ class ChainView(Vertical):
     def show_around(self, frame: ChainFrame) -> None:
         """Renew the lines around the rows from a frame (after a key that changed the grid, too)."""
         self.header.show(header_view(frame, frame.tag(self._tagged_rows(frame)), self._loading))
-        self.summary.show(summary_view(frame, with_skew=self.size.width >= _WIDEST))
+        self.summary.show(summary_view(frame, with_skew=self.size.width >= WIDEST))
         grid = self.grid
         # What the other two lines say changes rarely; putting their texts together ten times a second would not pay.
         around = (
@@ -125,12 +119,12 @@ class ChainView(Vertical):
         """How the grid is set, for the right end of the strip; the last one is dropped last."""
         grid, width = self.grid, self.size.width
         span = "all" if grid.strike_range is None else f"±{grid.strike_range}"
-        if width < _WIDE:
+        if width < WIDE:
             return (span,)
         preset = f"cols {grid.preset.name}"
         centre = f"auto-centre {'ON' if grid.auto_centre else 'off'}"
         # On a shut day the first line has the word already.
-        phase = (phase_text(frame.market),) if width < _WIDEST and frame.market.closes_in else ()
+        phase = (phase_text(frame.market),) if width < WIDEST and frame.market.closes_in else ()
         return (centre, str(grid.units), preset, span, *phase)
 
     def show_notice(self, text: str) -> None:
@@ -158,6 +152,6 @@ class ChainView(Vertical):
     def _fit_height(self) -> None:
         height = self.size.height
         if height:
-            self.totals.display = height >= _WITH_TOTALS
-            self.summary.display = height >= _WITH_SUMMARY
-            self.strip.display = height >= _WITH_STRIP
+            self.totals.display = height >= TOTALS_HEIGHT
+            self.summary.display = height >= SUMMARY_HEIGHT
+            self.strip.display = height >= STRIP_HEIGHT

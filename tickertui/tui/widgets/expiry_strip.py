@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
 
 from textual import events
 from textual.message import Message
 
+from tickertui.tui.breakpoints import WIDE
 from tickertui.tui.frames import ExpiryMark
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, justified, length
 from tickertui.values import frozen
 
-_WIDE: Final = 110
 """From this width on every expiry shows its days."""
 
 
@@ -56,7 +55,7 @@ class ExpiryStrip(OneLine[StripView]):
                 break
         else:
             # Near expiries with their days are worth more than the years of the far ones.
-            entries = [_entry(mark, view.chosen, 2 if width >= _WIDE else 1) for mark in view.expiries]
+            entries = [_entry(mark, view.chosen, 2 if width >= WIDE else 1) for mark in view.expiries]
             entries = _around(entries, [mark.expiry for mark in view.expiries].index(view.chosen), room)
         cells, x = [], 0
         for mark, entry in zip(view.expiries, entries, strict=True):

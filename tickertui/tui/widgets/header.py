@@ -8,6 +8,7 @@ from typing import Final
 
 from tickertui.market.chain import ReferenceKind
 from tickertui.tui import format as fmt
+from tickertui.tui.breakpoints import WIDE, WIDEST
 from tickertui.tui.frames import ChainFrame, QuoteView, StateTag
 from tickertui.tui.states import DataState, MarketView
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, first_fit, justified, length
@@ -17,8 +18,6 @@ _ARROWS: Final = {1: "▲", -1: "▼", 0: ""}
 _MOVING: Final = (DataState.LIVE, DataState.QUIET, DataState.REPLAY, DataState.MOCK)
 _BY_DIRECTION: Final = {1: Tint("gain"), -1: Tint("loss"), 0: PLAIN}
 _GAP: Final = Piece("  ")
-_WIDE: Final = 110
-_WIDEST: Final = 180
 
 
 @frozen
@@ -114,8 +113,8 @@ def _tag_piece(view: HeaderView) -> Piece:
 def _choices(view: HeaderView, width: int) -> list[list[Piece]]:
     """Forms of the left part, richest first: further indices are dropped from the end, then details go."""
     choices = []
-    details = (True, False) if width >= _WIDE else (False,)
-    talks = (2, 1, 0) if width >= _WIDEST else (1, 0) if width >= _WIDE else (0,)
+    details = (True, False) if width >= WIDE else (False,)
+    talks = (2, 1, 0) if width >= WIDEST else (1, 0) if width >= WIDE else (0,)
     for detail in details:
         first = [_tag_piece(view), Piece(" "), *_spot(view, detail=detail)]
         if view.underlying.state is DataState.CAS and view.forward:
@@ -203,16 +202,16 @@ def _right(view: HeaderView, width: int, *, name: bool = True) -> list[Piece]:
     market = view.market
     if not market.is_open and not market.closes_in:
         # ``F&O CLOSED`` is one word too many at 80 columns: the future would have no room.
-        words = market.label.removeprefix("F&O ") if width < _WIDE else market.label
-        whole = (name and width >= _WIDE) or market.label.startswith("F&O")
+        words = market.label.removeprefix("F&O ") if width < WIDE else market.label
+        whole = (name and width >= WIDE) or market.label.startswith("F&O")
         label = words if whole else words.split(" ")[0]
-        shut = f"{view.at:%a %d %b %H:%M}" if width < _WIDE else f"{view.at:%a %d %b %H:%M:%S} IST"
+        shut = f"{view.at:%a %d %b %H:%M}" if width < WIDE else f"{view.at:%a %d %b %H:%M:%S} IST"
         return [Piece(f"{label} ", Tint("closed")), Piece(shut, PLAIN)]
-    if width < _WIDE:
+    if width < WIDE:
         label = "F&O" if market.index_frozen else market.label
         return [Piece(f"{label} ", MUTED), Piece(f"{view.at:%H:%M:%S}", PLAIN)]
     pieces = [Piece(f"{view.at:%H:%M:%S} IST", PLAIN)]
-    if width >= _WIDEST:
+    if width >= WIDEST:
         pieces.append(Piece(f" · {phase_text(market)}", MUTED))
     return pieces
 

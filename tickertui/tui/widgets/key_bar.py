@@ -14,10 +14,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tickertui.tui.actions import Context, actions_of, footer_place, key_name
+from tickertui.tui.breakpoints import WIDE
 from tickertui.tui.format import UNICODE, GlyphSet
 from tickertui.values import frozen
 
-_WIDE = 110
 """From this width on labels are written in full."""
 _SEPARATOR = " │"
 
@@ -99,7 +99,7 @@ class KeyBar(Widget):
 
     def entries(self) -> list[Entry]:
         """Return what fits, left to right."""
-        narrow = self.size.width < _WIDE
+        narrow = self.size.width < WIDE
         shown = (action for action in actions_of(self._contexts) if action.footer)
         actions = sorted(shown, key=lambda action: footer_place(action, self._contexts))
         entries = []

@@ -166,6 +166,12 @@ class RowList(Contained, ScrollView, can_focus=True, inherit_bindings=False):
         """Key of the row under the cursor, empty when no row can hold it."""
         return self._cursor_key
 
+    @property
+    def cursor_text(self) -> str | None:
+        """The row under the cursor as it stands on the screen, None when no row can hold it."""
+        rows = (item.text for item in self._rows if item.key and item.key == self._cursor_key)
+        return next(rows, None)
+
     def set_rows(self, rows: Sequence[Row]) -> None:
         """Show these rows; only lines that differ are drawn again."""
         new, old = rows if isinstance(rows, LazyRows) else tuple(rows), self._rows

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from tickertui.tui.breakpoints import WIDE
 from tickertui.tui.widgets.one_line import OneLine, Piece, Tint
 from tickertui.values import frozen
 
-_WIDE: Final = 110
 """From this width on fields have bars between them."""
 _OK: Final = Tint("header-text", "header")
 _ALERT: Final = Tint("warn", "header", bold=True, reverse=True)
@@ -39,7 +39,7 @@ class StatusBar(OneLine[tuple[StatusField, ...]]):
 
     def lay_out(self, view: tuple[StatusField, ...], width: int) -> Sequence[Piece]:
         """Return the fields that fit, in their order."""
-        wide = width >= _WIDE
+        wide = width >= WIDE
         separator = " │ " if wide else "  "
         texts = [field.text if wide or not field.short else field.short for field in view]
         kept = _kept(view, texts, width - 2, len(separator))

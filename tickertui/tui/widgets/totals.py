@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tickertui.tui import format as fmt
+from tickertui.tui.breakpoints import WIDE
 from tickertui.tui.format import Units
 from tickertui.tui.frames import ChainFrame
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, OneLine, Piece, Tint, justified
 from tickertui.values import frozen
-
-_WIDE = 110
 
 
 @frozen
@@ -58,7 +57,7 @@ class Totals(OneLine[TotalsView]):
     def lay_out(self, view: TotalsView, width: int) -> Sequence[Piece]:
         """Calls at the left, puts at the right, the ratios between them where the summary has no room for them."""
         mark, tint = ("~", Tint("mock")) if view.is_mock else ("", PLAIN)
-        if width >= _WIDE:
+        if width >= WIDE:
             left, right = _side("CE", view.call, mark, tint, words=True), _side("PE", view.put, mark, tint, words=True)
             return justified([Piece(" "), *left], [*right, Piece(" ")], width)
         left = [
