@@ -434,3 +434,20 @@ async def test_a_key_that_is_held_down_leaves_no_request_behind_that_never_began
         await run.pilot.pause()
         await wait_until(lambda: run.screen is not run.main, "the panel")
         gc.collect()
+
+
+async def test_a_burst_of_letters_is_searched_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three thousand letters of a paste were as many searches of all contracts: half a minute without an answer."""
+    async with driven() as run:
+        searched: list[str] = []
+        await press(run, "find")
+        await run.until(PickerScreen)
+
+        def search(text: str) -> tuple[()]:
+            searched.append(text)
+            return ()
+
+        monkeypatch.setattr(run.screen, "_search", search)
+        type_at_once(run, "x" * 300)
+        await wait_until(lambda: "x" * 300 in searched, "the search for all of it")
+        assert len(searched) < 30

@@ -85,6 +85,8 @@ class CommandLineScreen(LineScreen[tuple[str, str]]):
     def on_input_changed(self, message: Input.Changed) -> None:
         """Suggest while typing."""
         message.stop()
+        if message.value != message.input.value:
+            return  # a newer one follows
         self._suggest(message.value)
 
     def _suggest(self, text: str) -> None:

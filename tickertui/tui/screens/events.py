@@ -64,6 +64,8 @@ class EventsPane(ListPane):
     def on_input_changed(self, message: Input.Changed) -> None:
         """Filter while typing."""
         message.stop()
+        if message.value != message.input.value:
+            return  # a newer one follows
         self._filter = message.value
         self.show(self._events)
 

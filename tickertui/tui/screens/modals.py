@@ -229,37 +229,38 @@ class TypedScreen(PanelScreen[T], Generic[T]):
 
     def __init__(self, title: str, hint: Hint) -> None:
         super().__init__(title, hint)
-        self._letters_under_way = 0
         self._behind: list[events.Key] = []
+        self._due: events.Key | None = None
+        self._own_keys: frozenset[str] | None = None
 
     def hold(self, key: events.Key) -> bool:
-        """Keep a key until the panel is ready, or until the letters before it have arrived."""
+        """Keep a key until the panel is ready; one of the panel's own until the letters before it have arrived."""
         if super().hold(key):
             return True
         line = self.focused
         if not isinstance(line, Input) or not self.is_ready:
             return False
-        binding = self.active_bindings.get(key.key)
-        if self._behind or (self._letters_under_way and binding is not None and binding.binding.priority):
+        if self._own_keys is None:
+            active = self.active_bindings.items()
+            self._own_keys = frozenset(name for name, found in active if found.binding.priority)
+        if self._behind:
             self._behind.append(key)
             return True
-        if binding is not None and binding.binding.priority:
+        if key is self._due or key.key not in self._own_keys:
             return False
-        self._letters_under_way += 1
-        line._forward_event(key)
+        self._behind.append(key)
         # The way of a letter: the line, then the line's own message of it, which rises from queue to queue to this one.
-        arrived: Callable[[], object] = self._letter_has_arrived
+        arrived: Callable[[], object] = self._letters_have_arrived
         for node in reversed(line.ancestors[: line.ancestors.index(self) + 1]):
             arrived = partial(node.call_later, arrived)
         line.call_later(line.call_later, arrived)
         return True
 
-    async def _letter_has_arrived(self) -> None:
-        self._letters_under_way -= 1
-        if not self._letters_under_way:
-            behind, self._behind = self._behind, []
-            for key in behind:
-                await self.app.on_event(key)
+    async def _letters_have_arrived(self) -> None:
+        behind, self._behind = self._behind, []
+        self._due = behind[0]
+        for key in behind:
+            await self.app.on_event(key)
 
     async def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Give the line what was typed before it was ready."""
@@ -442,7 +443,9 @@ class PickerScreen(TypedScreen[str]):
         self.query_one(Input).focus()
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        """Narrow while typing."""
+        """Narrow while typing; of a burst only by the last of it, each search looks through the whole list."""
+        if message.value != message.input.value:
+            return
         if self._search is not None:
             self._none = " nothing matches" if message.value.strip() else " type a strike, a symbol or an expiry"
         if self._search is not None and message.value.strip():

@@ -62,6 +62,8 @@ class NewRuleScreen(LineScreen[ChainRule]):
     def on_input_changed(self, message: Input.Changed) -> None:
         """Tell the cost of what is typed so far."""
         message.stop()
+        if message.value != message.input.value:
+            return  # a newer one follows
         try:
             rule = self._parse(message.value)
         except RuleError as mistake:
