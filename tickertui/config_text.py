@@ -11,7 +11,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -24,6 +24,7 @@ from anyio.abc import TaskGroup
 from tickertui.clock import SystemClock
 from tickertui.crashes import Crashes, where_threads_stand
 from tickertui.credentials import CredentialError, api_secret, environment_name
+from tickertui.frozen import frozen
 from tickertui.kite.login import TokenFile, login_url
 from tickertui.kite.secrets import Secret
 from tickertui.logging_setup import log_event
@@ -41,7 +42,6 @@ from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.loop_parts import LoopInputs
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock_generator import MockDataGenerator
-from tickertui.services.mock_paths import Regime
 from tickertui.services.process_watch import ProcessWatch
 from tickertui.services.session_orchestrator import AccountConfig, SessionOrchestrator
 from tickertui.services.sockets import Socket, SocketFactory, SocketSink
@@ -58,7 +58,7 @@ from tickertui.stopping import SignalWatch
 from tickertui.stopping import StopRequest as StopRequest
 from tickertui.store.open import is_server, open_store
 from tickertui.store.protocol import Store
-from tickertui.values import frozen
+from tickertui.synthetic.paths import Regime
 
 if TYPE_CHECKING:
     from tickertui.kite.client import KiteClient

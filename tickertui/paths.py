@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 APP_NAME = "tickertui"
 

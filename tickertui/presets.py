@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tickertui.atomic_write import write_atomically
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 COLUMN_NAMES: Final = (
     "bar", "oi", "oi_change", "mark_oi", "volume", "mark_volume", "iv", "delta", "gamma", "theta", "vega", "bid",

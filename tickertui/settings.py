@@ -14,9 +14,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
+from tickertui.frozen import frozen
 from tickertui.kite.secrets import Secret
 from tickertui.presets import column_choice, column_name, preset_name
-from tickertui.values import frozen
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler

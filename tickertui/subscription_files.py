@@ -15,9 +15,9 @@ from typing import Any, Literal, TypeVar
 import tomli_w
 
 from tickertui.atomic_write import write_where_it_leads
+from tickertui.frozen import frozen
 from tickertui.market.subscriptions import ChainRule, parse_mode
 from tickertui.market.ticks import Mode
-from tickertui.values import frozen
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from tests.benchmarks.harness import MissingPeer, Result, best_of, compare, import_peer
-from tickertui.kite.dump import HEADER, format_instruments, parse_instruments
+from tickertui.kite.instruments_csv import HEADER, format_instruments, parse_instruments
 
 ROWS = 100_000
 

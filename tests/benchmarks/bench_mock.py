@@ -13,7 +13,7 @@ from tickertui.market.candles import Interval
 from tickertui.market.hours import IST, load_calendar
 from tickertui.market.instruments import InstrumentKind
 from tickertui.market.universe import load_universe, universe_instruments
-from tickertui.services.mock_market import MockMarket
+from tickertui.synthetic.market import MockMarket
 
 START = datetime(2026, 11, 25, 11, 0, tzinfo=IST)
 OPTIONS = 9000

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.planning import M23, NIFTY_INDEX, NOW, SENSEX_INDEX, W01, Z1, Z2, a_day, nifty_chain
-from tickertui.kite.dump import format_instruments
+from tickertui.kite.instruments_csv import format_instruments
 from tickertui.market.clock import IST, ManualClock
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import InstrumentTable

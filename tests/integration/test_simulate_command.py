@@ -24,7 +24,7 @@ from tests.support.raw_socket import raw_socket
 from tickertui.cli import run
 from tickertui.config import load_settings
 from tickertui.exit_codes import ExitCode
-from tickertui.kite.dump import format_instruments
+from tickertui.kite.instruments_csv import format_instruments
 from tickertui.market.instruments import InstrumentTable
 from tickertui.simulator.accounts import simulated_accounts
 

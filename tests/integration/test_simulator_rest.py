@@ -23,7 +23,7 @@ from tests.support.simulators import (
 )
 from tests.support.waiting import wait_until
 from tickertui.clock import SystemClock
-from tickertui.kite.dump import parse_instruments
+from tickertui.kite.instruments_csv import parse_instruments
 from tickertui.market.clock import IST, ManualClock
 from tickertui.market.instruments import InstrumentKind
 from tickertui.simulator.accounts import Sessions, SimulatedAccount, simulated_accounts

@@ -31,12 +31,12 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind
 from tickertui.market.ticks import INDEX_WIDTHS, WORDS, Mode, Word
 from tickertui.market.universe import load_universe
-from tickertui.services.mock_market import MockMarket
 from tickertui.simulator.faults import ExpireTokens
 from tickertui.simulator.feed import MODES, Feed, frame
 from tickertui.simulator.listing import BundledContracts, ListedMarket
 from tickertui.simulator.orders import SimulatedOrder
 from tickertui.simulator.server import CannotListen, Simulator, Timing
+from tickertui.synthetic.market import MockMarket
 
 INFY = 408065
 CURRENCY = 40_002 << 8 | 3

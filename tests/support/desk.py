@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tests.support.boards import EXPIRIES, FUTURE_TOKEN, SPOT, SPOT_TOKEN, Scene, build_scene
 from tests.support.fake_backend import NOW, FakeBackend, live_accounts, live_runtime, socket, some_rules
+from tickertui.kite.stream_state import StreamState
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.chain import Side
@@ -25,7 +26,7 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import WORDS, Mode, Source, Word
 from tickertui.services.mock_seeding import MockSeed, SeedOrigin
-from tickertui.services.state import AccountState, FeedMode, StreamState, WatchedInstrument
+from tickertui.services.state import AccountState, FeedMode, WatchedInstrument
 
 INDEX_TOKENS: Final = {"NIFTY": SPOT_TOKEN, "BANKNIFTY": 260_105, "SENSEX": 265, "INDIA VIX": 264_969}
 HOLIDAY_MORNING: Final = datetime(2026, 11, 24, 10, 5, tzinfo=IST)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from tests.support.strips import expiry_marks
+from tickertui.kite.stream_state import StreamState
 from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.clock import IST, ManualClock
@@ -39,7 +40,6 @@ from tickertui.services.state import (
     RuleStatus,
     RuntimeState,
     Severity,
-    StreamState,
     TaskInfo,
     TaskState,
     Unplaced,

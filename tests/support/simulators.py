@@ -23,7 +23,6 @@ from tickertui.clock import SystemClock
 from tickertui.market.clock import IST
 from tickertui.market.hours import load_calendar
 from tickertui.market.universe import load_universe
-from tickertui.services.mock_market import MockMarket
 from tickertui.simulator.accounts import SimulatedAccount, simulated_accounts
 from tickertui.simulator.clock import SimulatedClock
 from tickertui.simulator.faults import AnyFault
@@ -31,6 +30,7 @@ from tickertui.simulator.limits import Limits
 from tickertui.simulator.market import SimulatedMarket
 from tickertui.simulator.server import RunningSimulator, Simulator, Timing
 from tickertui.simulator.subscriber import Subscriber
+from tickertui.synthetic.market import MockMarket
 
 MARKET_TIME = datetime(2026, 11, 25, 11, 0, tzinfo=IST)
 """A Wednesday, the market open."""

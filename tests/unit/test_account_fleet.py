@@ -17,13 +17,14 @@ from tests.support.virtual_time import LoopClock, virtual_trio
 from tests.support.waiting import wait_until
 from tickertui.kite.errors import AuthExpired, BrokerUnavailable
 from tickertui.kite.secrets import Secret
+from tickertui.kite.stream_state import StreamState
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import IST
 from tickertui.market.ticks import Mode
 from tickertui.services.account_fleet import AccountFleet, FleetSettings
 from tickertui.services.events import EventLog
 from tickertui.services.session_orchestrator import AccountConfig, SessionOrchestrator
-from tickertui.services.state import AccountState, StreamState
+from tickertui.services.state import AccountState
 from tickertui.services.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.store.protocol import StoreUnavailable
 

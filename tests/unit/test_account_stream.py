@@ -14,13 +14,14 @@ from tests.support.fake_sockets import FakeSockets, rows_of
 from tests.support.virtual_time import LoopClock, virtual_trio
 from tests.support.waiting import wait_until
 from tickertui.kite.messages import AppCode, BrokerError, BrokerMessage, InstrumentsMeta, OrderUpdate, UnknownText
+from tickertui.kite.stream_state import StreamState
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import IST
 from tickertui.market.ticks import Mode, Source, TickBatch
 from tickertui.services.account_stream import AccountStream, FeedPulse, SocketCounts, StreamHooks
 from tickertui.services.events import EventLog
 from tickertui.services.silence import SilenceLimits, SilenceWatch
-from tickertui.services.state import AccountState, Severity, StreamState
+from tickertui.services.state import AccountState, Severity
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=IST)
 

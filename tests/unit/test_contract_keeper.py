@@ -15,8 +15,8 @@ from tests.support.fake_broker import FakeClient, FakeTokens
 from tests.support.loop_desk import contracts
 from tests.support.virtual_time import LoopClock, virtual_trio
 from tests.support.waiting import wait_until
-from tickertui.kite.dump import format_instruments
 from tickertui.kite.errors import BrokerUnavailable
+from tickertui.kite.instruments_csv import format_instruments
 from tickertui.kite.secrets import Secret
 from tickertui.market.clock import IST
 from tickertui.market.hours import load_calendar

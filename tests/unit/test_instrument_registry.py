@@ -30,8 +30,8 @@ from tests.support.planning import (
     a_day,
     nifty_chain,
 )
-from tickertui.kite.dump import format_instruments, parse_instruments
 from tickertui.kite.errors import BrokerUnavailable
+from tickertui.kite.instruments_csv import format_instruments, parse_instruments
 from tickertui.market.clock import IST, ManualClock
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable

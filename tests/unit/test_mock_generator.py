@@ -20,8 +20,8 @@ from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentT
 from tickertui.market.ticks import WORDS, Mode, Source, TickBatch, Word
 from tickertui.market.universe import load_universe, universe_instruments
 from tickertui.services.mock_generator import MockDataGenerator
-from tickertui.services.mock_paths import Regime
 from tickertui.services.mock_seeding import MockSeed, SeedOrigin
+from tickertui.synthetic.paths import Regime
 
 UNIVERSE = load_universe()
 CALENDAR = load_calendar()

@@ -11,12 +11,11 @@ import pytest
 
 from tests.support.paths import LISTINGS, REAL_LISTING
 from tests.support.plain_market import EXPIRY, LATER, plain_instruments
-from tickertui.kite.dump import format_instruments
+from tickertui.kite.instruments_csv import format_instruments
 from tickertui.market.clock import IST
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import InstrumentTable
 from tickertui.market.universe import load_universe, universe_instruments
-from tickertui.services.mock_market import MockMarket
 from tickertui.simulator.listing import (
     BundledContracts,
     ContractsUnreadable,
@@ -27,6 +26,7 @@ from tickertui.simulator.listing import (
     living,
     read_contracts,
 )
+from tickertui.synthetic.market import MockMarket
 
 START = datetime(2026, 11, 25, 11, 0, tzinfo=IST)
 TABLE = InstrumentTable.from_instruments(plain_instruments())

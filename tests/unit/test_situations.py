@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.fake_backend import NOW, live_accounts, live_runtime, socket, some_progress
+from tickertui.kite.stream_state import StreamState
 from tickertui.market.hours import Phase
 from tickertui.services.clock_watch import ClockFault, ClockGap
 from tickertui.services.state import (
@@ -20,7 +21,6 @@ from tickertui.services.state import (
     LoopState,
     ReloadResult,
     Severity,
-    StreamState,
     TaskInfo,
     TaskState,
     Unplaced,

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tickertui.kite.stream_state import StreamState
 from tickertui.market.hours import Phase
 from tickertui.market.ticks import Source
-from tickertui.services.state import AccountState, AccountStatus, ConnectionStatus, FeedMode, StreamState
+from tickertui.services.state import AccountState, AccountStatus, ConnectionStatus, FeedMode
 from tickertui.tui.states import (
     LIVE_STATES,
     CellFacts,

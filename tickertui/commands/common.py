@@ -15,12 +15,12 @@ from tickertui.config import (
     resolve_config_path,
 )
 from tickertui.exit_codes import ExitCode
+from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
 from tickertui.output import complain
 from tickertui.paths import Paths, user_paths
 from tickertui.presets import SavedPresets, read_presets
 from tickertui.settings import Settings
-from tickertui.values import frozen
 
 
 class CommandFailed(Exception):  # noqa: N818 - it ends a command; it is not an error of the program

@@ -3,7 +3,7 @@
 The services call it through `tickertui.services.session_orchestrator`; ``tickertui login`` uses it directly. The
 HTTP is done by the official ``kiteconnect`` package (`tickertui.kite.rest`), which is loaded in the worker thread of
 the first call: importing this module loads neither it nor Twisted. Its two slow parsers are not used: candles and
-instruments are read by `tickertui.kite.answers` and `tickertui.kite.dump`.
+instruments are read by `tickertui.kite.responses` and `tickertui.kite.instruments_csv`.
 
 Each call waits for its turn under the API key's limits, is retried a few times at once where a second attempt may
 help and does no harm, and otherwise fails with a `tickertui.kite.errors.KiteError`.
@@ -23,7 +23,11 @@ import anyio.to_thread
 import numpy as np
 import stamina
 
-from tickertui.kite.answers import (
+from tickertui.kite.errors import AuthExpired, BrokerTimeout, BrokerUnavailable, RateLimited
+from tickertui.kite.instruments_csv import parse_instruments
+from tickertui.kite.login import LOGIN_ROOT, login_url
+from tickertui.kite.pacing import CallClass, Pacer
+from tickertui.kite.responses import (
     AnswerError,
     Profile,
     Quote,
@@ -34,11 +38,7 @@ from tickertui.kite.answers import (
     read_quotes,
     read_session,
 )
-from tickertui.kite.answers import Session as Session
-from tickertui.kite.dump import parse_instruments
-from tickertui.kite.errors import AuthExpired, BrokerTimeout, BrokerUnavailable, RateLimited
-from tickertui.kite.login import LOGIN_ROOT, login_url
-from tickertui.kite.pacing import CallClass, Pacer
+from tickertui.kite.responses import Session as Session
 from tickertui.kite.rest import RestLine
 from tickertui.kite.secrets import Secret
 from tickertui.market.candles import Candles, Interval

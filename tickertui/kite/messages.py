@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 _LONGEST_SHOWN: Final = 300
 

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from tickertui.kite import official
-from tickertui.kite.answers import AnswerError
-from tickertui.kite.dump import DumpError
 from tickertui.kite.errors import (
     AuthExpired,
     BrokerTimeout,
@@ -25,6 +23,8 @@ from tickertui.kite.errors import (
     RateLimited,
     UnexpectedAnswer,
 )
+from tickertui.kite.instruments_csv import DumpError
+from tickertui.kite.responses import AnswerError
 from tickertui.kite.secrets import Secret, redact
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from tickertui.frozen import frozen
 from tickertui.kite.messages import TextMessage
 from tickertui.kite.stream_state import StreamState
 from tickertui.market.ticks import TickBatch
-from tickertui.values import frozen
 
 
 class StreamSink(Protocol):

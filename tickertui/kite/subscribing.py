@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from tickertui.frozen import frozen
 from tickertui.market.ticks import Mode
-from tickertui.values import frozen
 
 MAX_INSTRUMENTS: Final = 3000
 """Most instruments the broker serves on one connection."""

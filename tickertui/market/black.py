@@ -21,6 +21,7 @@ from typing import Final
 
 import numpy as np
 
+from tickertui.frozen import frozen
 from tickertui.market.implied_volatility import (
     SERIES_LIMIT,
     SQRT_2PI,
@@ -31,7 +32,6 @@ from tickertui.market.implied_volatility import (
 )
 from tickertui.market.mills import Floats, mills
 from tickertui.market.wide_volatility import normalised_price
-from tickertui.values import frozen
 
 DAYS_PER_YEAR: Final = 365.0
 """Theta and charm are per calendar day, whatever the convention of time."""

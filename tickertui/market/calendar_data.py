@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 BUNDLED: Final = "nse_bse.toml"
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 
 class Interval(StrEnum):

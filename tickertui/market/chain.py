@@ -13,11 +13,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.analytics import atm_index, max_pain
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.instruments import ChainRows
 from tickertui.market.ticks import ABSENT, Word
-from tickertui.values import frozen
 
 
 class Side(IntEnum):

@@ -13,13 +13,13 @@ from typing import Final
 
 import numpy as np
 
+from tickertui.frozen import frozen
 from tickertui.market.conventions import YEAR_SECONDS
 from tickertui.market.forward import MIN_STRIKES, NEAR_MONEY, parity_forwards
 from tickertui.market.implied_volatility import Statuses
 from tickertui.market.mills import Floats
 from tickertui.market.option_kernel import OptionKernel
 from tickertui.market.volatility_analytics import NAN, atm_volatility, mean_of_legs
-from tickertui.values import frozen
 
 CLOSING_MINUTES: Final = 5
 """The result is the median of this many of the last minutes that can be valued; one odd trade moves it little."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from tickertui.frozen import frozen
 from tickertui.market.subscriptions import ChainRule
-from tickertui.values import frozen
 
 _MAY_CHANGE = ("underlying", "strikes", "mode", "preferred_account", "include_future")
 

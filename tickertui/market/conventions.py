@@ -12,7 +12,7 @@ from datetime import date, datetime
 from enum import Enum, StrEnum
 from typing import Final, Protocol, TypeAlias
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 YEAR_SECONDS: Final = 365 * 86_400.0
 """Seconds of the calendar/365 year."""

@@ -20,8 +20,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.mills import Floats
-from tickertui.values import frozen
 
 Counts: TypeAlias = NDArray[np.intp]
 Sources: TypeAlias = NDArray[np.int8]

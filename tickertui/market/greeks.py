@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.black import DAYS_PER_YEAR, Greeks, on_spot, theta_left
 from tickertui.market.conventions import (
     ExpiryInstant,
@@ -32,7 +33,6 @@ from tickertui.market.implied_volatility import Flags, Status, Statuses
 from tickertui.market.instruments import InstrumentKind
 from tickertui.market.mills import Floats
 from tickertui.market.option_kernel import OptionKernel
-from tickertui.values import frozen
 
 __all__ = ["Greeks", "GreeksCalculator", "Model", "OptionGreeks", "OptionType", "OptionValues", "Status", "theta_left"]
 

@@ -18,9 +18,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar
 
+from tickertui.frozen import frozen
 from tickertui.market.calendar_data import CalendarData, CalendarError, Hours, Special, load_calendar_data
 from tickertui.market.clock import IST
-from tickertui.values import frozen
 
 __all__ = ["IST", "CalendarError", "DayKind", "MarketCalendar", "Phase", "Session", "load_calendar"]
 

@@ -1,7 +1,8 @@
 """Contracts: one `Instrument`, and the day's hundred thousand of them as columns (`InstrumentTable`).
 
 Everything about a contract (strike, expiry, lot, tick, underlying) is read from the columns of the broker's dump;
-no code takes a trading symbol apart. The broker's CSV is parsed in `tickertui.kite.dump`, which builds the table.
+no code takes a trading symbol apart. The broker's CSV is parsed in `tickertui.kite.instruments_csv`, which builds the
+table.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.arrays import distinct
-from tickertui.values import frozen
 
 
 class InstrumentKind(IntEnum):

@@ -11,10 +11,10 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.conventions import PriceRule, VolatilitySide
 from tickertui.market.implied_volatility import Flags
 from tickertui.market.mills import Floats
-from tickertui.values import frozen
 
 Codes: TypeAlias = NDArray[np.int8]
 Rows: TypeAlias = NDArray[np.intp]

@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.clock import from_epoch
 from tickertui.market.instruments import INDEX_SEGMENT_CODE, Instrument, price_divisor
 from tickertui.market.ticks import ABSENT, DEPTH_ORDERS, DEPTH_PRICE, DEPTH_QUANTITY, Mode, Source, Word
-from tickertui.values import frozen
 
 _DEPTH_ROWS: Final = 5
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Final
 
+from tickertui.frozen import frozen
 from tickertui.market.ticks import Mode
-from tickertui.values import frozen
 
 
 class SubscriptionStatus(StrEnum):

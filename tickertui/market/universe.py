@@ -18,9 +18,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.arrays import distinct
 from tickertui.market.instruments import INDEX_SEGMENT_CODE, Instrument, InstrumentKind, InstrumentTable
-from tickertui.values import frozen
 
 SEGMENT_CODES: Final = {"NSE": 1, "NFO": 2, "CDS": 3, "BSE": 4, "BFO": 5, "BCD": 6, "MCX": 7, "INDICES": 9, "NCO": 12}
 """Low byte of an ``instrument_token`` by exchange or segment (kiteconnect, ticker.py)."""

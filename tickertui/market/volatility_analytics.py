@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
+from tickertui.frozen import frozen
 from tickertui.market.mills import Floats
-from tickertui.values import frozen
 
 NAN: Final = float("nan")
 

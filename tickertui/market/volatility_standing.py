@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
+from tickertui.frozen import frozen
 from tickertui.market.volatility_analytics import NAN, YEAR_SESSIONS, volatility_percentile, volatility_rank
-from tickertui.values import frozen
 
 FEWEST_DAYS: Final = 20
 """Below a month of sessions the lowest and the highest value say nothing about a year."""

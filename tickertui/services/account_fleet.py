@@ -15,6 +15,7 @@ from enum import Enum, auto
 import anyio
 from anyio.abc import TaskGroup
 
+from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.services.account_stream import AccountStream, FeedPulse, FrameTap, SocketCounts, StreamHooks
@@ -28,7 +29,6 @@ from tickertui.services.sockets import SocketFactory
 from tickertui.services.state import AccountState, AccountStatus, Severity
 from tickertui.services.task_monitor import RestartPolicy, TaskMonitor, describe_error
 from tickertui.store.protocol import StoreError
-from tickertui.values import frozen
 
 SOCKETS = 3
 """Connections that the broker allows one API key; sockets are numbered account index * 3 + socket."""

@@ -16,15 +16,16 @@ import anyio
 import numpy as np
 from anyio.abc import TaskGroup
 
+from tickertui.frozen import frozen
 from tickertui.kite.messages import BrokerError, BrokerMessage, InstrumentsMeta, OrderUpdate, TextMessage, UnknownText
+from tickertui.kite.stream_state import StreamState
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.market.ticks import Mode, Source, TickBatch
 from tickertui.services.events import EventLog
 from tickertui.services.silence import DEFAULT_LIMITS, SilenceLimits, SilenceWatch
 from tickertui.services.sockets import Socket, SocketFactory
-from tickertui.services.state import AccountState, AccountStatus, ConnectionStatus, Severity, StreamState
-from tickertui.values import frozen
+from tickertui.services.state import AccountState, AccountStatus, ConnectionStatus, Severity
 
 _NS = 1_000_000_000
 

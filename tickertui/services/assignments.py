@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.arrays import distinct
 from tickertui.market.ticks import Mode
-from tickertui.values import frozen
 
 Distribution = Mapping[int, Mapping[int, Mode]]
 """Connection number -> token -> mode."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
+from tickertui.frozen import frozen
 from tickertui.kite.pacing import RATES, CallClass
 from tickertui.market.candles import Candles, Interval
 from tickertui.services.gaps import TradingSession
 from tickertui.store.protocol import ContractKey, HistoryFailure, OpenInterestFact, Span, VolatilityFact
-from tickertui.values import frozen
 
 InterestHook = Callable[[int, date, int], None]
 """Called with token, day and open interest at its close."""

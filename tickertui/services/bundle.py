@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
@@ -20,7 +21,6 @@ from tickertui.services.task_monitor import TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.valuation import Valuation
 from tickertui.store.protocol import Store
-from tickertui.values import frozen
 
 if TYPE_CHECKING:
     from tickertui.services.historical_bootstrapper import HistoricalBootstrapper

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
-from tickertui.values import frozen
 
 _NS: Final = 1_000_000_000
 

@@ -14,8 +14,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from tickertui.frozen import frozen
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
-from tickertui.values import frozen
 
 MONTHLY_SERIES: Final = 3
 """Monthly expiries of an underlying that are listed at a time (NSE contract specification, equity derivatives)."""

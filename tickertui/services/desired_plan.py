@@ -16,13 +16,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.ticks import Mode
 from tickertui.services.assignments import Integers
 from tickertui.services.day_contracts import DayContracts
 from tickertui.services.expansion import Expansion, RuleState
 from tickertui.services.placement import NO_PIN, Wanted
 from tickertui.services.state import RuleStatus, Unplaced
-from tickertui.values import frozen
 
 SINGLES: Final = 0
 """`Source.rule_id` of the single subscriptions."""

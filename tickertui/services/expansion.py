@@ -20,9 +20,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.instruments import ChainRows
 from tickertui.market.subscriptions import ChainRule
-from tickertui.values import frozen
 
 Integers = NDArray[np.int64]
 

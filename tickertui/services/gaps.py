@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
+from tickertui.frozen import frozen
 from tickertui.market.candles import Interval
 from tickertui.market.clock import IST
 from tickertui.store.protocol import Span
-from tickertui.values import frozen
 
 _DAY_SECONDS: Final = 86_400
 

@@ -14,12 +14,12 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import from_epoch
 from tickertui.services.backfill_types import BackfillSettings, HistoryClient, HistoryStore, Request
 from tickertui.services.gaps import TradingSession, clipped, merged, seconds_of, subtract
 from tickertui.store.protocol import OpenInterestFact, Span
-from tickertui.values import frozen
 
 
 @frozen

@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.instruments import InstrumentTable
-from tickertui.values import frozen
 
 _EMPTY: Final[NDArray[np.int64]] = np.zeros(0, dtype=np.int64)
 _SHOWN: Final = 8

@@ -16,7 +16,8 @@ import anyio
 import anyio.to_thread
 import numpy as np
 
-from tickertui.kite.dump import DumpError, ParsedDump, parse_dump
+from tickertui.frozen import frozen
+from tickertui.kite.instruments_csv import DumpError, ParsedDump, parse_dump
 from tickertui.market.clock import Clock
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.services.day_contracts import DayContracts, ExpiryCalendar
@@ -24,7 +25,6 @@ from tickertui.services.events import EventLog
 from tickertui.services.instrument_differences import Differences, differences
 from tickertui.services.instrument_search import SearchIndex
 from tickertui.services.state import Severity
-from tickertui.values import frozen
 
 T = TypeVar("T")
 

@@ -13,10 +13,10 @@ from typing import Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.instruments import InstrumentTable
 from tickertui.services.assignments import MODES
 from tickertui.services.state import WatchedInstrument
-from tickertui.values import frozen
 
 Integers = NDArray[np.int64]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from tickertui.frozen import frozen
 from tickertui.kite.errors import KiteError
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
@@ -44,7 +45,6 @@ from tickertui.services.task_monitor import TaskMonitor
 from tickertui.services.tick_rate import TickRate
 from tickertui.services.token_watch import TokenWatch
 from tickertui.store.protocol import Store
-from tickertui.values import frozen
 
 if TYPE_CHECKING:
     from tickertui.services.historical_bootstrapper import HistoricalBootstrapper

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import field
 from datetime import time
 
+from tickertui.frozen import frozen
 from tickertui.services.account_fleet import FleetSettings
 from tickertui.services.snapshots import SnapshotLimits
 from tickertui.services.state import FeedMode
-from tickertui.values import frozen
 
 
 @frozen

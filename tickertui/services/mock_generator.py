@@ -23,6 +23,7 @@ import anyio
 import numpy as np
 from anyio.lowlevel import checkpoint
 
+from tickertui.frozen import frozen
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import Clock
@@ -32,11 +33,10 @@ from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentT
 from tickertui.market.snapshots import OptionSnapshot, UnderlyingBar, option_snapshot
 from tickertui.market.ticks import ABSENT, Source, TickBatch
 from tickertui.market.universe import Universe
-from tickertui.services.mock_events import MarketScript, MockEvent
-from tickertui.services.mock_market import MockMarket
-from tickertui.services.mock_paths import Regime
 from tickertui.services.mock_seeding import MockSeed, MockSeeder, QuoteSource, SeedOrigin
-from tickertui.values import frozen
+from tickertui.synthetic.market import MockMarket
+from tickertui.synthetic.paths import Regime
+from tickertui.synthetic.script import MarketScript, MockEvent
 
 _CHUNK: Final = 1500
 """Contracts begun without letting the event loop run: about 8 ms."""

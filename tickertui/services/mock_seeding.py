@@ -17,12 +17,12 @@ from typing import Final, Protocol
 import anyio
 import numpy as np
 
+from tickertui.frozen import frozen
 from tickertui.kite.errors import KiteError
 from tickertui.market.greeks import GreeksCalculator
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import ABSENT, TickBatch
-from tickertui.services.mock_market import MockMarket
-from tickertui.values import frozen
+from tickertui.synthetic.market import MockMarket
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -23,6 +23,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.services.assignments import (
     NO_CONNECTION,
     AccountSlots,
@@ -33,7 +34,6 @@ from tickertui.services.assignments import (
     common_rows,
     diff,
 )
-from tickertui.values import frozen
 
 __all__ = [
     "NO_CONNECTION", "NO_PIN", "AccountSlots", "Assignments", "Distribution", "PlacementLimits", "PlanDiff", "Wanted",

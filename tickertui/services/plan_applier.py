@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import anyio
 
+from tickertui.frozen import frozen
 from tickertui.market.ticks import TickBatch
 from tickertui.services.account_stream import AccountStream
 from tickertui.services.placement import Distribution, PlanDiff
-from tickertui.values import frozen
 
 
 @frozen

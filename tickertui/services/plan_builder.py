@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from tickertui.frozen import frozen
 from tickertui.market.arrays import distinct
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord
@@ -32,7 +33,6 @@ from tickertui.services.desired_plan import (
 )
 from tickertui.services.expansion import Expansion, FollowSettings, RuleState, expand, moved_strikes
 from tickertui.services.state import RuleStatus, Unplaced
-from tickertui.values import frozen
 
 NOT_LOADED: Final = "today's contracts are not loaded yet; it stays as it is"
 

@@ -12,13 +12,13 @@ from typing import Final
 
 import numpy as np
 
+from tickertui.frozen import frozen
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
 from tickertui.market.ticks import Mode
 from tickertui.services.assignments import NO_CONNECTION, Assignments, Integers, PlanDiff
 from tickertui.services.day_contracts import DayContracts
 from tickertui.services.desired_plan import INDICES, SINGLES, DesiredPlan
 from tickertui.services.state import PlanLine
-from tickertui.values import frozen
 
 NO_SOCKET: Final = "no account (mock only)"
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import anyio
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 _STATM: Final = Path("/proc/self/statm")
 _PERIOD_S: Final = 1.0

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 import anyio
 import anyio.to_thread
 
+from tickertui.frozen import frozen
 from tickertui.kite.errors import (
     AuthExpired,
     BrokerTimeout,
@@ -31,7 +32,6 @@ from tickertui.services.broker import BrokerClient
 from tickertui.services.events import EventLog
 from tickertui.services.state import AccountState, Severity
 from tickertui.services.token_store import KeptToken, TokenStore
-from tickertui.values import frozen
 
 T = TypeVar("T")
 

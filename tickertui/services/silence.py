@@ -7,7 +7,7 @@ others tick is broken, one that is quiet with all others probably is not.
 
 from __future__ import annotations
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 
 @frozen

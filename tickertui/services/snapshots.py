@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.arrays import distinct
 from tickertui.market.board import MarketBoard
 from tickertui.market.ticks import Mode, Source, TickBatch, Word
-from tickertui.values import frozen
 
 _NS: Final = 1_000_000_000
 

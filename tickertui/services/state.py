@@ -6,11 +6,11 @@ from dataclasses import field
 from datetime import date, datetime
 from enum import StrEnum
 
+from tickertui.frozen import frozen
 from tickertui.kite.stream_state import StreamState as StreamState
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
 from tickertui.services.clock_watch import ClockGap
-from tickertui.values import frozen
 
 
 class LoopState(StrEnum):

@@ -11,11 +11,11 @@ from typing import Final, Protocol
 
 import anyio
 
+from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
 from tickertui.services.events import EventLog
 from tickertui.services.state import Severity
 from tickertui.store.protocol import StoreError
-from tickertui.values import frozen
 
 _EVERY_S: Final = 5.0
 _MOST_S: Final = 30.0

@@ -12,11 +12,11 @@ from datetime import date, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.subscriptions import Assignment
 from tickertui.services.assignments import NO_CONNECTION, AccountSlots, Assignments, Integers
 from tickertui.services.desired_plan import DesiredPlan
 from tickertui.store.protocol import PlanChanges
-from tickertui.values import frozen
 
 
 @frozen(slots=False, eq=False)

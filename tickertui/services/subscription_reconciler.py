@@ -19,6 +19,7 @@ from typing import Final, Protocol, TypeVar
 import anyio.to_thread
 import numpy as np
 
+from tickertui.frozen import frozen
 from tickertui.market.arrays import distinct
 from tickertui.market.clock import Clock
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord
@@ -42,7 +43,6 @@ from tickertui.services.state import ReloadPlan, RuleCost, RuleStatus, Unplaced
 from tickertui.services.stored_placement import StoredPlacement, changes_of, previous_of
 from tickertui.services.subscription_reloader import SubscriptionReloader
 from tickertui.store.protocol import PlanChanges, Store
-from tickertui.values import frozen
 
 __all__ = [
     "NO_CONNECTION", "AccountSlots", "Assignments", "DesiredPlan", "Distribution", "FollowSettings", "PlacementLimits",

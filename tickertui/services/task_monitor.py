@@ -20,10 +20,10 @@ from anyio.abc import TaskGroup
 
 from tickertui.error_texts import describe_error as describe_error
 from tickertui.error_texts import whole_error
+from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
 from tickertui.services.events import EventLog
 from tickertui.services.state import Severity, TaskInfo, TaskState
-from tickertui.values import frozen
 
 logger = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ import anyio
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.black import Greeks, on_spot
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.clock import Clock
@@ -34,7 +35,6 @@ from tickertui.market.option_kernel import OptionKernel, slice_rows
 from tickertui.market.price_selection import SelectedPrices, is_unreliable, select_price, select_volatility
 from tickertui.market.ticks import ASK_PRICE, BID_PRICE, Mode, Source, Word
 from tickertui.services.valuation_layout import Floats, Rows, ValuationLayout, ValuationSlice, build_layout
-from tickertui.values import frozen
 
 CARRY_RATE: Final = 0.055
 """Growth of forwards per year for carried ones: about the repo rate less dividends (`ForwardSource.SPOT_CARRIED`)."""

@@ -13,10 +13,10 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
 from tickertui.market.instruments import PRICE_DIVISORS, InstrumentKind, InstrumentTable
 from tickertui.market.price_selection import other_legs
-from tickertui.values import frozen
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]

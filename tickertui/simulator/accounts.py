@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Final
 
+from tickertui.frozen import frozen
 from tickertui.simulator.clock import SimulatedClock
-from tickertui.values import frozen
 
 FLUSH_TIME: Final = time(6, 0)
 """Access tokens end at this time of the next day (a rule of the regulator)."""

@@ -21,9 +21,6 @@ from tickertui.exit_codes import ExitCode
 from tickertui.market.hours import MarketCalendar, load_calendar
 from tickertui.market.universe import load_universe
 from tickertui.output import NO_OUTPUT, LineWriter, OutputFailed, complain, output_failed
-from tickertui.services.mock_events import MarketScript
-from tickertui.services.mock_market import MockMarket
-from tickertui.services.mock_paths import Regime
 from tickertui.simulator.accounts import SimulatedAccount, simulated_accounts
 from tickertui.simulator.clock import SimulatedClock
 from tickertui.simulator.control import parse_market_time
@@ -37,6 +34,9 @@ from tickertui.simulator.listing import (
     read_contracts,
 )
 from tickertui.simulator.server import CannotListen, RunningSimulator, Simulator, Timing
+from tickertui.synthetic.market import MockMarket
+from tickertui.synthetic.paths import Regime
+from tickertui.synthetic.script import MarketScript
 
 _MOST_ACCOUNTS: Final = 50
 _STEP_SECONDS: Final = 0.25

@@ -24,13 +24,13 @@ from datetime import datetime
 from types import NoneType, UnionType
 from typing import Any, Protocol, TypeVar, get_args, get_type_hints
 
+from tickertui.frozen import frozen
 from tickertui.market.clock import IST
 from tickertui.simulator.accounts import SimulatedAccount
 from tickertui.simulator.clock import SimulatedClock
 from tickertui.simulator.faults import FAULT_TYPES, ActiveFault, AnyFault
 from tickertui.simulator.http import Request, Response
 from tickertui.simulator.orders import SimulatedOrder
-from tickertui.values import frozen
 
 T = TypeVar("T")
 

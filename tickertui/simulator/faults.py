@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, TypeVar
 
+from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
-from tickertui.values import frozen
 
 
 @frozen(kw_only=True)

@@ -26,7 +26,7 @@ import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 MOST_HEAD_BYTES: Final = 128 << 10
 """Request line and headers: a request for 1,000 quotes has a line of 26 kB."""

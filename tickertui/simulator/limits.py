@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from enum import StrEnum
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 
 class RateClass(StrEnum):

@@ -18,12 +18,12 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tickertui.kite.dump import DumpError, parse_dump
+from tickertui.kite.instruments_csv import DumpError, parse_dump
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
 from tickertui.market.ticks import TickBatch
 from tickertui.market.universe import Universe, universe_instruments
-from tickertui.services.mock_market import MockMarket
+from tickertui.synthetic.market import MockMarket
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _FEWEST_STRIKES: Final = 5

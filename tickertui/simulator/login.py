@@ -12,8 +12,8 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from tickertui.simulator.accounts import Sessions, SimulatedAccount
-from tickertui.simulator.answers import Page
 from tickertui.simulator.http import Request, Response
+from tickertui.simulator.responses import Page
 
 PATH: Final = "/connect/login"
 LANDING_PATH: Final = "/simulator/logged-in"

@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import asdict
 from datetime import datetime
 
+from tickertui.frozen import frozen
 from tickertui.simulator.accounts import SimulatedAccount
-from tickertui.values import frozen
 
 
 @frozen(kw_only=True)

@@ -16,6 +16,7 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from tickertui.frozen import frozen
 from tickertui.market.candles import Interval
 from tickertui.market.clock import IST
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
@@ -23,7 +24,12 @@ from tickertui.market.ticks import Word
 from tickertui.simulator import faults as wrong
 from tickertui.simulator import quotes
 from tickertui.simulator.accounts import Sessions, SimulatedAccount
-from tickertui.simulator.answers import (
+from tickertui.simulator.clock import SimulatedClock
+from tickertui.simulator.http import Request, Response
+from tickertui.simulator.instruments_csv import Dump, compressed
+from tickertui.simulator.limits import Limits, RateClass, RateLimiter
+from tickertui.simulator.market import SimulatedMarket
+from tickertui.simulator.responses import (
     ApiError,
     Page,
     failure,
@@ -33,12 +39,6 @@ from tickertui.simulator.answers import (
     success,
     token_error,
 )
-from tickertui.simulator.clock import SimulatedClock
-from tickertui.simulator.dump import Dump, compressed
-from tickertui.simulator.http import Request, Response
-from tickertui.simulator.limits import Limits, RateClass, RateLimiter
-from tickertui.simulator.market import SimulatedMarket
-from tickertui.values import frozen
 
 _EXCHANGES: Final = ("NSE", "NFO", "BFO", "CDS", "BSE", "MCX", "BCD", "MF")
 _PRODUCTS: Final = ("CNC", "NRML", "MIS", "BO", "CO")

@@ -16,23 +16,23 @@ from typing import Final
 import anyio
 from anyio.abc import SocketAttribute, SocketListener
 
+from tickertui.frozen import frozen
 from tickertui.simulator import faults as wrong
 from tickertui.simulator.accounts import Sessions, SimulatedAccount
-from tickertui.simulator.answers import Page
 from tickertui.simulator.clock import SimulatedClock
 from tickertui.simulator.control import Control, SimulatorState, SocketState
-from tickertui.simulator.dump import Dump
 from tickertui.simulator.feed import Feed
 from tickertui.simulator.http import Request, Response, serve_http
+from tickertui.simulator.instruments_csv import Dump
 from tickertui.simulator.limits import Limits
 from tickertui.simulator.login import PATH as LOGIN_PATH
 from tickertui.simulator.login import LoginPages
 from tickertui.simulator.market import SimulatedMarket
 from tickertui.simulator.orders import SimulatedOrder
+from tickertui.simulator.responses import Page
 from tickertui.simulator.rest import RestApi
 from tickertui.simulator.stream import StreamServer, UpgradeAttempt
 from tickertui.simulator.subscriber import Subscriber
-from tickertui.values import frozen
 
 _MOST_ORDERS: Final = 1000
 

@@ -18,14 +18,14 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
+from tickertui.frozen import frozen
 from tickertui.simulator.accounts import Sessions
 from tickertui.simulator.clock import SimulatedClock
-from tickertui.simulator.dump import Dump
 from tickertui.simulator.faults import Faults
 from tickertui.simulator.feed import Feed
+from tickertui.simulator.instruments_csv import Dump
 from tickertui.simulator.limits import Limits
 from tickertui.simulator.subscriber import Subscriber
-from tickertui.values import frozen
 
 _log: Final = logging.getLogger(__name__)
 _CLOSE_SECONDS: Final = 1.0

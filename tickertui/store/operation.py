@@ -12,8 +12,8 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from tickertui.frozen import frozen
 from tickertui.market.clock import IST, epoch_ns, from_epoch
-from tickertui.values import frozen
 
 T = TypeVar("T")
 

@@ -13,11 +13,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol
 
+from tickertui.frozen import frozen
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.configured_rules import ConfiguredChanges
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionRecord, SubscriptionStatus
 from tickertui.market.ticks import Mode
-from tickertui.values import frozen
 
 ContractKey = tuple[int, date | None]
 """(token, expiry): the broker uses a token again after its contract has expired."""

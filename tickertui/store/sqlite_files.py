@@ -19,11 +19,11 @@ from typing import Final
 import apsw
 
 from tickertui.atomic_write import replacing
+from tickertui.frozen import frozen
 from tickertui.store.file_locks import FileLock
 from tickertui.store.migrations import load_migrations, pending
 from tickertui.store.protocol import StoreBusy, StoreError, StoreUnreadable
 from tickertui.store.sqlite_thread import BUSY_SECONDS, translated
-from tickertui.values import frozen
 
 APPLICATION_ID: Final = 0x54494B54
 """ASCII "TIKT", in the header of every database of this program."""

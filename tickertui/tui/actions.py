@@ -15,7 +15,7 @@ from typing import Final
 
 from textual.binding import Binding
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 
 class Context(StrEnum):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Protocol
 
+from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.clock import Clock
@@ -32,7 +33,6 @@ from tickertui.services.state import (
     TaskInfo,
 )
 from tickertui.tui.frames import ExpiryMark
-from tickertui.values import frozen
 
 
 class BackendRefused(Exception):  # noqa: N818 - an answer, not a defect

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.board import Derived, RowFacts
 from tickertui.market.chain import ChainTotals, OptionChain, Reference, ReferenceKind, totals_of
 from tickertui.market.clock import Clock, from_epoch
@@ -45,7 +46,6 @@ from tickertui.tui.states import (
     refused_among,
     spot_state,
 )
-from tickertui.values import frozen
 
 FLASH_NS: Final = 400_000_000
 """How long a price that changed is lit."""

@@ -15,6 +15,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from tickertui.frozen import frozen
 from tickertui.market.chain import Side
 from tickertui.tui import columns as col
 from tickertui.tui import format as fmt
@@ -24,7 +25,6 @@ from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.ink import Line, Pens, Pieces
 from tickertui.tui.palette import INKS, Ground, Ink
 from tickertui.tui.states import DataState
-from tickertui.values import frozen
 
 _CACHE_LIMIT: Final = 4_000
 """Texts kept per column; prices come back, volumes never do. 20,000 would be 50 MB in all by the evening."""

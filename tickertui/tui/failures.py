@@ -15,8 +15,8 @@ from traceback import extract_tb
 from typing import Final
 
 from tickertui.error_texts import mask_secrets
+from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
-from tickertui.values import frozen
 
 RETRY_S: Final = 3.0
 """How long an error box stands before its place is tried again: what was put together from two moments is whole then,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 MISSING: Final = "—"
 """What stands for a value that is not there."""

@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.chain import NO_REFERENCE, ChainTotals, Reference, ReferenceKind
 from tickertui.market.instruments import ChainRows
 from tickertui.tui.states import LIVE_STATES, DataState, MarketView
-from tickertui.values import frozen
 
 
 class Field(IntEnum):

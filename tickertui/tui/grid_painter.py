@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from rich.segment import Segment
 from textual.strip import Strip
 
+from tickertui.frozen import frozen
 from tickertui.market.chain import Side
 from tickertui.tui import columns as col
 from tickertui.tui.chain_rows import RowPainter
@@ -21,7 +22,6 @@ from tickertui.tui.ink import Line
 from tickertui.tui.palette import INKS, Ground, Ink, build_palette
 from tickertui.tui.row_order import Cursor
 from tickertui.tui.straddle import StraddlePainter
-from tickertui.values import frozen
 
 
 @frozen

@@ -13,8 +13,8 @@ from typing import Final
 from textual.binding import Keymap
 from textual.keys import key_to_character
 
+from tickertui.frozen import frozen
 from tickertui.tui.actions import ACTIONS, BY_ID, Action, Context, key_display
-from tickertui.values import frozen
 
 
 @frozen

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from tickertui.kite.stream_state import StreamState
 from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase
 from tickertui.services.mock_seeding import MockSeed, SeedOrigin
-from tickertui.services.state import AccountState, FeedMode, RuntimeState, StreamState
+from tickertui.services.state import AccountState, FeedMode, RuntimeState
 from tickertui.tui.actions import NO_KEYS, key_name
 from tickertui.tui.frames import BannerKind, BannerView
 from tickertui.tui.provenance import LIVE_ONLY, Provenance

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 
+from tickertui.frozen import frozen
 from tickertui.market.chain import ReferenceKind
-from tickertui.values import frozen
 
 
 @frozen

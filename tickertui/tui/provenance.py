@@ -11,11 +11,11 @@ from typing import Final
 
 import numpy as np
 
+from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import from_epoch
 from tickertui.market.ticks import Source, Word
 from tickertui.services.state import FeedMode
-from tickertui.values import frozen
 
 
 @frozen

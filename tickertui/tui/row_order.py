@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.chain import Side
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.straddle import PAIRS_BY_NAME
-from tickertui.values import frozen
 
 RowFilter = Callable[[ChainFrame], NDArray[np.bool_]]
 """Says which strikes are shown: bool[k] of a frame."""

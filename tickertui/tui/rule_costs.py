@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
+from tickertui.frozen import frozen
 from tickertui.market.subscriptions import MOST_EXPIRIES, ChainRule
 from tickertui.services.legs import Legs
 from tickertui.services.state import RuleCost, RuleStatus
 from tickertui.tui.backend import Backend, BackendRefused
-from tickertui.values import frozen
 
 _STRIKES = 40
 

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from tickertui.frozen import frozen
+from tickertui.kite.stream_state import StreamState
 from tickertui.services.state import (
     AccountState,
     AccountStatus,
@@ -21,7 +23,6 @@ from tickertui.services.state import (
     LoopState,
     RuntimeState,
     Severity,
-    StreamState,
     TaskInfo,
     TaskState,
 )
@@ -30,7 +31,6 @@ from tickertui.tui.actions import key_name
 from tickertui.tui.backend import HealthFigures
 from tickertui.tui.display_rate import DisplayRate
 from tickertui.tui.states import Link, LinkProblem, Links, MarketView
-from tickertui.values import frozen
 
 SKEW_S: Final = 2.0
 """A clock that is further off than this is told."""

@@ -13,10 +13,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
+from tickertui.kite.stream_state import StreamState
 from tickertui.market.hours import Phase
 from tickertui.market.ticks import Source
-from tickertui.services.state import AccountStatus, ConnectionStatus, FeedMode, StreamState
-from tickertui.values import frozen
+from tickertui.services.state import AccountStatus, ConnectionStatus, FeedMode
 
 SILENT_DATA_S: Final = 3.0
 """A socket that expects ticks and has sent none for this long makes its cells stale."""

@@ -10,13 +10,13 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from tickertui.frozen import frozen
 from tickertui.tui import format as fmt
 from tickertui.tui.format import GlyphSet, Units
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.ink import Line, Pens, Pieces
 from tickertui.tui.palette import INKS, Ground, Ink
 from tickertui.tui.states import DataState
-from tickertui.values import frozen
 
 Values = list[float]
 _STRIKE_WIDTH: Final = 12

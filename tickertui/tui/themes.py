@@ -17,7 +17,7 @@ from typing import Final
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 DEFAULT_THEME: Final = "cvd-dark"
 SHIPPED: Final = ("cvd-dark", "cvd-light", "classic", "classic-asia", "mono", "high-contrast")

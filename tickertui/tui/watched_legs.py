@@ -11,14 +11,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
+from tickertui.kite.stream_state import StreamState
 from tickertui.services.legs import Legs
-from tickertui.services.state import RuleStatus, RuntimeState, StreamState, WatchedInstrument
+from tickertui.services.state import RuleStatus, RuntimeState, WatchedInstrument
 from tickertui.tui import format as fmt
 from tickertui.tui.backend import Backend
 from tickertui.tui.owner_words import owner_words
 from tickertui.tui.states import NEVER_AFTER_S, CellFacts, DataState, Link, Links, MarketView, classify, refused_among
 from tickertui.tui.widgets.row_list import LazyRows, Row, Span, row
-from tickertui.values import frozen
 
 FAR_FROM_MONEY: Final = 0.12
 """Strikes further off than this share of the spot often do not trade for hours; the broker sends nothing of them."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from importlib import resources
 
+from tickertui.frozen import frozen
 from tickertui.store.protocol import StoreNewer
-from tickertui.values import frozen
 
 
 @frozen

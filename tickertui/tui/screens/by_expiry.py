@@ -7,6 +7,7 @@ from datetime import date
 
 import numpy as np
 
+from tickertui.frozen import frozen
 from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import ChainRows
 from tickertui.tui import format as fmt
@@ -17,7 +18,6 @@ from tickertui.tui.format import Units
 from tickertui.tui.frames import ChainFrame, ExpiryMark, Field
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
-from tickertui.values import frozen
 
 _ARROWS = {1: "▲", -1: "▼", 0: "·"}
 _ROLES = {DataState.MOCK: "mock", DataState.STALE: "quiet", DataState.SNAP: "warn", DataState.ERROR: "error"}

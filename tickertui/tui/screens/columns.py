@@ -10,13 +10,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input
 
+from tickertui.frozen import frozen
 from tickertui.presets import UNSAVED
 from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.columns import COLUMNS, Preset
 from tickertui.tui.preset_book import PresetBook, PresetRefused
 from tickertui.tui.screens.modals import ConfirmScreen, Hint, PanelScreen, entry, keys_of
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
-from tickertui.values import frozen
 
 _KEYS: Hint = (
     ("column-toggle", "on/off"), ("column-outward column-inward", "order"), ("preset-next", "preset"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+from tickertui.frozen import frozen
 from tickertui.services.state import AccountState, LoopState, RuntimeState, TaskInfo, TaskState
 from tickertui.tui import format as fmt
 from tickertui.tui.backend import HealthFigures
@@ -15,7 +16,6 @@ from tickertui.tui.situations import SKEW_S, Loudness, Situation
 from tickertui.tui.states import NO_LINKS, Links
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, Span, heading, row, wrapped
-from tickertui.values import frozen
 
 _TASK_ROLE = {
     TaskState.RUNNING: "ok",

@@ -13,11 +13,11 @@ from textual.geometry import Offset
 from textual.screen import ModalScreen
 from textual.widgets import Label
 
+from tickertui.frozen import frozen
 from tickertui.tui.actions import Context, bindings_of
 from tickertui.tui.closes_once import ClosesOnce
 from tickertui.tui.failures import Failure
 from tickertui.tui.paced import Paced
-from tickertui.values import frozen
 
 LETTERS = "asdfghjklqwertyuiopzxcvbnm"
 """The home row first."""

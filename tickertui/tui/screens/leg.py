@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.binding import BindingType
 
+from tickertui.frozen import frozen
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.clock import Clock, from_epoch
@@ -26,7 +27,6 @@ from tickertui.tui.actions import NO_KEYS, bindings_of, key_name
 from tickertui.tui.screens.modals import TextScreen
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.row_list import Row, Span, row
-from tickertui.values import frozen
 
 _SOURCES = {
     Source.NONE: "nothing came yet",

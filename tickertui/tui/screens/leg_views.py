@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from tickertui.frozen import frozen
 from tickertui.market.candles import Candles
 from tickertui.market.chain import Side
 from tickertui.market.hours import CalendarError
@@ -27,7 +28,6 @@ from tickertui.tui.states import DataState
 from tickertui.tui.straddle import PAIRS
 from tickertui.tui.widgets.chain_grid import Leg
 from tickertui.tui.widgets.row_list import Row
-from tickertui.values import frozen
 
 _RowSource = Callable[[], Sequence[Row]]
 

@@ -18,6 +18,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from tickertui.frozen import frozen
 from tickertui.tui.actions import NO_KEYS, Context, bindings_of, panel_hint
 from tickertui.tui.closes_once import ClosesOnce
 from tickertui.tui.failures import Failure
@@ -27,7 +28,6 @@ from tickertui.tui.options import ScreenOptions
 from tickertui.tui.paced import Paced
 from tickertui.tui.widgets.banner import Banner
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
-from tickertui.values import frozen
 
 T = TypeVar("T")
 

@@ -16,6 +16,7 @@ from textual.app import App
 from textual.notifications import SeverityLevel
 from textual.worker import Worker
 
+from tickertui.frozen import frozen
 from tickertui.services.legs import Legs
 from tickertui.services.state import AccountState, FeedMode, LoopState, RuleStatus
 from tickertui.tui.actions import Action, key_name
@@ -28,7 +29,6 @@ from tickertui.tui.screens.jump import JumpTarget
 from tickertui.tui.screens.modals import Choice, ConfirmScreen, ListScreen, PickerScreen
 from tickertui.tui.screens.standing import Standing
 from tickertui.tui.widgets.row_list import Row, Span, row
-from tickertui.values import frozen
 
 if TYPE_CHECKING:
     from tickertui.tui.screens.command_line import Command

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tickertui.frozen import frozen
 from tickertui.tui.breakpoints import LEAST_HEIGHT, LEAST_WIDTH, PANELS_HEIGHT, RAIL_HEIGHT, WIDE, WIDEST
-from tickertui.values import frozen
 
 
 @frozen

@@ -9,6 +9,8 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
+from tickertui.frozen import frozen
+from tickertui.kite.stream_state import StreamState
 from tickertui.services.state import (
     AccountState,
     AccountStatus,
@@ -17,7 +19,6 @@ from tickertui.services.state import (
     ReloadResult,
     RuleStatus,
     RuntimeState,
-    StreamState,
     Unplaced,
 )
 from tickertui.tui import format as fmt
@@ -29,7 +30,6 @@ from tickertui.tui.states import NO_LINKS, Link, LinkProblem, Links
 from tickertui.tui.watched_legs import NONE_NEVER, NeverTicked
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row, wrapped
-from tickertui.values import frozen
 
 _ACCOUNT_ROLE = {
     AccountState.LIVE: "ok",

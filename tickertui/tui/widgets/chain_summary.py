@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from tickertui.frozen import frozen
 from tickertui.market.chain import ReferenceKind
 from tickertui.market.volatility_analytics import skew
 from tickertui.tui import format as fmt
@@ -12,7 +13,6 @@ from tickertui.tui.breakpoints import WIDE, WIDEST
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, length
-from tickertui.values import frozen
 
 
 @frozen

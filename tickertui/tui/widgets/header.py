@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from tickertui.frozen import frozen
 from tickertui.market.chain import ReferenceKind
 from tickertui.tui import format as fmt
 from tickertui.tui.breakpoints import WIDE, WIDEST
 from tickertui.tui.frames import ChainFrame, QuoteView, StateTag
 from tickertui.tui.states import DataState, MarketView
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, first_fit, justified, length
-from tickertui.values import frozen
 
 _ARROWS: Final = {1: "▲", -1: "▼", 0: ""}
 _MOVING: Final = (DataState.LIVE, DataState.QUIET, DataState.REPLAY, DataState.MOCK)

@@ -13,10 +13,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tickertui.frozen import frozen
 from tickertui.tui.actions import Context, actions_of, footer_place, key_name
 from tickertui.tui.breakpoints import WIDE
 from tickertui.tui.format import UNICODE, GlyphSet
-from tickertui.values import frozen
 
 """From this width on labels are written in full."""
 _SEPARATOR = " │"

@@ -22,9 +22,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tickertui.frozen import frozen
 from tickertui.tui.contained import Contained
 from tickertui.tui.format import UNICODE, GlyphSet
-from tickertui.values import frozen
 
 ROLES: Final[Mapping[str, tuple[str, bool]]] = MappingProxyType(
     {

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from tickertui.frozen import frozen
 from tickertui.tui.breakpoints import WIDE
 from tickertui.tui.widgets.one_line import OneLine, Piece, Tint
-from tickertui.values import frozen
 
 """From this width on fields have bars between them."""
 _OK: Final = Tint("header-text", "header")

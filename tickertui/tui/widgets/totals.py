@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tickertui.frozen import frozen
 from tickertui.tui import format as fmt
 from tickertui.tui.breakpoints import WIDE
 from tickertui.tui.format import Units
 from tickertui.tui.frames import ChainFrame
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, OneLine, Piece, Tint, justified
-from tickertui.values import frozen
 
 
 @frozen

@@ -15,9 +15,9 @@ from tickertui.market.hours import IST, load_calendar
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import DEPTH_PRICE, DEPTH_QUANTITY, Source, Word
 from tickertui.market.universe import load_universe, universe_instruments
-from tickertui.services.mock_events import ChangeRegime, Gap, MarketScript, NewStrike
-from tickertui.services.mock_market import MockMarket
-from tickertui.services.mock_paths import Regime
+from tickertui.synthetic.market import MockMarket
+from tickertui.synthetic.paths import Regime
+from tickertui.synthetic.script import ChangeRegime, Gap, MarketScript, NewStrike
 
 UNIVERSE = load_universe()
 CALENDAR = load_calendar()

@@ -19,9 +19,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.arrays import distinct
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
-from tickertui.values import frozen
 
 HEADER: Final = (
     "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike", "tick_size",

@@ -10,7 +10,7 @@ from typing import Final
 import anyio.to_thread
 import numpy as np
 
-from tickertui.kite.dump import format_instruments
+from tickertui.kite.instruments_csv import format_instruments
 from tickertui.market.instruments import InstrumentTable
 from tickertui.simulator.listing import select
 from tickertui.simulator.market import SimulatedMarket

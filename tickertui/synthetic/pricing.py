@@ -1,6 +1,6 @@
 """What one row of the mock market shows: price on the tick grid, volume, open interest, book. Array functions only.
 
-Called by `tickertui.services.mock_market`. Prices come from Black-76 on a forward with an SSVI smile (Gatheral and
+Called by `tickertui.synthetic.market`. Prices come from Black-76 on a forward with an SSVI smile (Gatheral and
 Jacquier, "Arbitrage-free SVI volatility surfaces", 2014), the same model by which the valuation takes them apart. Its
 parameters keep eta² (1 + |rho|) <= 4, so that the smile itself admits no butterfly; what remains is the rounding to
 the tick.

@@ -1,7 +1,7 @@
 """`MockMarket`: a synthetic market of whole option chains, deterministic from (seed, clock).
 
 `MockDataGenerator` streams it where there is no live feed, the simulator serves it over the broker's protocol. One
-path per underlying (`mock_paths`) drives its index, its futures and all its options (`mock_pricing`); every price is
+path per underlying (`paths`) drives its index, its futures and all its options (`pricing`); every price is
 a function of seed, contract and instant, so that candles of the past and the ticks of this second fit together.
 
 Rows carry `Source.MOCK` from here on, for life.
@@ -23,11 +23,11 @@ from tickertui.market.hours import MarketCalendar, market_time
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import Source, TickBatch
 from tickertui.market.universe import Universe, universe_instruments
-from tickertui.services.mock_book import joined_tables
-from tickertui.services.mock_events import MarketAction, MarketScript, MockEvent
-from tickertui.services.mock_levels import MarketLevels
-from tickertui.services.mock_paths import EPOCH, Floats, Regime
-from tickertui.services.mock_quotes import MockQuotes, OptionState
+from tickertui.synthetic.book import joined_tables
+from tickertui.synthetic.levels import MarketLevels
+from tickertui.synthetic.paths import EPOCH, Floats, Regime
+from tickertui.synthetic.quotes import MockQuotes, OptionState
+from tickertui.synthetic.script import MarketAction, MarketScript, MockEvent
 
 _COARSE_SPAN: Final = 62 * 86_400.0
 _COARSE_PERIOD: Final = 60.0

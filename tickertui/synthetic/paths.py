@@ -1,7 +1,7 @@
 """Noise, time and levels of the mock market: what an underlying is worth at any instant, from (seed, instant) alone.
 
 Nothing here remembers what was asked before: a candle of last week, the tick of this second and a restart of the
-program all see the same path. `tickertui.services.mock_market` builds on it.
+program all see the same path. `tickertui.synthetic.market` builds on it.
 
 A path is a Brownian motion in *business time*: seconds in which the market moves. `AroundTheClock` lets the market
 move at every hour (the offline demo: there must be something to see on a Sunday); `SessionHours` moves it in the
@@ -19,9 +19,9 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.clock import IST, from_epoch
 from tickertui.market.hours import MarketCalendar
-from tickertui.values import frozen
 
 Floats = NDArray[np.float64]
 

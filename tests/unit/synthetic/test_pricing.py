@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickertui.market.greeks import GreeksCalculator
-from tickertui.services.mock_pricing import (
+from tickertui.synthetic.pricing import (
     base_open_interest,
     fill_book,
     mixed,

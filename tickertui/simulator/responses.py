@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from tickertui.frozen import frozen
 from tickertui.simulator.http import Response
-from tickertui.values import frozen
 
 
 class ApiError(Exception):

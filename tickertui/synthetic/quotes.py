@@ -1,7 +1,7 @@
 """`MockQuotes`: the contracts that the mock market quotes, and what each shows at an instant.
 
-The pricing half of `tickertui.services.mock_market.MockMarket`: columns of rows and groups (`mock_book`), filled from
-the levels (`mock_levels`) by the array functions of `mock_pricing`. One look at 9,000 options takes a few
+The pricing half of `tickertui.synthetic.market.MockMarket`: columns of rows and groups (`book`), filled from
+the levels (`levels`) by the array functions of `pricing`. One look at 9,000 options takes a few
 milliseconds.
 """
 
@@ -14,15 +14,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.arrays import distinct
 from tickertui.market.clock import from_epoch
 from tickertui.market.hours import MarketCalendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import Word
-from tickertui.services.mock_book import GroupKind, MockGroups, MockRows
-from tickertui.services.mock_levels import MarketLevels
-from tickertui.services.mock_paths import Floats
-from tickertui.services.mock_pricing import (
+from tickertui.synthetic.book import GroupKind, MockGroups, MockRows
+from tickertui.synthetic.levels import MarketLevels
+from tickertui.synthetic.paths import Floats
+from tickertui.synthetic.pricing import (
     OI_STEP_SECONDS,
     fill_book,
     mixed,
@@ -31,7 +32,6 @@ from tickertui.services.mock_pricing import (
     total_volatility,
     volume_lots,
 )
-from tickertui.values import frozen
 
 Rows = NDArray[np.intp]
 Span = tuple[float, float]

@@ -16,12 +16,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.kite.secrets import Secret
 from tickertui.market.candles import Candles
 from tickertui.market.clock import IST
 from tickertui.market.instruments import price_divisor
 from tickertui.market.ticks import WORDS, Word
-from tickertui.values import frozen
 
 _UINT32_MAX: Final = (1 << 32) - 1
 _LEVELS: Final = 5

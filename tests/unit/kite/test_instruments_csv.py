@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.paths import LISTINGS, listing
-from tickertui.kite.dump import HEADER, DumpError, format_instruments, parse_dump, parse_instruments
+from tickertui.kite.instruments_csv import HEADER, DumpError, format_instruments, parse_dump, parse_instruments
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 
 HEADER_LINE = ",".join(HEADER)

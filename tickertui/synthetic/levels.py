@@ -1,6 +1,6 @@
 """Levels of the mock market: which underlyings there are, where they stand, and what their index shows.
 
-`MarketLevels` is the part of `tickertui.services.mock_market.MockMarket` that knows names instead of contracts.
+`MarketLevels` is the part of `tickertui.synthetic.market.MockMarket` that knows names instead of contracts.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Final
 
 import numpy as np
 
+from tickertui.frozen import frozen
 from tickertui.market.clock import IST, from_epoch
 from tickertui.market.hours import MarketCalendar
 from tickertui.market.universe import Underlying, Universe
-from tickertui.services.mock_paths import (
+from tickertui.synthetic.paths import (
     TRAITS,
     AroundTheClock,
     Floats,
@@ -26,7 +27,6 @@ from tickertui.services.mock_paths import (
     SessionHours,
     Timeline,
 )
-from tickertui.values import frozen
 
 
 @frozen

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickertui.market.hours import IST, load_calendar
-from tickertui.services.mock_paths import (
+from tickertui.synthetic.paths import (
     SESSION_SECONDS,
     AroundTheClock,
     LevelPath,

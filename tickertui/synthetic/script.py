@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Final, Protocol
 
+from tickertui.frozen import frozen
 from tickertui.market.hours import market_time
 from tickertui.market.instruments import Instrument
-from tickertui.services.mock_paths import Regime
-from tickertui.values import frozen
+from tickertui.synthetic.paths import Regime
 
 NEW_STRIKE_AT: Final = time(11, 38)
 
@@ -33,7 +33,7 @@ class MockEvent:
 
 
 class MarketControls(Protocol):
-    """What an action may do to a market; see `tickertui.services.mock_market.MockMarket`."""
+    """What an action may do to a market; see `tickertui.synthetic.market.MockMarket`."""
 
     def set_regime(self, regime: Regime, at: datetime | None = None) -> None:
         """Change the market's behaviour."""

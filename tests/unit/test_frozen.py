@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from tickertui.values import frozen
+from tickertui.frozen import frozen
 
 
 @frozen

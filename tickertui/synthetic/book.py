@@ -1,6 +1,6 @@
 """The contracts that the mock market quotes, as columns: `MockGroups` (one per underlying and expiry) and `MockRows`.
 
-Used by `tickertui.services.mock_market` alone. Groups are what moves together: their pulse says how often their
+Used by `tickertui.synthetic.market` alone. Groups are what moves together: their pulse says how often their
 prices are looked at, so that near expiries tick each second and far ones once a minute, while within a group the
 whole chain moves at once and stays free of arbitrage.
 """
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tickertui.market.instruments import PRICE_DIVISORS, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import WORDS
-from tickertui.services.mock_pricing import base_open_interest, mixed, unit
+from tickertui.synthetic.pricing import base_open_interest, mixed, unit
 
 Floats = NDArray[np.float64]
 
