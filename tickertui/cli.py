@@ -14,7 +14,7 @@ from tickertui import __version__
 from tickertui.crashes import Crashes
 from tickertui.exit_codes import ExitCode
 from tickertui.output import OutputFailed, complain, say
-from tickertui.paths import user_paths
+from tickertui.settings.paths import user_paths
 
 _DESCRIPTION = "A live monitor of option chains for the terminal. It never places an order."
 _EPILOG = "With nothing configured it shows a moving synthetic chain, marked MOCK. `?` lists the keys."
@@ -275,7 +275,7 @@ _COMMANDS: Final = {
     None: _Command("tickertui.commands.run", "run_command", (_CONFIG, _DEMO)),
     "config": _Command("tickertui.commands.config", "run_command", (_CONFIG,)),
     "login": _Command("tickertui.commands.login", "run_command", (_CONFIG,)),
-    "simulate": _Command("tickertui.simulator.command", "run_simulate", ()),
+    "simulate": _Command("tickertui.commands.simulate", "run_simulate", ()),
     "headless": _Command("tickertui.commands.headless", "run_command", (_CONFIG, _DEMO)),
     "subs": _Command("tickertui.commands.subs", "run_command", (_CONFIG,)),
     "store": _Command("tickertui.commands.store", "run_command", (_CONFIG,)),

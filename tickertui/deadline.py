@@ -1,6 +1,6 @@
 """How the process is told to end, and that it does, whatever hangs.
 
-Called by the foregrounds (`tickertui.commands`, `tickertui.simulator.command`) and by the engine, once a signal has
+Called by the foregrounds (`tickertui.commands`, `tickertui.commands.simulate`) and by the engine, once a signal has
 asked for the end. A write to a terminal that stands still, a file system that does not answer or a worker thread that
 the interpreter joins at its exit hold a process for ever; this does not wait for them.
 """

@@ -23,7 +23,6 @@ from anyio.abc import TaskGroup
 
 from tickertui.clock import SystemClock
 from tickertui.crashes import Crashes, where_threads_stand
-from tickertui.credentials import CredentialError, api_secret, environment_name
 from tickertui.frozen import frozen
 from tickertui.kite.login import TokenFile, login_url
 from tickertui.kite.secrets import Secret
@@ -34,7 +33,6 @@ from tickertui.market.clock import Clock
 from tickertui.market.conventions import Convention, Preset, VolatilitySide
 from tickertui.market.hours import MarketCalendar, load_calendar
 from tickertui.market.universe import Universe, load_universe, universe_instruments
-from tickertui.paths import Paths
 from tickertui.services.bundle import Services
 from tickertui.services.configured_rules import add_demo_rules, ensure_rules
 from tickertui.services.events import EventLog
@@ -53,7 +51,9 @@ from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.valuation import Valuation
-from tickertui.settings import AccountSettings, Settings
+from tickertui.settings.credentials import CredentialError, api_secret, environment_name
+from tickertui.settings.model import AccountSettings, Settings
+from tickertui.settings.paths import Paths
 from tickertui.stopping import SignalWatch
 from tickertui.stopping import StopRequest as StopRequest
 from tickertui.store.open import is_server, open_store

@@ -20,7 +20,6 @@ from tickertui.market.candles import Candles, Interval
 from tickertui.market.greeks import GreeksCalculator
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
-from tickertui.paths import Paths
 from tickertui.services.backfill_types import BackfillSettings, BackfillTarget
 from tickertui.services.closing_volatility import NEAREST_STRIKES, ClosingVolatility
 from tickertui.services.daily_volatility import DailyVolatility
@@ -28,7 +27,8 @@ from tickertui.services.events import EventLog
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.state import BootstrapState
-from tickertui.settings import Settings
+from tickertui.settings.model import Settings
+from tickertui.settings.paths import Paths
 from tickertui.store.protocol import Span, Store, VolatilityFact
 from tickertui.store.sqlite import SqliteStore
 from tickertui.tui.services_backend import ServicesBackend

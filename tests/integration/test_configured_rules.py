@@ -14,10 +14,10 @@ from tests.support.postgres import postgres_cluster, postgres_location
 from tickertui.engine import Engine, EngineOptions
 from tickertui.kite.secrets import Secret
 from tickertui.market.subscriptions import ChainRule
-from tickertui.paths import Paths, user_paths
 from tickertui.services.bundle import Services
 from tickertui.services.configured_rules import DEMO_RULES
-from tickertui.settings import AccountSettings, RuleSettings, Settings, StoreSettings
+from tickertui.settings.model import AccountSettings, RuleSettings, Settings, StoreSettings
+from tickertui.settings.paths import Paths, user_paths
 from tickertui.tui.backend import BackendRefused
 from tickertui.tui.services_backend import ServicesBackend
 

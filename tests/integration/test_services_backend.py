@@ -17,14 +17,14 @@ from tickertui.kite.errors import BrokerTimeout
 from tickertui.market.calendar_data import CalendarError
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.ticks import Word
-from tickertui.paths import user_paths
 from tickertui.services.bundle import Services
 from tickertui.services.contract_keeper import ContractsMissing
 from tickertui.services.instrument_registry import DumpRefused
 from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.state import FeedMode
 from tickertui.services.ticker_loop import LoopNotRunning, ReloadFailed
-from tickertui.settings import Settings
+from tickertui.settings.model import Settings
+from tickertui.settings.paths import user_paths
 from tickertui.store.protocol import StoreBusy
 from tickertui.tui.backend import BackendRefused
 from tickertui.tui.services_backend import ServicesBackend

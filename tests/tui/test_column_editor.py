@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
-from tickertui.presets import read_presets, write_presets
+from tickertui.settings.presets import read_presets, write_presets
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.screens.columns import ColumnsScreen
 from tickertui.tui.screens.modals import ConfirmScreen

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from tests.support.fake_backend import some_rules
 from tickertui.cli import run
-from tickertui.config import ConfigError, load_settings
-from tickertui.exit_codes import ExitCode
-from tickertui.market.subscriptions import ChainRule, RuleError
-from tickertui.market.ticks import Mode
-from tickertui.services.desired_plan import INDICES, SINGLES
-from tickertui.subscription_files import (
+from tickertui.commands.subscription_files import (
     SubscriptionFileError,
     SubscriptionSet,
     read_subscriptions,
     write_subscriptions,
 )
+from tickertui.exit_codes import ExitCode
+from tickertui.market.subscriptions import ChainRule, RuleError
+from tickertui.market.ticks import Mode
+from tickertui.services.desired_plan import INDICES, SINGLES
+from tickertui.settings.load import ConfigError, load_settings
 from tickertui.tui.owner_words import owner_words
 from tickertui.tui.screens.new_rule import parse_rule
 

@@ -7,20 +7,14 @@ from dataclasses import field
 from pathlib import Path
 
 from tickertui.clock import ClockUnavailable, program_clock
-from tickertui.config import (
-    ConfigError,
-    check_starting_columns,
-    environment,
-    load_settings,
-    resolve_config_path,
-)
 from tickertui.exit_codes import ExitCode
 from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
 from tickertui.output import complain
-from tickertui.paths import Paths, user_paths
-from tickertui.presets import SavedPresets, read_presets
-from tickertui.settings import Settings
+from tickertui.settings.load import ConfigError, check_starting_columns, environment, load_settings, resolve_config_path
+from tickertui.settings.model import Settings
+from tickertui.settings.paths import Paths, user_paths
+from tickertui.settings.presets import SavedPresets, read_presets
 
 
 class CommandFailed(Exception):  # noqa: N818 - it ends a command; it is not an error of the program

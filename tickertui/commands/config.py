@@ -7,12 +7,12 @@ from argparse import Namespace
 from pathlib import Path
 
 from tickertui.commands.common import CommandFailed, load_configuration, report
-from tickertui.config import ConfigError, environment, resolve_config_path
-from tickertui.config_text import render_example
 from tickertui.exit_codes import ExitCode
 from tickertui.output import say
-from tickertui.paths import user_paths
-from tickertui.settings import Settings
+from tickertui.settings.load import ConfigError, environment, resolve_config_path
+from tickertui.settings.model import Settings
+from tickertui.settings.paths import user_paths
+from tickertui.settings.text import render_example
 
 
 def run_command(arguments: Namespace) -> int:

@@ -14,7 +14,6 @@ from typing import Final
 import anyio
 
 from tickertui.commands.common import CommandFailed, clock_of, load_configuration, report
-from tickertui.config import environment
 from tickertui.deadline import END_PATIENCE_S, end_process_within
 from tickertui.engine import Engine, EngineOptions, StopRequest
 from tickertui.exit_codes import ExitCode
@@ -22,6 +21,7 @@ from tickertui.logging_setup import LogUnavailable, logging_nowhere, logging_to
 from tickertui.output import NO_OUTPUT, LineWriter, OutputFailed, output_failed
 from tickertui.services.bundle import Services
 from tickertui.services.state import Event, RuntimeState
+from tickertui.settings.load import environment
 from tickertui.store.protocol import StoreError
 
 _OUTPUT_PATIENCE_S: Final = 1.0

@@ -11,15 +11,15 @@ from typing import Final
 import anyio
 
 from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
-from tickertui.config import environment
-from tickertui.config_text import ConfigProblem, line_of
 from tickertui.engine import CONVENTIONS, Engine, EngineOptions, StopRequest
 from tickertui.exit_codes import ExitCode
 from tickertui.logging_setup import LogUnavailable, logging_nowhere, logging_to
 from tickertui.market.chain import ReferenceKind
 from tickertui.market.clock import Clock
 from tickertui.services.bundle import Services
-from tickertui.settings import Settings
+from tickertui.settings.load import environment
+from tickertui.settings.model import Settings
+from tickertui.settings.text import ConfigProblem, line_of
 from tickertui.store.protocol import StoreError
 from tickertui.tui.app import TickerApp
 from tickertui.tui.keymap import KeymapError, check_keymap

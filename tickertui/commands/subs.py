@@ -13,17 +13,7 @@ from pathlib import Path
 import anyio
 
 from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
-from tickertui.config import environment
-from tickertui.engine import Engine, EngineOptions
-from tickertui.exit_codes import ExitCode
-from tickertui.market.instruments import Instrument
-from tickertui.market.subscriptions import ChainRule, SubscriptionRecord, SubscriptionStatus
-from tickertui.output import OutputFailed, say
-from tickertui.services.bundle import Services
-from tickertui.services.placement import AccountSlots
-from tickertui.services.state import ReloadPlan
-from tickertui.store.protocol import StoreError
-from tickertui.subscription_files import (
+from tickertui.commands.subscription_files import (
     FileFormat,
     SubscriptionFileError,
     SubscriptionSet,
@@ -34,6 +24,16 @@ from tickertui.subscription_files import (
     wanted_instrument,
     write_subscriptions,
 )
+from tickertui.engine import Engine, EngineOptions
+from tickertui.exit_codes import ExitCode
+from tickertui.market.instruments import Instrument
+from tickertui.market.subscriptions import ChainRule, SubscriptionRecord, SubscriptionStatus
+from tickertui.output import OutputFailed, say
+from tickertui.services.bundle import Services
+from tickertui.services.placement import AccountSlots
+from tickertui.services.state import ReloadPlan
+from tickertui.settings.load import environment
+from tickertui.store.protocol import StoreError
 
 Tell = Callable[[str], None]
 Action = Callable[[Services, Namespace, Tell], Awaitable[None]]

@@ -1,6 +1,6 @@
 """`Simulator`: the whole simulated broker, REST and stream, over a market and a clock.
 
-``tickertui simulate`` runs one (`tickertui.simulator.command`); the tests of everything that talks to the broker run
+``tickertui simulate`` runs one (`tickertui.commands.simulate`); the tests of everything that talks to the broker run
 one each on free ports of loopback.
 """
 

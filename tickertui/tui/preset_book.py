@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from tickertui.presets import BUILT_IN, UNSAVED, preset_name, read_presets, write_presets
+from tickertui.settings.presets import BUILT_IN, UNSAVED, preset_name, read_presets, write_presets
 from tickertui.tui.columns import MARK_COLUMNS, PRESETS, Preset, user_preset
 from tickertui.tui.options import ScreenOptions
 

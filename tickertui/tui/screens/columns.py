@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from tickertui.frozen import frozen
-from tickertui.presets import UNSAVED
+from tickertui.settings.presets import UNSAVED
 from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.columns import COLUMNS, Preset
 from tickertui.tui.preset_book import PresetBook, PresetRefused

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.full_disk import full_disk
-from tickertui.market.subscriptions import ChainRule
-from tickertui.market.ticks import Mode
-from tickertui.subscription_files import (
+from tickertui.commands.subscription_files import (
     SubscriptionFileError,
     SubscriptionSet,
     WantedInstrument,
     read_subscriptions,
     write_subscriptions,
 )
+from tickertui.market.subscriptions import ChainRule
+from tickertui.market.ticks import Mode
 
 EVERYTHING = SubscriptionSet(
     (

@@ -1,9 +1,9 @@
 """The settings as values: every section with its keys, their defaults, limits and meaning.
 
-A program without a configuration file is built from the defaults alone. `tickertui.config` reads a file and has it
-checked by pydantic, which is loaded only then: it takes 110 ms, a fifth of the start of the demo. Hence the limits
+A program without a configuration file is built from the defaults alone. `tickertui.settings.load` reads a file and has
+it checked by pydantic, which is loaded only then: it takes 110 ms, a fifth of the start of the demo. Hence the limits
 are written as small marks of our own that pydantic asks when it checks. The docstring under each field is its text in
-the example file (`tickertui.config_text`).
+the example file (`tickertui.settings.text`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from tickertui.frozen import frozen
 from tickertui.kite.secrets import Secret
-from tickertui.presets import column_choice, column_name, preset_name
+from tickertui.settings.presets import column_choice, column_name, preset_name
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler

@@ -1,7 +1,7 @@
 """The settings: a TOML file, overridden by the environment, checked field by field.
 
 `load_settings` reports every mistake at once, each with file, line, key, the wrong value, and the nearest valid key
-where a key is unknown. `tickertui.config_text` writes the documented example from the same fields.
+where a key is unknown. `tickertui.settings.text` writes the documented example from the same fields.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tickertui.config_text import ConfigProblem, line_of, nearest_key, problem_from, sections_of
-from tickertui.paths import Paths
-from tickertui.presets import BUILT_IN
-from tickertui.settings import Settings
+from tickertui.settings.model import Settings
+from tickertui.settings.paths import Paths
+from tickertui.settings.presets import BUILT_IN
+from tickertui.settings.text import ConfigProblem, line_of, nearest_key, problem_from, sections_of
 
 ENVIRONMENT_PREFIX = "TICKERTUI_"
 

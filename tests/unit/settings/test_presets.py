@@ -10,7 +10,14 @@ import pytest
 from tests.support.full_disk import full_disk
 from tickertui.commands.common import CommandFailed, load_configuration
 from tickertui.commands.run import screen_options
-from tickertui.presets import COLUMN_NAMES, SavedPresets, column_choice, preset_name, read_presets, write_presets
+from tickertui.settings.presets import (
+    COLUMN_NAMES,
+    SavedPresets,
+    column_choice,
+    preset_name,
+    read_presets,
+    write_presets,
+)
 from tickertui.tui.columns import COLUMNS, MARK_COLUMNS, PRESETS
 
 

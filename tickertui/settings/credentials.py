@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tickertui.kite.secrets import Secret
-from tickertui.settings import AccountSettings
+from tickertui.settings.model import AccountSettings
 
 _COMMAND_TIMEOUT_S = 30.0
 

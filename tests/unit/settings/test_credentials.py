@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tickertui.credentials import CredentialError, api_secret
 from tickertui.kite.secrets import Secret
-from tickertui.settings import AccountSettings
+from tickertui.settings.credentials import CredentialError, api_secret
+from tickertui.settings.model import AccountSettings
 
 
 def account(command: str = "") -> AccountSettings:
@@ -67,7 +67,7 @@ def test_a_failing_command_is_one_sentence(tmp_path: Path, command: str, sentenc
 
 
 def test_a_command_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tickertui.credentials._COMMAND_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("tickertui.settings.credentials._COMMAND_TIMEOUT_S", 0.2)
     with pytest.raises(CredentialError, match="secret_command: gave no secret within 0 s"):
         api_secret(account(f'{sys.executable} -c "import time; time.sleep(60)"'), tmp_path / "none.toml", {})
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import REPOSITORY
-from tickertui.config import ConfigError, check_starting_columns, load_settings, resolve_config_path
-from tickertui.config_text import line_of, render_example
-from tickertui.paths import user_paths
-from tickertui.settings import BrokerSettings, Settings
+from tickertui.settings.load import ConfigError, check_starting_columns, load_settings, resolve_config_path
+from tickertui.settings.model import BrokerSettings, Settings
+from tickertui.settings.paths import user_paths
+from tickertui.settings.text import line_of, render_example
 
 
 def write(tmp_path: Path, text: str) -> Path:
