@@ -11,9 +11,9 @@ from importlib import import_module
 from typing import Any, Final, NoReturn
 
 from tickertui import __version__
-from tickertui.crashes import Crashes
-from tickertui.exit_codes import ExitCode
-from tickertui.output import OutputFailed, complain, say
+from tickertui.process.crashes import Crashes
+from tickertui.process.exit_codes import ExitCode
+from tickertui.process.output import OutputFailed, complain, say
 from tickertui.settings.paths import user_paths
 
 _DESCRIPTION = "A live monitor of option chains for the terminal. It never places an order."

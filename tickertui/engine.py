@@ -22,17 +22,19 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from tickertui.clock import SystemClock
-from tickertui.crashes import Crashes, where_threads_stand
 from tickertui.frozen import frozen
 from tickertui.kite.login import TokenFile, login_url
 from tickertui.kite.secrets import Secret
-from tickertui.logging_setup import log_event
 from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Interval
 from tickertui.market.clock import Clock
 from tickertui.market.conventions import Convention, Preset, VolatilitySide
 from tickertui.market.hours import MarketCalendar, load_calendar
 from tickertui.market.universe import Universe, load_universe, universe_instruments
+from tickertui.process.crashes import Crashes, where_threads_stand
+from tickertui.process.logging_setup import log_event
+from tickertui.process.stopping import SignalWatch
+from tickertui.process.stopping import StopRequest as StopRequest
 from tickertui.services.bundle import Services
 from tickertui.services.configured_rules import add_demo_rules, ensure_rules
 from tickertui.services.events import EventLog
@@ -54,8 +56,6 @@ from tickertui.services.valuation import Valuation
 from tickertui.settings.credentials import CredentialError, api_secret, environment_name
 from tickertui.settings.model import AccountSettings, Settings
 from tickertui.settings.paths import Paths
-from tickertui.stopping import SignalWatch
-from tickertui.stopping import StopRequest as StopRequest
 from tickertui.store.open import is_server, open_store
 from tickertui.store.protocol import Store
 from tickertui.synthetic.paths import Regime
@@ -120,7 +120,7 @@ class Engine:
         """Run services and foreground until the foreground ends; return its exit code.
 
         Once a signal has asked for the end, the process ends with 128 + its number, in order or, where something
-        hangs, hard: `tickertui.stopping`.
+        hangs, hard: `tickertui.process.stopping`.
 
         Args:
             foreground: The terminal interface, or the reporter.

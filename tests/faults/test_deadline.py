@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-WITHIN_A_DAY = "from tickertui.deadline import end_process_within; end_process_within(86_400, 3)\n"
-AT_ONCE = "from tickertui.deadline import end_process_within; end_process_within(0.05, 143)\n"
+WITHIN_A_DAY = "from tickertui.process.deadline import end_process_within; end_process_within(86_400, 3)\n"
+AT_ONCE = "from tickertui.process.deadline import end_process_within; end_process_within(0.05, 143)\n"
 HANGING = {
     "its main thread": "import threading; threading.Event().wait()",
     "a thread that is joined at the exit": "import threading; threading.Thread(target=threading.Event().wait).start()",
@@ -39,7 +39,7 @@ def test_a_process_that_ends_by_itself_does_not_wait_for_it() -> None:
 def test_a_signal_that_was_ignored_at_the_start_stays_ignored(ignored: signal.Signals) -> None:
     program = (
         f"import signal; signal.signal({int(ignored)}, signal.SIG_IGN)\n"
-        "from tickertui.deadline import stop_signals; print(*map(int, stop_signals()))"
+        "from tickertui.process.deadline import stop_signals; print(*map(int, stop_signals()))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert {int(number) for number in done.stdout.split()} == {1, 2, 15} - {int(ignored)}

@@ -25,7 +25,7 @@ import pytest
 
 from tests.support.terminals import in_terminal
 from tickertui.cli import build_parser, parsers
-from tickertui.output import LineWriter
+from tickertui.process.output import LineWriter
 
 SECONDS = 60.0
 

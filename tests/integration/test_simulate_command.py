@@ -22,9 +22,9 @@ from tests.support.paths import REPOSITORY
 from tests.support.plain_market import plain_instruments
 from tests.support.raw_socket import raw_socket
 from tickertui.cli import run
-from tickertui.exit_codes import ExitCode
 from tickertui.kite.instruments_csv import format_instruments
 from tickertui.market.instruments import InstrumentTable
+from tickertui.process.exit_codes import ExitCode
 from tickertui.settings.load import load_settings
 from tickertui.simulator.accounts import simulated_accounts
 

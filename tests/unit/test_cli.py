@@ -10,7 +10,7 @@ import pytest
 
 from tickertui import __version__
 from tickertui.cli import run
-from tickertui.exit_codes import ExitCode
+from tickertui.process.exit_codes import ExitCode
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import pytest
 
 from tickertui import __version__
 from tickertui.cli import build_parser, parse, parsers, run
-from tickertui.exit_codes import ExitCode
+from tickertui.process.exit_codes import ExitCode
 
 Words = tuple[str, ...]
 

@@ -18,9 +18,9 @@ from tickertui.commands.subscription_files import (
     read_subscriptions,
     write_subscriptions,
 )
-from tickertui.exit_codes import ExitCode
 from tickertui.market.subscriptions import ChainRule, RuleError
 from tickertui.market.ticks import Mode
+from tickertui.process.exit_codes import ExitCode
 from tickertui.services.desired_plan import INDICES, SINGLES
 from tickertui.settings.load import ConfigError, load_settings
 from tickertui.tui.owner_words import owner_words

@@ -7,10 +7,10 @@ from dataclasses import field
 from pathlib import Path
 
 from tickertui.clock import ClockUnavailable, program_clock
-from tickertui.exit_codes import ExitCode
 from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
-from tickertui.output import complain
+from tickertui.process.exit_codes import ExitCode
+from tickertui.process.output import complain
 from tickertui.settings.load import ConfigError, check_starting_columns, environment, load_settings, resolve_config_path
 from tickertui.settings.model import Settings
 from tickertui.settings.paths import Paths, user_paths

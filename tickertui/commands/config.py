@@ -7,8 +7,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from tickertui.commands.common import CommandFailed, load_configuration, report
-from tickertui.exit_codes import ExitCode
-from tickertui.output import say
+from tickertui.process.exit_codes import ExitCode
+from tickertui.process.output import say
 from tickertui.settings.load import ConfigError, environment, resolve_config_path
 from tickertui.settings.model import Settings
 from tickertui.settings.paths import user_paths

@@ -14,11 +14,11 @@ from typing import Final
 import anyio
 
 from tickertui.commands.common import CommandFailed, clock_of, load_configuration, report
-from tickertui.deadline import END_PATIENCE_S, end_process_within
 from tickertui.engine import Engine, EngineOptions, StopRequest
-from tickertui.exit_codes import ExitCode
-from tickertui.logging_setup import LogUnavailable, logging_nowhere, logging_to
-from tickertui.output import NO_OUTPUT, LineWriter, OutputFailed, output_failed
+from tickertui.process.deadline import END_PATIENCE_S, end_process_within
+from tickertui.process.exit_codes import ExitCode
+from tickertui.process.logging_setup import LogUnavailable, logging_nowhere, logging_to
+from tickertui.process.output import NO_OUTPUT, LineWriter, OutputFailed, output_failed
 from tickertui.services.bundle import Services
 from tickertui.services.state import Event, RuntimeState
 from tickertui.settings.load import environment

@@ -9,12 +9,12 @@ from argparse import Namespace
 import anyio
 
 from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
-from tickertui.exit_codes import ExitCode
 from tickertui.kite.client import KiteClient, Session
 from tickertui.kite.errors import BrokerTimeout, BrokerUnavailable, KiteError
 from tickertui.kite.login import LoginError, TokenFile, login_url, parse_redirect
 from tickertui.kite.secrets import Secret
-from tickertui.output import say
+from tickertui.process.exit_codes import ExitCode
+from tickertui.process.output import say
 from tickertui.settings.credentials import CredentialError, api_secret, environment_name
 from tickertui.settings.load import environment
 from tickertui.settings.model import AccountSettings

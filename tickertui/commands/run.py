@@ -12,10 +12,10 @@ import anyio
 
 from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
 from tickertui.engine import CONVENTIONS, Engine, EngineOptions, StopRequest
-from tickertui.exit_codes import ExitCode
-from tickertui.logging_setup import LogUnavailable, logging_nowhere, logging_to
 from tickertui.market.chain import ReferenceKind
 from tickertui.market.clock import Clock
+from tickertui.process.exit_codes import ExitCode
+from tickertui.process.logging_setup import LogUnavailable, logging_nowhere, logging_to
 from tickertui.services.bundle import Services
 from tickertui.settings.load import environment
 from tickertui.settings.model import Settings

@@ -16,11 +16,11 @@ from typing import Final
 import anyio
 
 from tickertui.clock import SystemClock
-from tickertui.deadline import END_PATIENCE_S, end_process_within, stop_signals
-from tickertui.exit_codes import ExitCode
 from tickertui.market.hours import MarketCalendar, load_calendar
 from tickertui.market.universe import load_universe
-from tickertui.output import NO_OUTPUT, LineWriter, OutputFailed, complain, output_failed
+from tickertui.process.deadline import END_PATIENCE_S, end_process_within, stop_signals
+from tickertui.process.exit_codes import ExitCode
+from tickertui.process.output import NO_OUTPUT, LineWriter, OutputFailed, complain, output_failed
 from tickertui.simulator.accounts import SimulatedAccount, simulated_accounts
 from tickertui.simulator.clock import SimulatedClock
 from tickertui.simulator.control import parse_market_time

@@ -8,9 +8,9 @@ from pathlib import Path
 import anyio
 
 from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
-from tickertui.exit_codes import ExitCode
 from tickertui.market.clock import Clock
-from tickertui.output import say
+from tickertui.process.exit_codes import ExitCode
+from tickertui.process.output import say
 from tickertui.store.open import is_server, open_store
 from tickertui.store.protocol import StoreError
 from tickertui.store.sqlite_files import recover

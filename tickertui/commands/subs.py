@@ -25,10 +25,10 @@ from tickertui.commands.subscription_files import (
     write_subscriptions,
 )
 from tickertui.engine import Engine, EngineOptions
-from tickertui.exit_codes import ExitCode
 from tickertui.market.instruments import Instrument
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord, SubscriptionStatus
-from tickertui.output import OutputFailed, say
+from tickertui.process.exit_codes import ExitCode
+from tickertui.process.output import OutputFailed, say
 from tickertui.services.bundle import Services
 from tickertui.services.placement import AccountSlots
 from tickertui.services.state import ReloadPlan

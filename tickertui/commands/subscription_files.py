@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeVar
 
 import tomli_w
 
-from tickertui.atomic_write import write_where_it_leads
 from tickertui.frozen import frozen
 from tickertui.market.subscriptions import ChainRule, parse_mode
 from tickertui.market.ticks import Mode
+from tickertui.process.atomic_write import write_where_it_leads
 
 T = TypeVar("T")
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from tickertui.atomic_write import write_atomically
 from tickertui.frozen import frozen
 from tickertui.kite.secrets import Secret
 from tickertui.market.clock import IST, Clock
+from tickertui.process.atomic_write import write_atomically
 
 LOGIN_ROOT: Final = "https://kite.zerodha.com/connect/login"
 

@@ -18,10 +18,10 @@ from typing import Any, Final
 import anyio
 from anyio.abc import TaskGroup
 
-from tickertui.error_texts import describe_error as describe_error
-from tickertui.error_texts import whole_error
 from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
+from tickertui.process.error_texts import describe_error as describe_error
+from tickertui.process.error_texts import whole_error
 from tickertui.services.events import EventLog
 from tickertui.services.state import Severity, TaskInfo, TaskState
 

@@ -14,8 +14,8 @@ from dataclasses import field
 from pathlib import Path
 from typing import Final
 
-from tickertui.atomic_write import write_atomically
 from tickertui.frozen import frozen
+from tickertui.process.atomic_write import write_atomically
 
 COLUMN_NAMES: Final = (
     "bar", "oi", "oi_change", "mark_oi", "volume", "mark_volume", "iv", "delta", "gamma", "theta", "vega", "bid",

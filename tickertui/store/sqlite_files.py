@@ -18,8 +18,8 @@ from typing import Final
 
 import apsw
 
-from tickertui.atomic_write import replacing
 from tickertui.frozen import frozen
+from tickertui.process.atomic_write import replacing
 from tickertui.store.file_locks import FileLock
 from tickertui.store.migrations import load_migrations, pending
 from tickertui.store.protocol import StoreBusy, StoreError, StoreUnreadable

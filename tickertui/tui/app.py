@@ -272,7 +272,7 @@ class TickerApp(App[int]):
         """End; print what went wrong without local variables: one of them may be a token."""
         from rich.text import Text
 
-        from tickertui.error_texts import whole_error  # a start does without it
+        from tickertui.process.error_texts import whole_error  # a start does without it
 
         self.bell()
         if self.reports_errors:

@@ -14,9 +14,9 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Final
 
-from tickertui.error_texts import mask_secrets
 from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
+from tickertui.process.error_texts import mask_secrets
 
 RETRY_S: Final = 3.0
 """How long an error box stands before its place is tried again: what was put together from two moments is whole then,

@@ -9,7 +9,7 @@ import pytest
 
 from tickertui.commands.common import CommandFailed, load_configuration
 from tickertui.commands.run import screen_options
-from tickertui.exit_codes import ExitCode
+from tickertui.process.exit_codes import ExitCode
 
 
 def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: str) -> tuple[Namespace, Path]:

@@ -10,7 +10,7 @@ import pytest
 
 from tickertui.clock import SystemClock
 from tickertui.commands.store import run_command
-from tickertui.exit_codes import ExitCode
+from tickertui.process.exit_codes import ExitCode
 from tickertui.store.open import open_store
 
 

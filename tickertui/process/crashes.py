@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from tickertui.exit_codes import ExitCode
-from tickertui.output import complain
+from tickertui.process.exit_codes import ExitCode
+from tickertui.process.output import complain
 
 _KEPT_FILES: Final = 20
 
@@ -64,7 +64,7 @@ class Crashes:
             except told:
                 raise
             except Exception as error:  # noqa: BLE001 - the last place that can say what happened
-                from tickertui.error_texts import describe_error, whole_error
+                from tickertui.process.error_texts import describe_error, whole_error
 
                 self.note("ended the program", whole_error(error))
                 self._say(f"ended by an error of its own: {describe_error(error)}")
@@ -94,7 +94,7 @@ class Crashes:
             return
         import logging
 
-        from tickertui.error_texts import whole_error
+        from tickertui.process.error_texts import whole_error
 
         name = arguments.thread.name if arguments.thread is not None else "a thread"
         text = whole_error(arguments.exc_value)

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 
 import anyio
 
-from tickertui.deadline import END_PATIENCE_S, end_process_within, stop_signals
+from tickertui.process.deadline import END_PATIENCE_S, end_process_within, stop_signals
 
 _END: Final = 0
 """Read from the pipe when the watch is over; no signal has this number."""

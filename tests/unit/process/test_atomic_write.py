@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.full_disk import full_disk
-from tickertui.atomic_write import replacing, write_atomically, write_where_it_leads
+from tickertui.process.atomic_write import replacing, write_atomically, write_where_it_leads
 
 
 def names(folder: Path) -> list[str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tickertui.logging_setup import LogUnavailable, log_event, logging_nowhere, logging_to
 from tickertui.market.clock import IST, ManualClock
+from tickertui.process.logging_setup import LogUnavailable, log_event, logging_nowhere, logging_to
 from tickertui.services.events import EventLog
 from tickertui.services.state import Severity
 

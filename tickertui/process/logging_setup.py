@@ -21,8 +21,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from tickertui.error_texts import mask_secrets, whole_error
 from tickertui.market.clock import IST, Clock
+from tickertui.process.error_texts import mask_secrets, whole_error
 from tickertui.services.state import Event, Severity
 
 _MAX_BYTES = 10_000_000

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TextIO
 
-from tickertui.exit_codes import ExitCode
+from tickertui.process.exit_codes import ExitCode
 
 
 class OutputFailed(Exception):  # noqa: N818 - it ends a command; it is not an error of the program
