@@ -32,25 +32,25 @@ from tickertui.market.conventions import Convention, Preset, VolatilitySide
 from tickertui.market.hours import MarketCalendar, load_calendar
 from tickertui.market.universe import Universe, load_universe, universe_instruments
 from tickertui.process.crashes import Crashes, where_threads_stand
-from tickertui.process.logging_setup import log_event
 from tickertui.process.stopping import SignalWatch
 from tickertui.process.stopping import StopRequest as StopRequest
 from tickertui.services.bundle import Services
 from tickertui.services.configured_rules import add_demo_rules, ensure_rules
-from tickertui.services.events import EventLog
 from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.loop_parts import LoopInputs
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock_generator import MockDataGenerator
-from tickertui.services.process_watch import ProcessWatch
 from tickertui.services.session_orchestrator import AccountConfig, SessionOrchestrator
 from tickertui.services.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.spots import Spots
-from tickertui.services.state import FeedMode, Severity
-from tickertui.services.store_keeper import StoreKeeper
-from tickertui.services.store_watch import StoreWatch
+from tickertui.services.state import FeedMode
 from tickertui.services.subscription_reconciler import SubscriptionReconciler
-from tickertui.services.task_monitor import RestartPolicy, TaskMonitor
+from tickertui.services.supervision.event_logging import log_event
+from tickertui.services.supervision.events import EventLog, Severity
+from tickertui.services.supervision.process_watch import ProcessWatch
+from tickertui.services.supervision.store_keeper import StoreKeeper
+from tickertui.services.supervision.store_watch import StoreWatch
+from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.valuation import Valuation
 from tickertui.settings.credentials import CredentialError, api_secret, environment_name

@@ -78,7 +78,7 @@ def broken():
 TickerApp.on_ready = lambda self: threading.Thread(target=broken, name="the unlucky").start()
 """
 IN_A_SERVICE = """
-from tickertui.services.store_keeper import StoreKeeper
+from tickertui.services.supervision.store_keeper import StoreKeeper
 
 async def broken(self):
     raise ExceptionGroup("many", [ZeroDivisionError(f"defect {number}") for number in range(20)])

@@ -23,10 +23,10 @@ from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentT
 from tickertui.services.backfill_types import BackfillSettings, BackfillTarget
 from tickertui.services.closing_volatility import NEAREST_STRIKES, ClosingVolatility
 from tickertui.services.daily_volatility import DailyVolatility
-from tickertui.services.events import EventLog
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.state import BootstrapState
+from tickertui.services.supervision.events import EventLog
 from tickertui.settings.model import Settings
 from tickertui.settings.paths import Paths
 from tickertui.store.protocol import Span, Store, VolatilityFact

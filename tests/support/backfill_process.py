@@ -15,8 +15,8 @@ from tests.support.history import HistoryAccounts, HistoryBroker, option
 from tests.support.virtual_time import LoopClock
 from tickertui.market.clock import IST
 from tickertui.services.backfill_types import BackfillSettings
-from tickertui.services.events import EventLog
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+from tickertui.services.supervision.events import EventLog
 from tickertui.store.protocol import Store
 from tickertui.store.sqlite import SqliteStore
 

@@ -30,7 +30,6 @@ from tickertui.services.state import (
     BootstrapState,
     ConnectionStatus,
     DayCoverage,
-    Event,
     FeedMode,
     LoopState,
     PlanLine,
@@ -39,12 +38,11 @@ from tickertui.services.state import (
     RuleCost,
     RuleStatus,
     RuntimeState,
-    Severity,
-    TaskInfo,
-    TaskState,
     Unplaced,
     WatchedInstrument,
 )
+from tickertui.services.supervision.events import Event, Severity
+from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui.backend import BackendRefused, HealthFigures, LoginPage
 from tickertui.tui.frames import ExpiryMark
 

@@ -26,7 +26,7 @@ from tickertui.services.account_fleet import FleetSettings
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.placement import PlacementLimits
 from tickertui.services.session_orchestrator import AccountConfig
-from tickertui.services.task_monitor import RestartPolicy
+from tickertui.services.supervision.task_monitor import RestartPolicy
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.store.protocol import Claim, Owner, Store, StoreError
 

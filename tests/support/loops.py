@@ -22,7 +22,6 @@ from tickertui.market.universe import load_universe
 from tickertui.services.account_fleet import FleetSettings
 from tickertui.services.account_stream import FrameTap
 from tickertui.services.broker import BrokerClient
-from tickertui.services.events import EventLog
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.loop_parts import LoopInputs
@@ -35,7 +34,8 @@ from tickertui.services.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.spots import Spots
 from tickertui.services.state import LoopState
 from tickertui.services.subscription_reconciler import SubscriptionReconciler
-from tickertui.services.task_monitor import RestartPolicy, TaskMonitor
+from tickertui.services.supervision.events import EventLog
+from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.store.protocol import Store
 from tickertui.store.sqlite import SqliteStore

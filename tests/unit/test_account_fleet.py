@@ -22,10 +22,10 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import IST
 from tickertui.market.ticks import Mode
 from tickertui.services.account_fleet import AccountFleet, FleetSettings
-from tickertui.services.events import EventLog
 from tickertui.services.session_orchestrator import AccountConfig, SessionOrchestrator
 from tickertui.services.state import AccountState
-from tickertui.services.task_monitor import RestartPolicy, TaskMonitor
+from tickertui.services.supervision.events import EventLog
+from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.store.protocol import StoreUnavailable
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=IST)

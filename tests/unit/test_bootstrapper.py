@@ -40,10 +40,10 @@ from tickertui.market.clock import IST
 from tickertui.market.instruments import Instrument, InstrumentKind
 from tickertui.services.backfill_types import BackfillSettings, BackfillTarget
 from tickertui.services.daily_volatility import VolatilityHook
-from tickertui.services.events import EventLog
 from tickertui.services.gaps import seconds_of, subtract
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.state import BootstrapProgress, BootstrapState
+from tickertui.services.supervision.events import EventLog
 from tickertui.store.protocol import Span, StoreBusy, VolatilityFact
 
 EVENING = datetime(2026, 11, 25, 20, 0, tzinfo=IST)

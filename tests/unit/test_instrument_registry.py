@@ -37,10 +37,9 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.universe import load_universe, universe_instruments
 from tickertui.services.day_contracts import DayContracts
-from tickertui.services.events import EventLog
 from tickertui.services.instrument_differences import differences
 from tickertui.services.instrument_registry import DumpRefused, InstrumentRegistry, Plausibility
-from tickertui.services.state import Severity
+from tickertui.services.supervision.events import EventLog, Severity
 
 TODAY = NOW.date()
 

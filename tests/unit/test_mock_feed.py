@@ -18,10 +18,10 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import WORDS, Source, TickBatch, Word
 from tickertui.market.universe import load_universe, universe_instruments
-from tickertui.services.events import EventLog
 from tickertui.services.mock_feed import MockFeed
 from tickertui.services.mock_generator import MockDataGenerator
 from tickertui.services.mock_seeding import QuoteSource, SeedOrigin
+from tickertui.services.supervision.events import EventLog
 
 START = datetime(2026, 11, 25, 11, 0, tzinfo=IST)
 UNIVERSE = load_universe()

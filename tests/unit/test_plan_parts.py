@@ -16,11 +16,11 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import IST
 from tickertui.market.ticks import Mode, Source, TickBatch
 from tickertui.services.account_stream import AccountStream, FeedPulse, SocketCounts, StreamHooks
-from tickertui.services.events import EventLog
 from tickertui.services.placement import Assignments, diff
 from tickertui.services.plan_applier import ApplyReport, PlanApplier
 from tickertui.services.plan_view import PlanView
 from tickertui.services.spots import Spots
+from tickertui.services.supervision.events import EventLog
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=IST)
 S = 1_000_000_000

@@ -21,9 +21,9 @@ from tickertui.kite.errors import (
 from tickertui.kite.secrets import Secret
 from tickertui.market.clock import IST, ManualClock
 from tickertui.services.broker import BrokerClient
-from tickertui.services.events import EventLog
 from tickertui.services.session_orchestrator import AccountConfig, MissingApiSecret, NoAccounts, SessionOrchestrator
-from tickertui.services.state import AccountState, Severity
+from tickertui.services.state import AccountState
+from tickertui.services.supervision.events import EventLog, Severity
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=IST)
 

@@ -11,7 +11,6 @@ import pytest
 from tests.support.fake_backend import NOW, live_accounts, live_runtime, socket, some_progress
 from tickertui.kite.stream_state import StreamState
 from tickertui.market.hours import Phase
-from tickertui.services.clock_watch import ClockFault, ClockGap
 from tickertui.services.state import (
     AccountState,
     BootstrapFailure,
@@ -20,11 +19,11 @@ from tickertui.services.state import (
     FeedMode,
     LoopState,
     ReloadResult,
-    Severity,
-    TaskInfo,
-    TaskState,
     Unplaced,
 )
+from tickertui.services.supervision.clock_watch import ClockFault, ClockGap
+from tickertui.services.supervision.events import Severity
+from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui.backend import HealthFigures
 from tickertui.tui.display_rate import DisplayRate
 from tickertui.tui.situations import SituationLog, Surroundings, situations

@@ -30,8 +30,9 @@ from tickertui.market.subscriptions import ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Source
 from tickertui.services.placement import PlacementLimits
 from tickertui.services.session_orchestrator import NoAccounts
-from tickertui.services.state import AccountState, FeedMode, LoopState, Severity
+from tickertui.services.state import AccountState, FeedMode, LoopState
 from tickertui.services.subscription_reconciler import PreparedReload
+from tickertui.services.supervision.events import Severity
 from tickertui.services.ticker_loop import LoopNotRunning
 from tickertui.store.protocol import Owner, StoreBusy, StoreUnavailable
 

@@ -1,7 +1,7 @@
 """What the log, the events and a crash file say of an exception: everything that helps, and no secret.
 
-Neither values of local variables nor tokens get into these texts. `tickertui.services.task_monitor` (one sentence),
-`tickertui.process.logging_setup` and `tickertui.process.crashes` (the whole of it) call this.
+Neither values of local variables nor tokens get into these texts. `tickertui.services.supervision.task_monitor` (one
+sentence), `tickertui.process.logging_setup` and `tickertui.process.crashes` (the whole of it) call this.
 """
 
 from __future__ import annotations

@@ -23,13 +23,10 @@ from typing import Final
 
 from tickertui.market.clock import IST, Clock
 from tickertui.process.error_texts import mask_secrets, whole_error
-from tickertui.services.state import Event, Severity
 
 _MAX_BYTES = 10_000_000
 _KEPT = 5
 _FORMAT = "%(market_time)s %(levelname)-7s %(name)s: %(message)s"
-_EVENTS: Final = logging.getLogger("events")
-_LEVELS: Final = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Severity.ERROR: logging.ERROR}
 _TALKATIVE: Final = {
     # They say at INFO and DEBUG what holds addresses with tokens in them.
     "websockets": logging.WARNING,
@@ -77,12 +74,6 @@ class _InMarketTime(logging.Filter):
         at = at.astimezone(IST)
         record.market_time = f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d} IST"
         return True
-
-
-def log_event(event: Event) -> None:
-    """Write an event of the program to the log, with its own time; a listener of `EventLog`."""
-    account = f"{event.account}: " if event.account else ""
-    _EVENTS.getChild(event.topic).log(_LEVELS[event.severity], "%s%s", account, event.text, extra={"at": event.at})
 
 
 @contextmanager

@@ -20,14 +20,14 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.services.account_stream import AccountStream, FeedPulse, FrameTap, SocketCounts, StreamHooks
 from tickertui.services.claims import Claims
-from tickertui.services.events import EventLog
 from tickertui.services.placement import AccountSlots, Distribution
 from tickertui.services.plan_applier import set_all
 from tickertui.services.session_orchestrator import SessionOrchestrator
 from tickertui.services.silence import SilenceLimits
 from tickertui.services.sockets import SocketFactory
-from tickertui.services.state import AccountState, AccountStatus, Severity
-from tickertui.services.task_monitor import RestartPolicy, TaskMonitor, describe_error
+from tickertui.services.state import AccountState, AccountStatus
+from tickertui.services.supervision.events import EventLog, Severity
+from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor, describe_error
 from tickertui.store.protocol import StoreError
 
 SOCKETS = 3

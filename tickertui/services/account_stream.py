@@ -22,10 +22,10 @@ from tickertui.kite.stream_state import StreamState
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.market.ticks import Mode, Source, TickBatch
-from tickertui.services.events import EventLog
 from tickertui.services.silence import DEFAULT_LIMITS, SilenceLimits, SilenceWatch
 from tickertui.services.sockets import Socket, SocketFactory
-from tickertui.services.state import AccountState, AccountStatus, ConnectionStatus, Severity
+from tickertui.services.state import AccountState, AccountStatus, ConnectionStatus
+from tickertui.services.supervision.events import EventLog, Severity
 
 _NS = 1_000_000_000
 

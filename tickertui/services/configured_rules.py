@@ -16,7 +16,7 @@ from anyio import to_thread
 
 from tickertui.market.configured_rules import ConfiguredChanges
 from tickertui.market.subscriptions import ChainRule
-from tickertui.services.events import EventLog
+from tickertui.services.supervision.events import EventLog
 from tickertui.store.protocol import Store
 
 DEMO_RULES: Final = (

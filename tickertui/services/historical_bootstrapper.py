@@ -36,10 +36,10 @@ from tickertui.services.backfill_types import (
     SessionCalendar,
 )
 from tickertui.services.daily_volatility import DailyVolatility, VolatilityHook
-from tickertui.services.events import EventLog
 from tickertui.services.gap_map import build_gap_map
 from tickertui.services.history_fetcher import Fetched, fetch_into_store
-from tickertui.services.state import BootstrapProgress, BootstrapState, DayCoverage, Severity
+from tickertui.services.state import BootstrapProgress, BootstrapState, DayCoverage
+from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.store.protocol import ContractKey, StoreError
 
 _LOG: Final = logging.getLogger(__name__)

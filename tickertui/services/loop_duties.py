@@ -15,13 +15,13 @@ from tickertui.market.clock import Clock
 from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import TickBatch
 from tickertui.services.account_fleet import AccountFleet
-from tickertui.services.clock_watch import ClockGap, ClockWatch
-from tickertui.services.events import EventLog
 from tickertui.services.feed_switch import FeedSwitch
 from tickertui.services.plan_view import PlanView
 from tickertui.services.session_orchestrator import NoAccounts, SessionOrchestrator
 from tickertui.services.snapshots import SnapshotPlanner, apply_snapshot
-from tickertui.services.state import AccountState, Severity
+from tickertui.services.state import AccountState
+from tickertui.services.supervision.clock_watch import ClockGap, ClockWatch
+from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.store.protocol import Store
 
 Quote = Callable[[Sequence[Instrument]], Awaitable[TickBatch]]

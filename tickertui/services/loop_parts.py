@@ -26,7 +26,6 @@ from tickertui.services.account_stream import FrameTap
 from tickertui.services.backfill_targets import BackfillTargets
 from tickertui.services.claims import StoreClaims
 from tickertui.services.contract_keeper import ContractKeeper
-from tickertui.services.events import EventLog
 from tickertui.services.feed_switch import FeedSwitch
 from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.loop_settings import LoopSettings
@@ -41,8 +40,9 @@ from tickertui.services.sockets import SocketFactory
 from tickertui.services.spots import SpotFiller, Spots
 from tickertui.services.state import FeedMode
 from tickertui.services.subscription_reconciler import SubscriptionReconciler
-from tickertui.services.task_monitor import TaskMonitor
-from tickertui.services.tick_rate import TickRate
+from tickertui.services.supervision.events import EventLog
+from tickertui.services.supervision.task_monitor import TaskMonitor
+from tickertui.services.supervision.tick_rate import TickRate
 from tickertui.services.token_watch import TokenWatch
 from tickertui.store.protocol import Store
 

@@ -18,8 +18,8 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.instruments import Instrument, InstrumentTable
 from tickertui.market.ticks import TickBatch
 from tickertui.market.universe import Universe
-from tickertui.services.events import EventLog
 from tickertui.services.mock_seeding import QuoteSource
+from tickertui.services.supervision.events import EventLog
 from tickertui.synthetic.script import MockEvent
 
 _CLEANUP_EVERY: Final = 60.0

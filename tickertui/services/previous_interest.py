@@ -17,8 +17,7 @@ from tickertui.market.clock import Clock
 from tickertui.market.hours import CalendarError, MarketCalendar
 from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import ABSENT
-from tickertui.services.events import EventLog
-from tickertui.services.state import Severity
+from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.store.protocol import Store, StoreError
 
 

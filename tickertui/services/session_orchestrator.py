@@ -29,8 +29,8 @@ from tickertui.kite.login import LoginError
 from tickertui.kite.secrets import Secret
 from tickertui.market.clock import Clock
 from tickertui.services.broker import BrokerClient
-from tickertui.services.events import EventLog
-from tickertui.services.state import AccountState, Severity
+from tickertui.services.state import AccountState
+from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.services.token_store import KeptToken, TokenStore
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from tickertui.frozen import frozen
 from tickertui.kite.stream_state import StreamState as StreamState
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
-from tickertui.services.clock_watch import ClockGap
+from tickertui.services.supervision.clock_watch import ClockGap
 
 
 class LoopState(StrEnum):
@@ -331,39 +331,6 @@ class RuntimeState:
         return frozenset().union(*(socket.refused for account in self.accounts for socket in account.connections))
 
 
-class TaskState(StrEnum):
-    """State of a background task."""
-
-    RUNNING = "running"
-    RESTARTING = "restarting"
-    DONE = "done"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-
-
-@frozen
-class TaskInfo:
-    """One background task, for the health pane.
-
-    Attributes:
-        name: Unique.
-        state: See `TaskState`.
-        restarts: Since the start.
-        last_error: One sentence without a secret, empty when there was none.
-        last_error_at: Aware datetime.
-        started_at: Aware datetime of the last (re)start.
-        last_activity: Aware datetime the task last reported; None when it never does.
-    """
-
-    name: str
-    state: TaskState
-    restarts: int = 0
-    last_error: str = ""
-    last_error_at: datetime | None = None
-    started_at: datetime | None = None
-    last_activity: datetime | None = None
-
-
 class BootstrapState(StrEnum):
     """State of the historical backfill."""
 
@@ -467,35 +434,6 @@ class BootstrapProgress:
     def fraction(self) -> float:
         """Done part between 0 and 1; 1 when there is nothing to do."""
         return self.instruments_done / self.instruments_total if self.instruments_total else 1.0
-
-
-class Severity(StrEnum):
-    """How loud an event is."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@frozen
-class Event:
-    """Something that happened, for the events pane and ``headless``.
-
-    Attributes:
-        sequence: Ascending from 1.
-        at: Aware datetime.
-        severity: See `Severity`.
-        topic: Short kebab-case word: ``reload``, ``stream``, ``account``, ``market``, ``bootstrap``, ``instruments``.
-        text: One sentence without a secret.
-        account: Account id, empty when it concerns none.
-    """
-
-    sequence: int
-    at: datetime
-    severity: Severity
-    topic: str
-    text: str
-    account: str = ""
 
 
 @frozen

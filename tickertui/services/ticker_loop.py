@@ -17,15 +17,16 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from tickertui.market.candles import Candles, Interval
-from tickertui.services.clock_watch import ClockFault, ClockGap
 from tickertui.services.instrument_registry import RefreshReport
 from tickertui.services.loop_duties import watch_clock
 from tickertui.services.loop_parts import Duty, LoopInputs, LoopParts
-from tickertui.services.operations import Operations
-from tickertui.services.state import FeedMode, LoopState, ReloadPlan, ReloadResult, RuntimeState, Severity
+from tickertui.services.state import FeedMode, LoopState, ReloadPlan, ReloadResult, RuntimeState
 from tickertui.services.subscription_reconciler import PreparedReload
 from tickertui.services.subscription_reloader import SubscriptionReloader
-from tickertui.services.task_monitor import RestartPolicy, describe_error
+from tickertui.services.supervision.clock_watch import ClockFault, ClockGap
+from tickertui.services.supervision.events import Severity
+from tickertui.services.supervision.operations import Operations
+from tickertui.services.supervision.task_monitor import RestartPolicy, describe_error
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.worker import WorkerFailed
 
-from tickertui.services.state import Severity
+from tickertui.services.supervision.events import Severity
 from tickertui.tui.actions import key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.contained import failing_place

@@ -22,16 +22,15 @@ from tickertui.services.legs import Legs
 from tickertui.services.mock_seeding import MockSeed
 from tickertui.services.state import (
     BootstrapProgress,
-    Event,
     FeedMode,
     ReloadPlan,
     ReloadResult,
     RuleCost,
     RuleStatus,
     RuntimeState,
-    Severity,
-    TaskInfo,
 )
+from tickertui.services.supervision.events import Event, Severity
+from tickertui.services.supervision.status import TaskInfo
 from tickertui.tui.frames import ExpiryMark
 
 

@@ -28,17 +28,15 @@ from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.state import (
     BootstrapProgress,
     BootstrapState,
-    Event,
     FeedMode,
     ReloadPlan,
     ReloadResult,
     RuleCost,
     RuleStatus,
     RuntimeState,
-    Severity,
-    TaskInfo,
-    TaskState,
 )
+from tickertui.services.supervision.events import Event, Severity
+from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.services.ticker_loop import LoopNotRunning, ReloadFailed
 from tickertui.store.protocol import StoreError
 from tickertui.tui.backend import BackendRefused, HealthFigures, LoginPage

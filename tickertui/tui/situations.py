@@ -22,10 +22,9 @@ from tickertui.services.state import (
     FeedMode,
     LoopState,
     RuntimeState,
-    Severity,
-    TaskInfo,
-    TaskState,
 )
+from tickertui.services.supervision.events import Severity
+from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import key_name
 from tickertui.tui.backend import HealthFigures

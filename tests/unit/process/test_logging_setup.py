@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tickertui.market.clock import IST, ManualClock
-from tickertui.process.logging_setup import LogUnavailable, log_event, logging_nowhere, logging_to
-from tickertui.services.events import EventLog
-from tickertui.services.state import Severity
+from tickertui.process.logging_setup import LogUnavailable, logging_nowhere, logging_to
+from tickertui.services.supervision.event_logging import log_event
+from tickertui.services.supervision.events import EventLog, Severity
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=IST)
 

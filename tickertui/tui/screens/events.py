@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input
 
-from tickertui.services.state import Event, Severity
+from tickertui.services.supervision.events import Event, Severity
 from tickertui.tui.actions import Context, bindings_of
 from tickertui.tui.screens.modals import entry
 from tickertui.tui.widgets.list_pane import ListPane

@@ -12,7 +12,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 
-from tickertui.services.state import BootstrapProgress, Event
+from tickertui.services.state import BootstrapProgress
+from tickertui.services.supervision.events import Event
 from tickertui.tui.contained import Contained
 from tickertui.tui.failures import Failure
 from tickertui.tui.screens.bootstrap import bootstrap_panel, bootstrap_title

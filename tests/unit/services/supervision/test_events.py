@@ -8,9 +8,8 @@ import pytest
 
 import tickertui.services as services
 from tickertui.market.clock import IST, ManualClock
-from tickertui.services.events import EventLog
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
-from tickertui.services.state import Event, Severity
+from tickertui.services.supervision.events import Event, EventLog, Severity
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tickertui.market.clock import IST, ManualClock
-from tickertui.services.clock_watch import ClockFault, ClockWatch
+from tickertui.services.supervision.clock_watch import ClockFault, ClockWatch
 
 START = datetime(2026, 11, 23, 10, 2, tzinfo=IST)
 

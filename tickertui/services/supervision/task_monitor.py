@@ -22,8 +22,8 @@ from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
 from tickertui.process.error_texts import describe_error as describe_error
 from tickertui.process.error_texts import whole_error
-from tickertui.services.events import EventLog
-from tickertui.services.state import Severity, TaskInfo, TaskState
+from tickertui.services.supervision.events import EventLog, Severity
+from tickertui.services.supervision.status import TaskInfo, TaskState
 
 logger = logging.getLogger(__name__)
 

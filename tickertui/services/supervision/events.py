@@ -4,9 +4,40 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
 
+from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
-from tickertui.services.state import Event, Severity
+
+
+class Severity(StrEnum):
+    """How loud an event is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@frozen
+class Event:
+    """Something that happened, for the events pane and ``headless``.
+
+    Attributes:
+        sequence: Ascending from 1.
+        at: Aware datetime.
+        severity: See `Severity`.
+        topic: Short kebab-case word: ``reload``, ``stream``, ``account``, ``market``, ``bootstrap``, ``instruments``.
+        text: One sentence without a secret.
+        account: Account id, empty when it concerns none.
+    """
+
+    sequence: int
+    at: datetime
+    severity: Severity
+    topic: str
+    text: str
+    account: str = ""
 
 
 class EventLog:

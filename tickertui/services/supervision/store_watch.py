@@ -13,8 +13,7 @@ import anyio
 
 from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
-from tickertui.services.events import EventLog
-from tickertui.services.state import Severity
+from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.store.protocol import StoreError
 
 _EVERY_S: Final = 5.0

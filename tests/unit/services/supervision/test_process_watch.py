@@ -6,7 +6,7 @@ import anyio
 import numpy as np
 
 from tests.support.waiting import wait_until
-from tickertui.services.process_watch import ProcessWatch, resident_mb
+from tickertui.services.supervision.process_watch import ProcessWatch, resident_mb
 from tickertui.tui.latency import LatencyMeter
 
 

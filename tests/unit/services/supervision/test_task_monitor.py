@@ -14,9 +14,9 @@ import pytest
 from tests.support.virtual_time import LoopClock, virtual_trio
 from tests.support.waiting import wait_until
 from tickertui.market.clock import IST
-from tickertui.services.events import EventLog
-from tickertui.services.state import Severity, TaskInfo, TaskState
-from tickertui.services.task_monitor import RestartPolicy, TaskMonitor, describe_error
+from tickertui.services.supervision.events import EventLog, Severity
+from tickertui.services.supervision.status import TaskInfo, TaskState
+from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor, describe_error
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=IST)
 

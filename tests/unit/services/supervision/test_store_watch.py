@@ -10,9 +10,8 @@ import pytest
 
 from tests.support.virtual_time import LoopClock, virtual_trio
 from tickertui.market.clock import IST
-from tickertui.services.events import EventLog
-from tickertui.services.state import Severity
-from tickertui.services.store_watch import StoreWatch
+from tickertui.services.supervision.events import EventLog, Severity
+from tickertui.services.supervision.store_watch import StoreWatch
 from tickertui.store.protocol import StoreUnavailable
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support.virtual_time import LoopClock, virtual_trio
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import IST, ManualClock
-from tickertui.services.store_keeper import StoreKeeper
+from tickertui.services.supervision.store_keeper import StoreKeeper
 from tickertui.store.open import open_store
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=IST)

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from tests.support.virtual_time import virtual_trio
-from tickertui.services.operations import Operations
+from tickertui.services.supervision.operations import Operations
 
 
 @pytest.fixture
