@@ -36,7 +36,7 @@ from tickertui.process.stopping import SignalWatch
 from tickertui.process.stopping import StopRequest as StopRequest
 from tickertui.services.bundle import Services
 from tickertui.services.configured_rules import add_demo_rules, ensure_rules
-from tickertui.services.instrument_registry import InstrumentRegistry
+from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.loop_parts import LoopInputs
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock_generator import MockDataGenerator

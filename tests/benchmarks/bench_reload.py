@@ -19,8 +19,8 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.universe import Universe, load_universe, universe_instruments
-from tickertui.services.instrument_registry import InstrumentRegistry
-from tickertui.services.instrument_search import SearchIndex
+from tickertui.services.contracts.instrument_registry import InstrumentRegistry
+from tickertui.services.contracts.search import SearchIndex
 from tickertui.services.subscription_reconciler import AccountSlots, SubscriptionReconciler
 from tickertui.store.sqlite import SqliteStore
 

@@ -22,9 +22,9 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.services.backfill_types import BackfillSettings, BackfillTarget
 from tickertui.services.closing_volatility import NEAREST_STRIKES, ClosingVolatility
+from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.daily_volatility import DailyVolatility
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
-from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.state import BootstrapState
 from tickertui.services.supervision.events import EventLog
 from tickertui.settings.model import Settings

@@ -18,7 +18,7 @@ from tickertui.market.instruments import InstrumentTable
 from tickertui.market.subscriptions import ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Mode
 from tickertui.market.universe import load_universe, universe_instruments
-from tickertui.services.instrument_registry import InstrumentRegistry
+from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.placement import AccountSlots
 from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.store.sqlite import SqliteStore

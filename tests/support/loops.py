@@ -22,8 +22,8 @@ from tickertui.market.universe import load_universe
 from tickertui.services.account_fleet import FleetSettings
 from tickertui.services.account_stream import FrameTap
 from tickertui.services.broker import BrokerClient
+from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
-from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.loop_parts import LoopInputs
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock_feed import MockSource

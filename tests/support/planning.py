@@ -9,8 +9,8 @@ from tests.support.fakes import MemoryStore, chain_of, future_of, index_of, run_
 from tickertui.market.clock import IST, ManualClock
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
-from tickertui.services.day_contracts import DayContracts
-from tickertui.services.instrument_registry import InstrumentRegistry
+from tickertui.services.contracts.day_contracts import DayContracts
+from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.subscription_reconciler import (
     AccountSlots,
     FollowSettings,

@@ -23,7 +23,7 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import InstrumentTable
 from tickertui.market.universe import load_universe
 from tickertui.services.contract_keeper import ContractKeeper, ContractsMissing
-from tickertui.services.instrument_registry import InstrumentRegistry
+from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.session_orchestrator import AccountConfig, NoAccounts, SessionOrchestrator
 from tickertui.services.supervision.events import EventLog
 from tickertui.store.protocol import StoreBusy

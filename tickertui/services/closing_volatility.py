@@ -19,7 +19,7 @@ from tickertui.market.closing_chain import ClosingChain, closing_volatility
 from tickertui.market.conventions import YEAR_SECONDS
 from tickertui.market.hours import Session
 from tickertui.market.instruments import ChainRows, price_divisor
-from tickertui.services.day_contracts import DayContracts
+from tickertui.services.contracts.day_contracts import DayContracts
 from tickertui.store.protocol import ContractKey, VolatilityFact
 
 CLOSING_WINDOW: Final = timedelta(minutes=15)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.ticks import Mode
 from tickertui.services.assignments import Integers
-from tickertui.services.day_contracts import DayContracts
+from tickertui.services.contracts.day_contracts import DayContracts
 from tickertui.services.expansion import Expansion, RuleState
 from tickertui.services.placement import NO_PIN, Wanted
 from tickertui.services.state import RuleStatus, Unplaced

@@ -26,8 +26,8 @@ from tickertui.services.account_stream import FrameTap
 from tickertui.services.backfill_targets import BackfillTargets
 from tickertui.services.claims import StoreClaims
 from tickertui.services.contract_keeper import ContractKeeper
+from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.feed_switch import FeedSwitch
-from tickertui.services.instrument_registry import InstrumentRegistry
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock_feed import MockFeed, MockSource
 from tickertui.services.placement import Distribution

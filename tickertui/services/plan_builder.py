@@ -20,7 +20,7 @@ from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord
 from tickertui.market.ticks import Mode
 from tickertui.services.assignments import Integers
-from tickertui.services.day_contracts import DayContracts
+from tickertui.services.contracts.day_contracts import DayContracts
 from tickertui.services.desired_plan import (
     INDICES,
     SINGLES,

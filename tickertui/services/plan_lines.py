@@ -16,7 +16,7 @@ from tickertui.frozen import frozen
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
 from tickertui.market.ticks import Mode
 from tickertui.services.assignments import NO_CONNECTION, Assignments, Integers, PlanDiff
-from tickertui.services.day_contracts import DayContracts
+from tickertui.services.contracts.day_contracts import DayContracts
 from tickertui.services.desired_plan import INDICES, SINGLES, DesiredPlan
 from tickertui.services.state import PlanLine
 

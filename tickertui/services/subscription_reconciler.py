@@ -32,7 +32,7 @@ from tickertui.services.assignments import (
     PlanDiff,
     diff,
 )
-from tickertui.services.day_contracts import DayContracts
+from tickertui.services.contracts.day_contracts import DayContracts
 from tickertui.services.desired_plan import DesiredPlan, merge
 from tickertui.services.expansion import FollowSettings, moved_strikes
 from tickertui.services.legs import NO_LEGS, Legs, Named, Owners, Particulars
@@ -64,7 +64,7 @@ _WHAT_IF: Final = -1
 
 
 class Registry(Protocol):
-    """Where the day's contracts come from: `tickertui.services.instrument_registry.InstrumentRegistry`."""
+    """Where the day's contracts come from: `tickertui.services.contracts.instrument_registry.InstrumentRegistry`."""
 
     @property
     def contracts(self) -> DayContracts:

@@ -17,7 +17,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from tickertui.market.candles import Candles, Interval
-from tickertui.services.instrument_registry import RefreshReport
+from tickertui.services.contracts.instrument_registry import RefreshReport
 from tickertui.services.loop_duties import watch_clock
 from tickertui.services.loop_parts import Duty, LoopInputs, LoopParts
 from tickertui.services.state import FeedMode, LoopState, ReloadPlan, ReloadResult, RuntimeState

@@ -21,7 +21,7 @@ from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Source, Word
 from tickertui.services.bundle import Services
 from tickertui.services.contract_keeper import ContractsMissing
-from tickertui.services.instrument_registry import DumpRefused
+from tickertui.services.contracts.instrument_registry import DumpRefused
 from tickertui.services.legs import Legs
 from tickertui.services.mock_seeding import MockSeed
 from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts

@@ -20,9 +20,9 @@ from tickertui.frozen import frozen
 from tickertui.kite.instruments_csv import DumpError, ParsedDump, parse_dump
 from tickertui.market.clock import Clock
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
-from tickertui.services.day_contracts import DayContracts, ExpiryCalendar
-from tickertui.services.instrument_differences import Differences, differences
-from tickertui.services.instrument_search import SearchIndex
+from tickertui.services.contracts.day_contracts import DayContracts, ExpiryCalendar
+from tickertui.services.contracts.differences import Differences, differences
+from tickertui.services.contracts.search import SearchIndex
 from tickertui.services.supervision.events import EventLog, Severity
 
 T = TypeVar("T")

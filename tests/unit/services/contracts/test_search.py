@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.fakes import chain_of, future_of, index_of, table_of
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
-from tickertui.services.instrument_search import SearchIndex
+from tickertui.services.contracts.search import SearchIndex
 
 W01, W08, M29 = date(2026, 12, 1), date(2026, 12, 8), date(2026, 12, 29)
 

@@ -36,9 +36,9 @@ from tickertui.market.clock import IST, ManualClock
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.universe import load_universe, universe_instruments
-from tickertui.services.day_contracts import DayContracts
-from tickertui.services.instrument_differences import differences
-from tickertui.services.instrument_registry import DumpRefused, InstrumentRegistry, Plausibility
+from tickertui.services.contracts.day_contracts import DayContracts
+from tickertui.services.contracts.differences import differences
+from tickertui.services.contracts.instrument_registry import DumpRefused, InstrumentRegistry, Plausibility
 from tickertui.services.supervision.events import EventLog, Severity
 
 TODAY = NOW.date()
