@@ -52,7 +52,7 @@ from tickertui.services.supervision.store_keeper import StoreKeeper
 from tickertui.services.supervision.store_watch import StoreWatch
 from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
-from tickertui.services.valuation import Valuation
+from tickertui.services.valuation.valuation import Valuation
 from tickertui.settings.credentials import CredentialError, api_secret, environment_name
 from tickertui.settings.model import AccountSettings, Settings
 from tickertui.settings.paths import Paths

@@ -10,7 +10,7 @@ from tests.benchmarks.harness import Result, best_of
 from tests.support.priced_boards import Market
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import InstrumentKind
-from tickertui.services.valuation import Valuation
+from tickertui.services.valuation.valuation import Valuation
 
 _EXPIRIES = (
     date(2026, 12, 1), date(2026, 12, 8), date(2026, 12, 15), date(2026, 12, 22), date(2026, 12, 29), date(2027, 1, 25),

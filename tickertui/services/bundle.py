@@ -19,7 +19,7 @@ from tickertui.services.supervision.process_watch import ProcessWatch
 from tickertui.services.supervision.store_watch import StoreWatch
 from tickertui.services.supervision.task_monitor import TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
-from tickertui.services.valuation import Valuation
+from tickertui.services.valuation.valuation import Valuation
 from tickertui.store.protocol import Store
 
 if TYPE_CHECKING:

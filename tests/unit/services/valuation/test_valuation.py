@@ -15,7 +15,7 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.implied_volatility import Status
 from tickertui.market.instruments import InstrumentKind
 from tickertui.market.ticks import Source
-from tickertui.services.valuation import Valuation
+from tickertui.services.valuation.valuation import Valuation
 
 EXPIRIES = (date(2026, 12, 1), date(2026, 12, 29))
 

@@ -34,7 +34,7 @@ from tickertui.market.instruments import InstrumentTable
 from tickertui.market.option_kernel import OptionKernel, slice_rows
 from tickertui.market.price_selection import SelectedPrices, is_unreliable, select_price, select_volatility
 from tickertui.market.ticks import ASK_PRICE, BID_PRICE, Mode, Source, Word
-from tickertui.services.valuation_layout import Floats, Rows, ValuationLayout, ValuationSlice, build_layout
+from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout, ValuationSlice, build_layout
 
 CARRY_RATE: Final = 0.055
 """Growth of forwards per year for carried ones: about the repo rate less dividends (`ForwardSource.SPOT_CARRIED`)."""

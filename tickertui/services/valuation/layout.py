@@ -1,8 +1,8 @@
 """The rows that valuation works on, sorted once per change of the plan: by underlying, expiry, strike and kind.
 
 A slice is one (underlying, expiry). Everything that does not change from tick to tick (strikes, which leg pairs with
-which, where the forward may come from) is laid out here, so that a round of `tickertui.services.valuation` is only
-array work on the touched slices.
+which, where the forward may come from) is laid out here, so that a round of `tickertui.services.valuation.valuation` is
+only array work on the touched slices.
 """
 
 from __future__ import annotations
