@@ -39,7 +39,7 @@ from tickertui.services.configured_rules import add_demo_rules, ensure_rules
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.loop_parts import LoopInputs
 from tickertui.services.loop_settings import LoopSettings
-from tickertui.services.mock_generator import MockDataGenerator
+from tickertui.services.mock.mock_generator import MockDataGenerator
 from tickertui.services.session_orchestrator import AccountConfig, SessionOrchestrator
 from tickertui.services.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.spots import Spots

@@ -25,7 +25,7 @@ from tickertui.market.forward import ForwardSource
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import WORDS, Mode, Source, Word
-from tickertui.services.mock_seeding import MockSeed, SeedOrigin
+from tickertui.services.mock.seeding import MockSeed, SeedOrigin
 from tickertui.services.state import AccountState, FeedMode, WatchedInstrument
 
 INDEX_TOKENS: Final = {"NIFTY": SPOT_TOKEN, "BANKNIFTY": 260_105, "SENSEX": 265, "INDIA VIX": 264_969}

@@ -20,7 +20,7 @@ from tickertui.market.instruments import ChainRows, Instrument, InstrumentTable
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
 from tickertui.services.legs import Legs
-from tickertui.services.mock_seeding import MockSeed, SeedOrigin
+from tickertui.services.mock.seeding import MockSeed, SeedOrigin
 from tickertui.services.state import (
     AccountState,
     AccountStatus,

@@ -26,8 +26,8 @@ from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.loop_parts import LoopInputs
 from tickertui.services.loop_settings import LoopSettings
-from tickertui.services.mock_feed import MockSource
-from tickertui.services.mock_generator import MockDataGenerator
+from tickertui.services.mock.feed import MockSource
+from tickertui.services.mock.mock_generator import MockDataGenerator
 from tickertui.services.placement import PlacementLimits
 from tickertui.services.session_orchestrator import AccountConfig, SessionOrchestrator
 from tickertui.services.sockets import Socket, SocketFactory, SocketSink

@@ -10,7 +10,7 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
-from tickertui.services.mock_generator import MockDataGenerator
+from tickertui.services.mock.mock_generator import MockDataGenerator
 from tickertui.services.session_orchestrator import SessionOrchestrator
 from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.subscription_reloader import SubscriptionReloader

@@ -29,7 +29,7 @@ from tickertui.services.contract_keeper import ContractKeeper
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.feed_switch import FeedSwitch
 from tickertui.services.loop_settings import LoopSettings
-from tickertui.services.mock_feed import MockFeed, MockSource
+from tickertui.services.mock.feed import MockFeed, MockSource
 from tickertui.services.placement import Distribution
 from tickertui.services.plan_applier import PlanApplier
 from tickertui.services.plan_keeper import PlanKeeper

@@ -19,7 +19,7 @@ from tickertui.market.hours import MarketCalendar
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule
 from tickertui.services.legs import Legs
-from tickertui.services.mock_seeding import MockSeed
+from tickertui.services.mock.seeding import MockSeed
 from tickertui.services.state import (
     BootstrapProgress,
     FeedMode,

@@ -23,7 +23,7 @@ from tickertui.services.bundle import Services
 from tickertui.services.contract_keeper import ContractsMissing
 from tickertui.services.contracts.instrument_registry import DumpRefused
 from tickertui.services.legs import Legs
-from tickertui.services.mock_seeding import MockSeed
+from tickertui.services.mock.seeding import MockSeed
 from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.state import (
     BootstrapProgress,

@@ -18,7 +18,7 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.instruments import Instrument, InstrumentTable
 from tickertui.market.ticks import TickBatch
 from tickertui.market.universe import Universe
-from tickertui.services.mock_seeding import QuoteSource
+from tickertui.services.mock.seeding import QuoteSource
 from tickertui.services.supervision.events import EventLog
 from tickertui.synthetic.script import MockEvent
 
@@ -30,7 +30,7 @@ _QUOTES_WAIT: Final = 5.0
 
 
 class MockSource(Protocol):
-    """The mock market as the feed uses it (`tickertui.services.mock_generator.MockDataGenerator`)."""
+    """The mock market as the feed uses it (`tickertui.services.mock.mock_generator.MockDataGenerator`)."""
 
     generation: int
     universe: Universe

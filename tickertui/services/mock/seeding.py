@@ -1,8 +1,8 @@
 """Seeds of the mock market: where its levels, volatilities and open interest come from.
 
-`MockSeeder` belongs to `tickertui.services.mock_generator.MockDataGenerator`. Best first: recorded or stored prices,
-the broker's quotes in bulk, the bundled universe. Quotes are fetched outside of everything else, one call for all who
-ask for the same at the same time, and taken in afterwards in one go.
+`MockSeeder` belongs to `tickertui.services.mock.mock_generator.MockDataGenerator`. Best first: recorded or stored
+prices, the broker's quotes in bulk, the bundled universe. Quotes are fetched outside of everything else, one call for
+all who ask for the same at the same time, and taken in afterwards in one go.
 """
 
 from __future__ import annotations

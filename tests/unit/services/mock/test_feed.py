@@ -18,9 +18,9 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import WORDS, Source, TickBatch, Word
 from tickertui.market.universe import load_universe, universe_instruments
-from tickertui.services.mock_feed import MockFeed
-from tickertui.services.mock_generator import MockDataGenerator
-from tickertui.services.mock_seeding import QuoteSource, SeedOrigin
+from tickertui.services.mock.feed import MockFeed
+from tickertui.services.mock.mock_generator import MockDataGenerator
+from tickertui.services.mock.seeding import QuoteSource, SeedOrigin
 from tickertui.services.supervision.events import EventLog
 
 START = datetime(2026, 11, 25, 11, 0, tzinfo=IST)

@@ -19,8 +19,8 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import WORDS, Mode, Source, TickBatch, Word
 from tickertui.market.universe import load_universe, universe_instruments
-from tickertui.services.mock_generator import MockDataGenerator
-from tickertui.services.mock_seeding import MockSeed, SeedOrigin
+from tickertui.services.mock.mock_generator import MockDataGenerator
+from tickertui.services.mock.seeding import MockSeed, SeedOrigin
 from tickertui.synthetic.paths import Regime
 
 UNIVERSE = load_universe()

@@ -33,7 +33,7 @@ from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentT
 from tickertui.market.snapshots import OptionSnapshot, UnderlyingBar, option_snapshot
 from tickertui.market.ticks import ABSENT, Source, TickBatch
 from tickertui.market.universe import Universe
-from tickertui.services.mock_seeding import MockSeed, MockSeeder, QuoteSource, SeedOrigin
+from tickertui.services.mock.seeding import MockSeed, MockSeeder, QuoteSource, SeedOrigin
 from tickertui.synthetic.market import MockMarket
 from tickertui.synthetic.paths import Regime
 from tickertui.synthetic.script import MarketScript, MockEvent
