@@ -21,7 +21,7 @@ from tickertui.market.subscriptions import ChainRule
 from tickertui.market.universe import Universe, load_universe, universe_instruments
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.contracts.search import SearchIndex
-from tickertui.services.subscription_reconciler import AccountSlots, SubscriptionReconciler
+from tickertui.services.plan.subscription_reconciler import AccountSlots, SubscriptionReconciler
 from tickertui.store.sqlite import SqliteStore
 
 _NOW = datetime(2026, 11, 23, 10, 0, tzinfo=IST)

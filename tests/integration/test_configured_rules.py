@@ -15,7 +15,7 @@ from tickertui.engine import Engine, EngineOptions
 from tickertui.kite.secrets import Secret
 from tickertui.market.subscriptions import ChainRule
 from tickertui.services.bundle import Services
-from tickertui.services.configured_rules import DEMO_RULES
+from tickertui.services.plan.configured_rules import DEMO_RULES
 from tickertui.settings.model import AccountSettings, RuleSettings, Settings, StoreSettings
 from tickertui.settings.paths import Paths, user_paths
 from tickertui.tui.backend import BackendRefused

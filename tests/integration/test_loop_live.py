@@ -18,7 +18,8 @@ from tests.support.simulators import BY_HAND, GENEROUS, MARKET_TIME, simulated_b
 from tickertui.market.ticks import Mode, Source, Word
 from tickertui.services.mock.mock_generator import MockDataGenerator
 from tickertui.services.mock.seeding import SeedOrigin
-from tickertui.services.state import AccountState, FeedMode, LoopState, ReloadResult
+from tickertui.services.plan.status import ReloadResult
+from tickertui.services.state import AccountState, FeedMode, LoopState
 from tickertui.simulator.faults import ErrorAnswer, ExpireTokens, RefuseUpgrade, Reset
 
 

@@ -19,8 +19,8 @@ from tickertui.market.subscriptions import ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Mode
 from tickertui.market.universe import load_universe, universe_instruments
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
-from tickertui.services.placement import AccountSlots
-from tickertui.services.subscription_reconciler import SubscriptionReconciler
+from tickertui.services.plan.placement import AccountSlots
+from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
 from tickertui.store.sqlite import SqliteStore
 
 

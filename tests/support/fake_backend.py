@@ -19,8 +19,9 @@ from tickertui.market.hours import MarketCalendar, load_calendar
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentTable
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
-from tickertui.services.legs import Legs
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
+from tickertui.services.plan.legs import Legs, WatchedInstrument
+from tickertui.services.plan.status import PlanLine, ReloadPlan, ReloadResult, RuleCost, RuleStatus, Unplaced
 from tickertui.services.state import (
     AccountState,
     AccountStatus,
@@ -32,14 +33,7 @@ from tickertui.services.state import (
     DayCoverage,
     FeedMode,
     LoopState,
-    PlanLine,
-    ReloadPlan,
-    ReloadResult,
-    RuleCost,
-    RuleStatus,
     RuntimeState,
-    Unplaced,
-    WatchedInstrument,
 )
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState

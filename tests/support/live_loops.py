@@ -22,7 +22,7 @@ from tickertui.kite.stream_types import StreamTiming
 from tickertui.market.clock import Clock
 from tickertui.market.ticks import Word
 from tickertui.services.loop_settings import LoopSettings
-from tickertui.services.placement import PlacementLimits
+from tickertui.services.plan.placement import PlacementLimits
 from tickertui.services.session_orchestrator import AccountConfig
 from tickertui.services.sockets import Socket, SocketSink
 from tickertui.services.state import AccountState

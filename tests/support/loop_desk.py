@@ -24,7 +24,7 @@ from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Source, TickBatch
 from tickertui.services.account_fleet import FleetSettings
 from tickertui.services.loop_settings import LoopSettings
-from tickertui.services.placement import PlacementLimits
+from tickertui.services.plan.placement import PlacementLimits
 from tickertui.services.session_orchestrator import AccountConfig
 from tickertui.services.supervision.task_monitor import RestartPolicy
 from tickertui.services.ticker_loop import MultiAccountTickerLoop

@@ -28,12 +28,12 @@ from tickertui.services.loop_parts import LoopInputs
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock.feed import MockSource
 from tickertui.services.mock.mock_generator import MockDataGenerator
-from tickertui.services.placement import PlacementLimits
+from tickertui.services.plan.placement import PlacementLimits
+from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.session_orchestrator import AccountConfig, SessionOrchestrator
 from tickertui.services.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.spots import Spots
 from tickertui.services.state import LoopState
-from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.supervision.events import EventLog
 from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.ticker_loop import MultiAccountTickerLoop

@@ -11,7 +11,7 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.services.contracts.day_contracts import DayContracts
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
-from tickertui.services.subscription_reconciler import (
+from tickertui.services.plan.subscription_reconciler import (
     AccountSlots,
     FollowSettings,
     PlacementLimits,

@@ -16,7 +16,7 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import IST
 from tickertui.market.ticks import Mode, Source, TickBatch
 from tickertui.services.account_stream import AccountStream, FeedPulse, SocketCounts, StreamHooks
-from tickertui.services.placement import Assignments, diff
+from tickertui.services.plan.placement import Assignments, diff
 from tickertui.services.plan_applier import ApplyReport, PlanApplier
 from tickertui.services.plan_view import PlanView
 from tickertui.services.spots import Spots

@@ -21,7 +21,7 @@ from tickertui.commands.subscription_files import (
 from tickertui.market.subscriptions import ChainRule, RuleError
 from tickertui.market.ticks import Mode
 from tickertui.process.exit_codes import ExitCode
-from tickertui.services.desired_plan import INDICES, SINGLES
+from tickertui.services.plan.desired_plan import INDICES, SINGLES
 from tickertui.settings.load import ConfigError, load_settings
 from tickertui.tui.owner_words import owner_words
 from tickertui.tui.screens.new_rule import parse_rule

@@ -11,6 +11,7 @@ import pytest
 from tests.support.fake_backend import NOW, live_accounts, live_runtime, socket, some_progress
 from tickertui.kite.stream_state import StreamState
 from tickertui.market.hours import Phase
+from tickertui.services.plan.status import ReloadResult, Unplaced
 from tickertui.services.state import (
     AccountState,
     BootstrapFailure,
@@ -18,8 +19,6 @@ from tickertui.services.state import (
     BootstrapState,
     FeedMode,
     LoopState,
-    ReloadResult,
-    Unplaced,
 )
 from tickertui.services.supervision.clock_watch import ClockFault, ClockGap
 from tickertui.services.supervision.events import Severity

@@ -12,7 +12,7 @@ from tests.support.desk import Situation, desk
 from tickertui.market.clock import IST
 from tickertui.market.instruments import InstrumentKind
 from tickertui.market.ticks import Word
-from tickertui.services.legs import Legs
+from tickertui.services.plan.legs import Legs
 from tickertui.services.state import RuntimeState
 from tickertui.tui.states import Link, LinkProblem, Links, LinkWatch, MarketView
 from tickertui.tui.watched_legs import Around, NeverTicked, WatchedLegs

@@ -30,8 +30,8 @@ from tickertui.market.subscriptions import ChainRule, SubscriptionRecord, Subscr
 from tickertui.process.exit_codes import ExitCode
 from tickertui.process.output import OutputFailed, say
 from tickertui.services.bundle import Services
-from tickertui.services.placement import AccountSlots
-from tickertui.services.state import ReloadPlan
+from tickertui.services.plan.placement import AccountSlots
+from tickertui.services.plan.status import ReloadPlan
 from tickertui.settings.load import environment
 from tickertui.store.protocol import StoreError
 

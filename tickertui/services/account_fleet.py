@@ -20,7 +20,7 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.services.account_stream import AccountStream, FeedPulse, FrameTap, SocketCounts, StreamHooks
 from tickertui.services.claims import Claims
-from tickertui.services.placement import AccountSlots, Distribution
+from tickertui.services.plan.placement import AccountSlots, Distribution
 from tickertui.services.plan_applier import set_all
 from tickertui.services.session_orchestrator import SessionOrchestrator
 from tickertui.services.silence import SilenceLimits

@@ -30,7 +30,8 @@ from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.feed_switch import FeedSwitch
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock.feed import MockFeed, MockSource
-from tickertui.services.placement import Distribution
+from tickertui.services.plan.placement import Distribution
+from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.plan_applier import PlanApplier
 from tickertui.services.plan_keeper import PlanKeeper
 from tickertui.services.previous_interest import PreviousInterest
@@ -39,7 +40,6 @@ from tickertui.services.snapshots import SnapshotPlanner
 from tickertui.services.sockets import SocketFactory
 from tickertui.services.spots import SpotFiller, Spots
 from tickertui.services.state import FeedMode
-from tickertui.services.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.supervision.events import EventLog
 from tickertui.services.supervision.task_monitor import TaskMonitor
 from tickertui.services.supervision.tick_rate import TickRate

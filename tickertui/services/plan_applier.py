@@ -13,7 +13,7 @@ import anyio
 from tickertui.frozen import frozen
 from tickertui.market.ticks import TickBatch
 from tickertui.services.account_stream import AccountStream
-from tickertui.services.placement import Distribution, PlanDiff
+from tickertui.services.plan.placement import Distribution, PlanDiff
 
 
 @frozen

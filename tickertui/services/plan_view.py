@@ -18,7 +18,7 @@ from tickertui.market.instruments import INDEX_SEGMENT_CODE
 from tickertui.market.ticks import Source
 from tickertui.market.universe import SEGMENT_CODES
 from tickertui.services.account_stream import SocketCounts
-from tickertui.services.placement import Assignments, Distribution
+from tickertui.services.plan.placement import Assignments, Distribution
 
 _EXCHANGES: Final = {code: name for name, code in SEGMENT_CODES.items() if code != INDEX_SEGMENT_CODE}
 _USUAL_SEGMENTS: Final = frozenset(("NFO",))

@@ -18,17 +18,10 @@ from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule
-from tickertui.services.legs import Legs
 from tickertui.services.mock.seeding import MockSeed
-from tickertui.services.state import (
-    BootstrapProgress,
-    FeedMode,
-    ReloadPlan,
-    ReloadResult,
-    RuleCost,
-    RuleStatus,
-    RuntimeState,
-)
+from tickertui.services.plan.legs import Legs
+from tickertui.services.plan.status import ReloadPlan, ReloadResult, RuleCost, RuleStatus
+from tickertui.services.state import BootstrapProgress, FeedMode, RuntimeState
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo
 from tickertui.tui.frames import ExpiryMark

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from tickertui.services.desired_plan import INDICES, SINGLES
-from tickertui.services.state import RuleStatus
+from tickertui.services.plan.desired_plan import INDICES, SINGLES
+from tickertui.services.plan.status import RuleStatus
 
 _OTHERS: Final = {SINGLES: "single subscription", INDICES: "shown beside every chain"}
 

@@ -12,8 +12,8 @@ from dataclasses import field
 
 from tickertui.frozen import frozen
 from tickertui.market.subscriptions import MOST_EXPIRIES, ChainRule
-from tickertui.services.legs import Legs
-from tickertui.services.state import RuleCost, RuleStatus
+from tickertui.services.plan.legs import Legs
+from tickertui.services.plan.status import RuleCost, RuleStatus
 from tickertui.tui.backend import Backend, BackendRefused
 
 _STRIKES = 40

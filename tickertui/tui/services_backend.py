@@ -22,19 +22,11 @@ from tickertui.market.ticks import Source, Word
 from tickertui.services.bundle import Services
 from tickertui.services.contract_keeper import ContractsMissing
 from tickertui.services.contracts.instrument_registry import DumpRefused
-from tickertui.services.legs import Legs
 from tickertui.services.mock.seeding import MockSeed
+from tickertui.services.plan.legs import Legs
+from tickertui.services.plan.status import ReloadPlan, ReloadResult, RuleCost, RuleStatus
 from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts
-from tickertui.services.state import (
-    BootstrapProgress,
-    BootstrapState,
-    FeedMode,
-    ReloadPlan,
-    ReloadResult,
-    RuleCost,
-    RuleStatus,
-    RuntimeState,
-)
+from tickertui.services.state import BootstrapProgress, BootstrapState, FeedMode, RuntimeState
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.services.ticker_loop import LoopNotRunning, ReloadFailed

@@ -15,7 +15,7 @@ from tickertui.market.chain import Side
 from tickertui.market.hours import CalendarError
 from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import Source
-from tickertui.services.state import WatchedInstrument
+from tickertui.services.plan.legs import WatchedInstrument
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import NO_KEYS
 from tickertui.tui.backend import Backend, BackendRefused

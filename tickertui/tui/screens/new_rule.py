@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from tickertui.market.subscriptions import ChainRule, RuleError, checked_underlying, parse_mode
 from tickertui.market.ticks import Mode
-from tickertui.services.state import RuleCost
+from tickertui.services.plan.status import RuleCost
 from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.backend import BackendRefused
 from tickertui.tui.screens.bootstrap import duration

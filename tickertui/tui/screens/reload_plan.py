@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from tickertui.services.state import PlanLine, ReloadPlan
+from tickertui.services.plan.status import PlanLine, ReloadPlan
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import Context, bindings_of
 from tickertui.tui.screens.bootstrap import duration

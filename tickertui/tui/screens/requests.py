@@ -17,8 +17,9 @@ from textual.notifications import SeverityLevel
 from textual.worker import Worker
 
 from tickertui.frozen import frozen
-from tickertui.services.legs import Legs
-from tickertui.services.state import AccountState, FeedMode, LoopState, RuleStatus
+from tickertui.services.plan.legs import Legs
+from tickertui.services.plan.status import RuleStatus
+from tickertui.services.state import AccountState, FeedMode, LoopState
 from tickertui.tui.actions import Action, key_name
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.options import ScreenOptions

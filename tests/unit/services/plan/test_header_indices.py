@@ -6,7 +6,7 @@ from tests.support.fakes import index_of
 from tests.support.planning import NIFTY_INDEX, SENSEX_INDEX, VIX_INDEX, Desk, a_day
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
-from tickertui.services.desired_plan import INDICES
+from tickertui.services.plan.desired_plan import INDICES
 
 
 def desk() -> Desk:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tickertui.market.configured_rules import ConfiguredChanges, EntryMatch, match_entries
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
-from tickertui.services.configured_rules import entries_of_texts, old_text
+from tickertui.services.plan.configured_rules import entries_of_texts, old_text
 
 NIFTY, SENSEX, BANK = ChainRule(0, "NIFTY", 2), ChainRule(0, "SENSEX", 1), ChainRule(0, "BANKNIFTY", 1)
 WIDER = replace(NIFTY, strikes=60)

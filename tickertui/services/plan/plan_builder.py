@@ -19,9 +19,9 @@ from tickertui.market.arrays import distinct
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord
 from tickertui.market.ticks import Mode
-from tickertui.services.assignments import Integers
 from tickertui.services.contracts.day_contracts import DayContracts
-from tickertui.services.desired_plan import (
+from tickertui.services.plan.assignments import Integers
+from tickertui.services.plan.desired_plan import (
     INDICES,
     SINGLES,
     DesiredPlan,
@@ -31,8 +31,8 @@ from tickertui.services.desired_plan import (
     single_priority,
     spot_priority,
 )
-from tickertui.services.expansion import Expansion, FollowSettings, RuleState, expand, moved_strikes
-from tickertui.services.state import RuleStatus, Unplaced
+from tickertui.services.plan.expansion import Expansion, FollowSettings, RuleState, expand, moved_strikes
+from tickertui.services.plan.status import RuleStatus, Unplaced
 
 NOT_LOADED: Final = "today's contracts are not loaded yet; it stays as it is"
 

@@ -23,7 +23,8 @@ from tickertui.frozen import frozen
 from tickertui.market.arrays import distinct
 from tickertui.market.clock import Clock
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord
-from tickertui.services.assignments import (
+from tickertui.services.contracts.day_contracts import DayContracts
+from tickertui.services.plan.assignments import (
     NO_CONNECTION,
     AccountSlots,
     Assignments,
@@ -32,16 +33,15 @@ from tickertui.services.assignments import (
     PlanDiff,
     diff,
 )
-from tickertui.services.contracts.day_contracts import DayContracts
-from tickertui.services.desired_plan import DesiredPlan, merge
-from tickertui.services.expansion import FollowSettings, moved_strikes
-from tickertui.services.legs import NO_LEGS, Legs, Named, Owners, Particulars
-from tickertui.services.placement import PlacementLimits, place
-from tickertui.services.plan_builder import ExpandedRule, PlanBuilder, PlanInputs
-from tickertui.services.plan_lines import lines_of, order_of
-from tickertui.services.state import ReloadPlan, RuleCost, RuleStatus, Unplaced
-from tickertui.services.stored_placement import StoredPlacement, changes_of, previous_of
-from tickertui.services.subscription_reloader import SubscriptionReloader
+from tickertui.services.plan.desired_plan import DesiredPlan, merge
+from tickertui.services.plan.expansion import FollowSettings, moved_strikes
+from tickertui.services.plan.legs import NO_LEGS, Legs, Named, Owners, Particulars
+from tickertui.services.plan.placement import PlacementLimits, place
+from tickertui.services.plan.plan_builder import ExpandedRule, PlanBuilder, PlanInputs
+from tickertui.services.plan.plan_lines import lines_of, order_of
+from tickertui.services.plan.status import ReloadPlan, RuleCost, RuleStatus, Unplaced
+from tickertui.services.plan.stored_placement import StoredPlacement, changes_of, previous_of
+from tickertui.services.plan.subscription_reloader import SubscriptionReloader
 from tickertui.store.protocol import PlanChanges, Store
 
 __all__ = [

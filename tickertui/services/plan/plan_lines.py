@@ -15,10 +15,10 @@ import numpy as np
 from tickertui.frozen import frozen
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
 from tickertui.market.ticks import Mode
-from tickertui.services.assignments import NO_CONNECTION, Assignments, Integers, PlanDiff
 from tickertui.services.contracts.day_contracts import DayContracts
-from tickertui.services.desired_plan import INDICES, SINGLES, DesiredPlan
-from tickertui.services.state import PlanLine
+from tickertui.services.plan.assignments import NO_CONNECTION, Assignments, Integers, PlanDiff
+from tickertui.services.plan.desired_plan import INDICES, SINGLES, DesiredPlan
+from tickertui.services.plan.status import PlanLine
 
 NO_SOCKET: Final = "no account (mock only)"
 

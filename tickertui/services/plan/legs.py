@@ -15,8 +15,30 @@ from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.market.instruments import InstrumentTable
-from tickertui.services.assignments import MODES
-from tickertui.services.state import WatchedInstrument
+from tickertui.market.ticks import Mode
+from tickertui.services.plan.assignments import MODES
+
+
+@frozen
+class WatchedInstrument:
+    """One leg of the plan in force, for drilling down.
+
+    Attributes:
+        token: The broker's ``instrument_token``.
+        label: Trading symbol.
+        mode: Requested mode.
+        account: Account id, empty in a mock feed.
+        connection: Number of its socket, -1 for none.
+        owners: Who asks for it, by number: a rule's ``rule_id``, or those of what is no rule (`desired_plan.Source`).
+    """
+
+    token: int
+    label: str
+    mode: Mode
+    account: str
+    connection: int
+    owners: tuple[int, ...]
+
 
 Integers = NDArray[np.int64]
 

@@ -10,7 +10,7 @@ from tests.support.desk import desk
 from tests.support.fake_backend import a_leg
 from tickertui.market.instruments import InstrumentTable
 from tickertui.market.ticks import Mode
-from tickertui.services.legs import NO_LEGS, Legs
+from tickertui.services.plan.legs import NO_LEGS, Legs
 
 EMPTY = InstrumentTable.from_instruments(())
 ROWS = (

@@ -29,11 +29,11 @@ from tests.support.planning import (
 from tickertui.market.clock import IST
 from tickertui.market.subscriptions import ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Mode
-from tickertui.services.desired_plan import SINGLES
-from tickertui.services.placement import NO_CONNECTION, AccountSlots, PlacementLimits
-from tickertui.services.state import PlanLine, Unplaced
-from tickertui.services.subscription_reconciler import PreparedReload
-from tickertui.services.subscription_reloader import SubscriptionReloader
+from tickertui.services.plan.desired_plan import SINGLES
+from tickertui.services.plan.placement import NO_CONNECTION, AccountSlots, PlacementLimits
+from tickertui.services.plan.status import PlanLine, Unplaced
+from tickertui.services.plan.subscription_reconciler import PreparedReload
+from tickertui.services.plan.subscription_reloader import SubscriptionReloader
 from tickertui.store.protocol import PlanChanges, StoreBusy
 
 NIFTY_2X3 = ChainRule(0, "NIFTY", 2, strikes=3)

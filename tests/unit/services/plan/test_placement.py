@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickertui.market.ticks import Mode
-from tickertui.services.assignments import diff
-from tickertui.services.placement import (
+from tickertui.services.plan.assignments import diff
+from tickertui.services.plan.placement import (
     NO_CONNECTION,
     NO_PIN,
     AccountSlots,

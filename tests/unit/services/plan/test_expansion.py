@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.fakes import chain_of, table_of
 from tickertui.market.instruments import ChainRows
 from tickertui.market.subscriptions import ChainRule
-from tickertui.services.expansion import Expansion, FollowSettings, RuleState, expand, moved_strikes, nearest
+from tickertui.services.plan.expansion import Expansion, FollowSettings, RuleState, expand, moved_strikes, nearest
 
 NEAR, FAR = date(2026, 12, 1), date(2026, 12, 29)
 FOLLOW = FollowSettings(strikes=2, margin=4)

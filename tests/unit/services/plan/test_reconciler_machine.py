@@ -14,10 +14,10 @@ from tests.support.planning import M23, M29, NIFTY_INDEX, NOW, S03, S26, SENSEX_
 from tickertui.market.instruments import Instrument, InstrumentTable
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Mode
-from tickertui.services.assignments import diff
-from tickertui.services.desired_plan import DesiredPlan
-from tickertui.services.placement import NO_CONNECTION, Assignments, PlacementLimits, place
-from tickertui.services.subscription_reconciler import PreparedReload
+from tickertui.services.plan.assignments import diff
+from tickertui.services.plan.desired_plan import DesiredPlan
+from tickertui.services.plan.placement import NO_CONNECTION, Assignments, PlacementLimits, place
+from tickertui.services.plan.subscription_reconciler import PreparedReload
 from tickertui.store.protocol import StoreBusy
 
 LIMITS = PlacementLimits(per_socket=8, comfortable=4, slack=1)

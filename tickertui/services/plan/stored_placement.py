@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.market.subscriptions import Assignment
-from tickertui.services.assignments import NO_CONNECTION, AccountSlots, Assignments, Integers
-from tickertui.services.desired_plan import DesiredPlan
+from tickertui.services.plan.assignments import NO_CONNECTION, AccountSlots, Assignments, Integers
+from tickertui.services.plan.desired_plan import DesiredPlan
 from tickertui.store.protocol import PlanChanges
 
 

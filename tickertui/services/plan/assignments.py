@@ -1,7 +1,7 @@
 """Who carries what: the accounts and sockets of a plan (`Assignments`), and what changes between two of them.
 
-`tickertui.services.placement` makes assignments, the `SubscriptionReconciler` compares them for every reload, the plan
-applier carries the difference out.
+`tickertui.services.plan.placement` makes assignments, the `SubscriptionReconciler` compares them for every reload, the
+plan applier carries the difference out.
 """
 
 from __future__ import annotations

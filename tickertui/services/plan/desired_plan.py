@@ -1,8 +1,8 @@
 """`DesiredPlan`: everything that is wanted at this moment, each instrument once, with everybody who asks for it.
 
-`tickertui.services.plan_builder` makes it from the store and the day's contracts; the reconciler places it. Rules and
-single subscriptions may overlap: an instrument then has one subscription on the wire, in the highest mode that anybody
-asks for, and goes when the last one who asks for it does.
+`tickertui.services.plan.plan_builder` makes it from the store and the day's contracts; the reconciler places it. Rules
+and single subscriptions may overlap: an instrument then has one subscription on the wire, in the highest mode that
+anybody asks for, and goes when the last one who asks for it does.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.market.ticks import Mode
-from tickertui.services.assignments import Integers
 from tickertui.services.contracts.day_contracts import DayContracts
-from tickertui.services.expansion import Expansion, RuleState
-from tickertui.services.placement import NO_PIN, Wanted
-from tickertui.services.state import RuleStatus, Unplaced
+from tickertui.services.plan.assignments import Integers
+from tickertui.services.plan.expansion import Expansion, RuleState
+from tickertui.services.plan.placement import NO_PIN, Wanted
+from tickertui.services.plan.status import RuleStatus, Unplaced
 
 SINGLES: Final = 0
 """`Source.rule_id` of the single subscriptions."""

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.virtual_time import virtual_trio
-from tickertui.services.subscription_reloader import SubscriptionReloader
+from tickertui.services.plan.subscription_reloader import SubscriptionReloader
 
 DEBOUNCE, MAX_WAIT, MIN_INTERVAL = 1000, 5000, 5000
 """Milliseconds, as everywhere in this file."""

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
-from tickertui.services.assignments import (
+from tickertui.services.plan.assignments import (
     NO_CONNECTION,
     AccountSlots,
     Assignments,
