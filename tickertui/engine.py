@@ -63,7 +63,7 @@ from tickertui.synthetic.paths import Regime
 if TYPE_CHECKING:
     from tickertui.kite.client import KiteClient
     from tickertui.kite.transport import WebSocketTransport
-    from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+    from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
 
 _LOG: Final = logging.getLogger(__name__)
 _REGIMES: Final = {regime.name.lower().replace("_", "-"): regime for regime in Regime}
@@ -288,9 +288,9 @@ class Engine:
         if self._options.demo:
             return None
         # 8 ms that the demo does without.
-        from tickertui.services.backfill_types import BackfillSettings
-        from tickertui.services.closing_volatility import ClosingVolatility
-        from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+        from tickertui.services.history.closing_volatility import ClosingVolatility
+        from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
+        from tickertui.services.history.types import BackfillSettings
 
         history = self._settings.history
         interval = Interval(history.interval)

@@ -15,9 +15,9 @@ from tests.support.history import HistoryAccounts, HistoryBroker, MemoryHistory,
 from tests.support.virtual_time import LoopClock, virtual_trio
 from tests.support.waiting import wait_until
 from tickertui.market.clock import IST
-from tickertui.services.backfill_types import BackfillSettings
-from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
-from tickertui.services.state import BootstrapState
+from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
+from tickertui.services.history.status import BootstrapState
+from tickertui.services.history.types import BackfillSettings
 from tickertui.services.supervision.events import EventLog
 
 _EVENING: Final = datetime(2026, 11, 25, 20, 0, tzinfo=IST)

@@ -25,10 +25,10 @@ from tickertui.kite.secrets import Secret
 from tickertui.market.candles import Interval
 from tickertui.market.clock import IST
 from tickertui.market.hours import load_calendar
-from tickertui.services.backfill_types import BackfillTarget
-from tickertui.services.gaps import seconds_of, subtract
-from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
-from tickertui.services.state import BootstrapState
+from tickertui.services.history.gaps import seconds_of, subtract
+from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
+from tickertui.services.history.status import BootstrapState
+from tickertui.services.history.types import BackfillTarget
 from tickertui.services.supervision.events import EventLog
 from tickertui.store.protocol import ContractKey, Span, Store
 from tickertui.store.sqlite import SqliteStore

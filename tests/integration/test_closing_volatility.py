@@ -20,12 +20,12 @@ from tickertui.market.candles import Candles, Interval
 from tickertui.market.greeks import GreeksCalculator
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
-from tickertui.services.backfill_types import BackfillSettings, BackfillTarget
-from tickertui.services.closing_volatility import NEAREST_STRIKES, ClosingVolatility
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
-from tickertui.services.daily_volatility import DailyVolatility
-from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
-from tickertui.services.state import BootstrapState
+from tickertui.services.history.closing_volatility import NEAREST_STRIKES, ClosingVolatility
+from tickertui.services.history.daily_volatility import DailyVolatility
+from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
+from tickertui.services.history.status import BootstrapState
+from tickertui.services.history.types import BackfillSettings, BackfillTarget
 from tickertui.services.supervision.events import EventLog
 from tickertui.settings.model import Settings
 from tickertui.settings.paths import Paths

@@ -14,8 +14,8 @@ import anyio
 from tests.support.history import HistoryAccounts, HistoryBroker, option
 from tests.support.virtual_time import LoopClock
 from tickertui.market.clock import IST
-from tickertui.services.backfill_types import BackfillSettings
-from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
+from tickertui.services.history.types import BackfillSettings
 from tickertui.services.supervision.events import EventLog
 from tickertui.store.protocol import Store
 from tickertui.store.sqlite import SqliteStore

@@ -14,8 +14,8 @@ from tickertui.kite.pacing import RATES, CallClass, Pacer
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar, load_calendar
-from tickertui.services.backfill_types import BackfillTarget
-from tickertui.services.gaps import merged, seconds_of
+from tickertui.services.history.gaps import merged, seconds_of
+from tickertui.services.history.types import BackfillTarget
 from tickertui.store.protocol import (
     ContractKey,
     HistoryFailure,
@@ -137,7 +137,7 @@ class HistoryAccount:
 
 
 class HistoryAccounts:
-    """The accounts of a test (`tickertui.services.backfill_types.ClientProvider`)."""
+    """The accounts of a test (`tickertui.services.history.types.ClientProvider`)."""
 
     def __init__(self, broker: HistoryBroker, *names: str, rate: float = RATES[CallClass.HISTORICAL]) -> None:
         self.broker = broker
@@ -169,7 +169,7 @@ class HistoryAccounts:
 
 
 class MemoryHistory:
-    """A store of history in memory (`tickertui.services.backfill_types.HistoryStore`).
+    """A store of history in memory (`tickertui.services.history.types.HistoryStore`).
 
     Attributes:
         error: Raised by every call, None for none.

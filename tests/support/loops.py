@@ -23,7 +23,7 @@ from tickertui.services.account_fleet import FleetSettings
 from tickertui.services.account_stream import FrameTap
 from tickertui.services.broker import BrokerClient
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
-from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.loop_parts import LoopInputs
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock.feed import MockSource

@@ -1,9 +1,9 @@
 """The at-the-money volatility of one expiry from the closes of its options' candles.
 
-Called by `tickertui.services.closing_volatility` at the end of a day. Option by option the last trade of the day may
-be minutes apart, and a put-call pair whose legs are minutes apart says little about the forward. So every minute is
-valued on its own, from legs that traded within it and with the time left at its end, all minutes in one call. Only
-where no minute has enough of them (most stocks) does a trade stand for a few minutes more.
+Called by `tickertui.services.history.closing_volatility` at the end of a day. Option by option the last trade of the
+day may be minutes apart, and a put-call pair whose legs are minutes apart says little about the forward. So every
+minute is valued on its own, from legs that traded within it and with the time left at its end, all minutes in one call.
+Only where no minute has enough of them (most stocks) does a trade stand for a few minutes more.
 """
 
 from __future__ import annotations

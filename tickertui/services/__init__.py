@@ -10,14 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+    from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
     from tickertui.services.mock.mock_generator import MockDataGenerator
     from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
 
 __all__ = ["HistoricalBootstrapper", "MockDataGenerator", "SubscriptionReconciler"]
 
 _MODULES = {
-    "HistoricalBootstrapper": "tickertui.services.historical_bootstrapper",
+    "HistoricalBootstrapper": "tickertui.services.history.historical_bootstrapper",
     "MockDataGenerator": "tickertui.services.mock.mock_generator",
     "SubscriptionReconciler": "tickertui.services.plan.subscription_reconciler",
 }

@@ -12,8 +12,8 @@ from typing import Final
 from anyio.lowlevel import checkpoint
 
 from tickertui.market.instruments import Instrument
-from tickertui.services.backfill_types import BackfillTarget
 from tickertui.services.contracts.day_contracts import DayContracts
+from tickertui.services.history.types import BackfillTarget
 
 _AT_ONCE: Final = 300
 """Targets made between two looks at the event loop: about 3 ms."""

@@ -23,7 +23,7 @@ from tickertui.services.valuation.valuation import Valuation
 from tickertui.store.protocol import Store
 
 if TYPE_CHECKING:
-    from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+    from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
 
 
 @frozen

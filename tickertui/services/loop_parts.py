@@ -28,13 +28,13 @@ from tickertui.services.claims import StoreClaims
 from tickertui.services.contract_keeper import ContractKeeper
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.feed_switch import FeedSwitch
+from tickertui.services.history.previous_interest import PreviousInterest
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock.feed import MockFeed, MockSource
 from tickertui.services.plan.placement import Distribution
 from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.plan_applier import PlanApplier
 from tickertui.services.plan_keeper import PlanKeeper
-from tickertui.services.previous_interest import PreviousInterest
 from tickertui.services.session_orchestrator import NoAccounts, SessionOrchestrator
 from tickertui.services.snapshots import SnapshotPlanner
 from tickertui.services.sockets import SocketFactory
@@ -47,7 +47,7 @@ from tickertui.services.token_watch import TokenWatch
 from tickertui.store.protocol import Store
 
 if TYPE_CHECKING:
-    from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+    from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
 
 Duty = Callable[[], Awaitable[None]]
 

@@ -22,11 +22,12 @@ from tickertui.market.ticks import Source, Word
 from tickertui.services.bundle import Services
 from tickertui.services.contract_keeper import ContractsMissing
 from tickertui.services.contracts.instrument_registry import DumpRefused
+from tickertui.services.history.status import BootstrapProgress, BootstrapState
 from tickertui.services.mock.seeding import MockSeed
 from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import ReloadPlan, ReloadResult, RuleCost, RuleStatus
 from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts
-from tickertui.services.state import BootstrapProgress, BootstrapState, FeedMode, RuntimeState
+from tickertui.services.state import FeedMode, RuntimeState
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.services.ticker_loop import LoopNotRunning, ReloadFailed
@@ -35,7 +36,7 @@ from tickertui.tui.backend import BackendRefused, HealthFigures, LoginPage
 from tickertui.tui.frames import ExpiryMark
 
 if TYPE_CHECKING:
-    from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+    from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
 
 T = TypeVar("T")
 

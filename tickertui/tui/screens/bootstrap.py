@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
+from tickertui.services.history.status import BootstrapGroup, BootstrapProgress, BootstrapState, DayCoverage
 from tickertui.services.plan.status import RuleStatus
-from tickertui.services.state import BootstrapGroup, BootstrapProgress, BootstrapState, DayCoverage
 from tickertui.tui.actions import NO_KEYS, Context, bindings_of, hint
 from tickertui.tui.breakpoints import WIDE_PANEL
 from tickertui.tui.format import clip

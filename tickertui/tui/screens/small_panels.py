@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 
-from tickertui.services.state import BootstrapProgress
+from tickertui.services.history.status import BootstrapProgress
 from tickertui.services.supervision.events import Event
 from tickertui.tui.contained import Contained
 from tickertui.tui.failures import Failure

@@ -8,7 +8,7 @@ import pytest
 
 import tickertui.services as services
 from tickertui.market.clock import IST, ManualClock
-from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
+from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.supervision.events import Event, EventLog, Severity
 
 

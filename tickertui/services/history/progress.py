@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from tickertui.services.backfill_types import BackfillTarget
-from tickertui.services.state import (
+from tickertui.services.history.status import (
     BootstrapFailure,
     BootstrapGroup,
     BootstrapProgress,
     BootstrapState,
     DayCoverage,
 )
+from tickertui.services.history.types import BackfillTarget
 from tickertui.store.protocol import ContractKey
 
 _RATE_SECONDS: Final = 20.0

@@ -11,7 +11,7 @@ from tests.support.planning import NOW, W01, nifty_chain
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import ManualClock
 from tickertui.market.hours import load_calendar
-from tickertui.services.previous_interest import PreviousInterest
+from tickertui.services.history.previous_interest import PreviousInterest
 from tickertui.services.supervision.events import EventLog
 
 FRIDAY, THURSDAY = date(2026, 11, 20), date(2026, 11, 19)

@@ -65,7 +65,7 @@ class SessionDays(Protocol):
 
 
 class ClosingVolatility:
-    """See the module. Its instances are `tickertui.services.daily_volatility.VolatilityHook`s.
+    """See the module. Its instances are `tickertui.services.history.daily_volatility.VolatilityHook`s.
 
     Args:
         store: Where the candles are.

@@ -6,8 +6,16 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from tickertui.services.backfill_types import BackfillSettings, BackfillTarget, Request, SessionCalendar
-from tickertui.services.gaps import TradingSession, Wanted, merged, requests_for, seconds_of, wanted_spans, young_tail
+from tickertui.services.history.gaps import (
+    TradingSession,
+    Wanted,
+    merged,
+    requests_for,
+    seconds_of,
+    wanted_spans,
+    young_tail,
+)
+from tickertui.services.history.types import BackfillSettings, BackfillTarget, Request, SessionCalendar
 from tickertui.store.protocol import Span
 
 _LOOK_AHEAD: Final = timedelta(days=15)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tickertui.services.backfill_types import BackfillSettings, ClientProvider
+from tickertui.services.history.types import BackfillSettings, ClientProvider
 
 _LONGEST_HOLD: Final = 60.0
 

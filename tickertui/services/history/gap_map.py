@@ -10,10 +10,10 @@ from typing import Final
 import anyio.lowlevel
 
 from tickertui.market.candles import Interval
-from tickertui.services.backfill_sessions import HistoryWindow
-from tickertui.services.backfill_types import BackfillTarget
-from tickertui.services.gaps import candle_count, clipped, midnight_of, subtract
-from tickertui.services.state import DayCoverage
+from tickertui.services.history.gaps import candle_count, clipped, midnight_of, subtract
+from tickertui.services.history.sessions import HistoryWindow
+from tickertui.services.history.status import DayCoverage
+from tickertui.services.history.types import BackfillTarget
 from tickertui.store.protocol import ContractKey, Span
 
 _AT_ONCE: Final = 100

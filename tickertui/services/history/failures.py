@@ -8,9 +8,9 @@ from typing import Final
 
 from tickertui.kite.errors import InvalidRequest, KiteError
 from tickertui.market.clock import Clock
-from tickertui.services.backfill_board import BackfillBoard
-from tickertui.services.backfill_types import BackfillSettings, BackfillTarget, HistoryStore
-from tickertui.services.state import BootstrapFailure
+from tickertui.services.history.progress import BackfillBoard
+from tickertui.services.history.status import BootstrapFailure
+from tickertui.services.history.types import BackfillSettings, BackfillTarget, HistoryStore
 from tickertui.store.protocol import ContractKey, HistoryFailure
 
 _LOG: Final = logging.getLogger(__name__)

@@ -38,11 +38,11 @@ from tickertui.kite.errors import (
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import IST
 from tickertui.market.instruments import Instrument, InstrumentKind
-from tickertui.services.backfill_types import BackfillSettings, BackfillTarget
-from tickertui.services.daily_volatility import VolatilityHook
-from tickertui.services.gaps import seconds_of, subtract
-from tickertui.services.historical_bootstrapper import HistoricalBootstrapper
-from tickertui.services.state import BootstrapProgress, BootstrapState
+from tickertui.services.history.daily_volatility import VolatilityHook
+from tickertui.services.history.gaps import seconds_of, subtract
+from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
+from tickertui.services.history.status import BootstrapProgress, BootstrapState
+from tickertui.services.history.types import BackfillSettings, BackfillTarget
 from tickertui.services.supervision.events import EventLog
 from tickertui.store.protocol import Span, StoreBusy, VolatilityFact
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import from_epoch
-from tickertui.services.backfill_types import BackfillSettings, HistoryClient, HistoryStore, Request
-from tickertui.services.gaps import TradingSession, clipped, merged, seconds_of, subtract
+from tickertui.services.history.gaps import TradingSession, clipped, merged, seconds_of, subtract
+from tickertui.services.history.types import BackfillSettings, HistoryClient, HistoryStore, Request
 from tickertui.store.protocol import OpenInterestFact, Span
 
 

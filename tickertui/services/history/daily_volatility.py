@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import date
 
-from tickertui.services.backfill_types import HistoryStore
+from tickertui.services.history.types import HistoryStore
 from tickertui.store.protocol import VolatilityFact
 
 VolatilityHook = Callable[[date], Awaitable[Sequence[VolatilityFact]]]

@@ -20,12 +20,16 @@ from anyio.abc import TaskGroup
 from tickertui.kite.errors import AuthExpired, KiteError, PermissionDenied, RateLimited
 from tickertui.market.clock import Clock
 from tickertui.market.instruments import Instrument
-from tickertui.services.backfill_board import BackfillBoard
-from tickertui.services.backfill_failures import FailureBook
-from tickertui.services.backfill_lanes import Lanes
-from tickertui.services.backfill_queue import Meanwhile, RequestQueue
-from tickertui.services.backfill_sessions import HistoryWindow, missing_requests
-from tickertui.services.backfill_types import (
+from tickertui.services.history.daily_volatility import DailyVolatility, VolatilityHook
+from tickertui.services.history.failures import FailureBook
+from tickertui.services.history.fetcher import Fetched, fetch_into_store
+from tickertui.services.history.gap_map import build_gap_map
+from tickertui.services.history.lanes import Lanes
+from tickertui.services.history.progress import BackfillBoard
+from tickertui.services.history.queue import Meanwhile, RequestQueue
+from tickertui.services.history.sessions import HistoryWindow, missing_requests
+from tickertui.services.history.status import BootstrapProgress, BootstrapState, DayCoverage
+from tickertui.services.history.types import (
     BackfillSettings,
     BackfillTarget,
     ClientProvider,
@@ -35,10 +39,6 @@ from tickertui.services.backfill_types import (
     Request,
     SessionCalendar,
 )
-from tickertui.services.daily_volatility import DailyVolatility, VolatilityHook
-from tickertui.services.gap_map import build_gap_map
-from tickertui.services.history_fetcher import Fetched, fetch_into_store
-from tickertui.services.state import BootstrapProgress, BootstrapState, DayCoverage
 from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.store.protocol import ContractKey, StoreError
 

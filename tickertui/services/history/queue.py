@@ -6,7 +6,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator
 
-from tickertui.services.backfill_types import Request
+from tickertui.services.history.types import Request
 from tickertui.store.protocol import ContractKey, Span
 
 _Entry = tuple[float, int, int, Request]

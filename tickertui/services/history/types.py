@@ -9,7 +9,7 @@ from typing import Protocol
 from tickertui.frozen import frozen
 from tickertui.kite.pacing import RATES, CallClass
 from tickertui.market.candles import Candles, Interval
-from tickertui.services.gaps import TradingSession
+from tickertui.services.history.gaps import TradingSession
 from tickertui.store.protocol import ContractKey, HistoryFailure, OpenInterestFact, Span, VolatilityFact
 
 InterestHook = Callable[[int, date, int], None]

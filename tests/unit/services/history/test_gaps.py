@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tickertui.market.candles import Interval
 from tickertui.market.clock import IST
 from tickertui.market.hours import load_calendar
-from tickertui.services.gaps import (
+from tickertui.services.history.gaps import (
     Wanted,
     candle_count,
     clipped,
