@@ -34,6 +34,8 @@ from tickertui.market.universe import Universe, load_universe, universe_instrume
 from tickertui.process.crashes import Crashes, where_threads_stand
 from tickertui.process.stopping import SignalWatch
 from tickertui.process.stopping import StopRequest as StopRequest
+from tickertui.services.accounts.session_orchestrator import AccountConfig, SessionOrchestrator
+from tickertui.services.accounts.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.bundle import Services
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.loop_parts import LoopInputs
@@ -41,8 +43,6 @@ from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock.mock_generator import MockDataGenerator
 from tickertui.services.plan.configured_rules import add_demo_rules, ensure_rules
 from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
-from tickertui.services.session_orchestrator import AccountConfig, SessionOrchestrator
-from tickertui.services.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.spots import Spots
 from tickertui.services.state import FeedMode
 from tickertui.services.supervision.event_logging import log_event

@@ -242,7 +242,7 @@ TickerApp.on_ready = lambda self: self.set_timer(0.5, threading.Event().wait)
 """
 SERVICE = """
 import anyio
-from tickertui.services.session_orchestrator import SessionOrchestrator
+from tickertui.services.accounts.session_orchestrator import SessionOrchestrator
 async def never(self):
     with anyio.CancelScope(shield=True):
         await anyio.sleep_forever()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.live_program import Broker, Headless, run_program
 from tests.support.terminals import in_terminal
-from tickertui.services.state import AccountState
+from tickertui.services.accounts.status import AccountState
 
 RecordProperty = Callable[[str, object], None]
 

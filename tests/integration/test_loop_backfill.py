@@ -16,8 +16,8 @@ from tests.support.paths import REPOSITORY
 from tests.support.simulators import MARKET_TIME
 from tickertui.clock import SystemClock
 from tickertui.market.candles import Interval
+from tickertui.services.accounts.status import AccountState
 from tickertui.services.history.status import BootstrapState
-from tickertui.services.state import AccountState
 from tickertui.simulator.clock import SimulatedClock
 
 

@@ -13,7 +13,7 @@ from tests.support.loops import running
 from tests.support.plain_market import EXPIRY, LATER, NIFTY, PlainMarket, option, plain_instruments
 from tickertui.market.instruments import Instrument, InstrumentKind
 from tickertui.market.ticks import Word
-from tickertui.services.state import AccountState
+from tickertui.services.accounts.status import AccountState
 
 SPOT = 26_000.0
 

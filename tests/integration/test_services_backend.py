@@ -17,10 +17,10 @@ from tickertui.kite.errors import BrokerTimeout
 from tickertui.market.calendar_data import CalendarError
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.ticks import Word
+from tickertui.services.accounts.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.bundle import Services
 from tickertui.services.contract_keeper import ContractsMissing
 from tickertui.services.contracts.instrument_registry import DumpRefused
-from tickertui.services.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.state import FeedMode
 from tickertui.services.ticker_loop import LoopNotRunning, ReloadFailed
 from tickertui.settings.model import Settings

@@ -19,7 +19,8 @@ from tests.support.loops import running
 from tests.support.postgres import cut_all_connections, lock_holders, postgres_cluster, postgres_location
 from tests.support.simulators import BY_HAND, GENEROUS, SimulatedBroker, simulated_broker
 from tickertui.market.ticks import Source
-from tickertui.services.state import AccountState, LoopState
+from tickertui.services.accounts.status import AccountState
+from tickertui.services.state import LoopState
 
 __all__ = ["postgres_cluster", "postgres_location"]
 

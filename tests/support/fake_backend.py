@@ -19,6 +19,7 @@ from tickertui.market.hours import MarketCalendar, load_calendar
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentTable
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
+from tickertui.services.accounts.status import AccountState, AccountStatus, ConnectionStatus
 from tickertui.services.history.status import (
     BootstrapFailure,
     BootstrapGroup,
@@ -29,7 +30,7 @@ from tickertui.services.history.status import (
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
 from tickertui.services.plan.legs import Legs, WatchedInstrument
 from tickertui.services.plan.status import PlanLine, ReloadPlan, ReloadResult, RuleCost, RuleStatus, Unplaced
-from tickertui.services.state import AccountState, AccountStatus, ConnectionStatus, FeedMode, LoopState, RuntimeState
+from tickertui.services.state import FeedMode, LoopState, RuntimeState
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui.backend import BackendRefused, HealthFigures, LoginPage

@@ -11,7 +11,7 @@ import numpy as np
 from tickertui.kite.stream_state import StreamState
 from tickertui.market.clock import Clock
 from tickertui.market.ticks import WORDS, Mode, Source, TickBatch
-from tickertui.services.sockets import SocketSink
+from tickertui.services.accounts.sockets import SocketSink
 
 
 @dataclass

@@ -21,11 +21,11 @@ from tickertui.kite.stream import KiteStream
 from tickertui.kite.stream_types import StreamTiming
 from tickertui.market.clock import Clock
 from tickertui.market.ticks import Word
+from tickertui.services.accounts.session_orchestrator import AccountConfig
+from tickertui.services.accounts.sockets import Socket, SocketSink
+from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.plan.placement import PlacementLimits
-from tickertui.services.session_orchestrator import AccountConfig
-from tickertui.services.sockets import Socket, SocketSink
-from tickertui.services.state import AccountState
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.simulator.market import SimulatedMarket
 from tickertui.store.open import open_store

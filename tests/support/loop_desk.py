@@ -22,10 +22,10 @@ from tickertui.market.clock import IST
 from tickertui.market.instruments import Instrument, InstrumentTable
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Source, TickBatch
-from tickertui.services.account_fleet import FleetSettings
+from tickertui.services.accounts.account_fleet import FleetSettings
+from tickertui.services.accounts.session_orchestrator import AccountConfig
 from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.plan.placement import PlacementLimits
-from tickertui.services.session_orchestrator import AccountConfig
 from tickertui.services.supervision.task_monitor import RestartPolicy
 from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.store.protocol import Claim, Owner, Store, StoreError

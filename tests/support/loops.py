@@ -19,9 +19,11 @@ from tickertui.market.clock import Clock
 from tickertui.market.hours import load_calendar
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.universe import load_universe
-from tickertui.services.account_fleet import FleetSettings
-from tickertui.services.account_stream import FrameTap
-from tickertui.services.broker import BrokerClient
+from tickertui.services.accounts.account_fleet import FleetSettings
+from tickertui.services.accounts.account_stream import FrameTap
+from tickertui.services.accounts.broker import BrokerClient
+from tickertui.services.accounts.session_orchestrator import AccountConfig, SessionOrchestrator
+from tickertui.services.accounts.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
 from tickertui.services.loop_parts import LoopInputs
@@ -30,8 +32,6 @@ from tickertui.services.mock.feed import MockSource
 from tickertui.services.mock.mock_generator import MockDataGenerator
 from tickertui.services.plan.placement import PlacementLimits
 from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
-from tickertui.services.session_orchestrator import AccountConfig, SessionOrchestrator
-from tickertui.services.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.spots import Spots
 from tickertui.services.state import LoopState
 from tickertui.services.supervision.events import EventLog

@@ -11,8 +11,9 @@ from tests.support.fake_backend import live_accounts, live_runtime, socket
 from tickertui.kite.stream_state import StreamState
 from tickertui.market.clock import IST
 from tickertui.market.hours import load_calendar
+from tickertui.services.accounts.status import AccountState
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
-from tickertui.services.state import AccountState, FeedMode
+from tickertui.services.state import FeedMode
 from tickertui.tui.frames import BannerKind
 from tickertui.tui.market_view import banner, market_view
 from tickertui.tui.states import NO_LINKS, Link, LinkProblem, Links, MarketView

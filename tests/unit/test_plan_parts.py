@@ -15,9 +15,9 @@ from tests.support.waiting import wait_until
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import IST
 from tickertui.market.ticks import Mode, Source, TickBatch
-from tickertui.services.account_stream import AccountStream, FeedPulse, SocketCounts, StreamHooks
+from tickertui.services.accounts.account_stream import AccountStream, FeedPulse, SocketCounts, StreamHooks
+from tickertui.services.accounts.plan_applier import ApplyReport, PlanApplier
 from tickertui.services.plan.placement import Assignments, diff
-from tickertui.services.plan_applier import ApplyReport, PlanApplier
 from tickertui.services.plan_view import PlanView
 from tickertui.services.spots import Spots
 from tickertui.services.supervision.events import EventLog

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tickertui.kite.stream_state import StreamState
 from tickertui.market.hours import Phase
 from tickertui.market.ticks import Source
-from tickertui.services.state import AccountState, AccountStatus, ConnectionStatus, FeedMode
+from tickertui.services.accounts.status import AccountState, AccountStatus, ConnectionStatus
+from tickertui.services.state import FeedMode
 from tickertui.tui.states import (
     LIVE_STATES,
     CellFacts,

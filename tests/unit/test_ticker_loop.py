@@ -28,10 +28,11 @@ from tickertui.kite.secrets import Secret
 from tickertui.market.clock import IST
 from tickertui.market.subscriptions import ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Source
+from tickertui.services.accounts.session_orchestrator import NoAccounts
+from tickertui.services.accounts.status import AccountState
 from tickertui.services.plan.placement import PlacementLimits
 from tickertui.services.plan.subscription_reconciler import PreparedReload
-from tickertui.services.session_orchestrator import NoAccounts
-from tickertui.services.state import AccountState, FeedMode, LoopState
+from tickertui.services.state import FeedMode, LoopState
 from tickertui.services.supervision.events import Severity
 from tickertui.services.ticker_loop import LoopNotRunning
 from tickertui.store.protocol import Owner, StoreBusy, StoreUnavailable

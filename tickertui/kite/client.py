@@ -1,8 +1,8 @@
 """`KiteClient`: the broker's REST calls of one account, paced, typed, in worker threads.
 
-The services call it through `tickertui.services.session_orchestrator`; ``tickertui login`` uses it directly. The
-HTTP is done by the official ``kiteconnect`` package (`tickertui.kite.rest`), which is loaded in the worker thread of
-the first call: importing this module loads neither it nor Twisted. Its two slow parsers are not used: candles and
+The services call it through `tickertui.services.accounts.session_orchestrator`; ``tickertui login`` uses it directly.
+The HTTP is done by the official ``kiteconnect`` package (`tickertui.kite.rest`), which is loaded in the worker thread
+of the first call: importing this module loads neither it nor Twisted. Its two slow parsers are not used: candles and
 instruments are read by `tickertui.kite.responses` and `tickertui.kite.instruments_csv`.
 
 Each call waits for its turn under the API key's limits, is retried a few times at once where a second attempt may

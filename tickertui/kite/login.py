@@ -1,6 +1,6 @@
 """The daily login: the broker's login page, what it sends the user back with, and the token that it gives.
 
-``tickertui login``, the login dialog and `tickertui.services.session_orchestrator` use it. The exchange of the
+``tickertui login``, the login dialog and `tickertui.services.accounts.session_orchestrator` use it. The exchange of the
 request token itself is a REST call (`tickertui.kite.client.KiteClient.exchange_request_token`).
 
 Source: Kite Connect v3 documentation, user, "Login flow". The access token lives until about 06:00 IST of the next

@@ -1,7 +1,7 @@
 """`KiteStream`: one WebSocket to the broker, kept alive for ever.
 
-`tickertui.services.account_stream` owns up to three of these for each account and is their `StreamSink`. The whole
-desired state lives here ({token: mode}): on each connect all of it is sent, while the socket is open only what
+`tickertui.services.accounts.account_stream` owns up to three of these for each account and is their `StreamSink`. The
+whole desired state lives here ({token: mode}): on each connect all of it is sent, while the socket is open only what
 changed. Between the socket and the sink there is one decode for each frame and nothing for each tick.
 
 Written on anyio only: with another `Transport` it runs under trio's mock clock, a day of reconnects in

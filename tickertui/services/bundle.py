@@ -9,11 +9,11 @@ from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
+from tickertui.services.accounts.session_orchestrator import SessionOrchestrator
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.mock.mock_generator import MockDataGenerator
 from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.plan.subscription_reloader import SubscriptionReloader
-from tickertui.services.session_orchestrator import SessionOrchestrator
 from tickertui.services.supervision.events import EventLog
 from tickertui.services.supervision.process_watch import ProcessWatch
 from tickertui.services.supervision.store_watch import StoreWatch

@@ -18,8 +18,8 @@ from tickertui.kite.errors import KiteError
 from tickertui.market.clock import Clock
 from tickertui.market.instruments import InstrumentTable
 from tickertui.market.universe import Universe, universe_instruments
+from tickertui.services.accounts.session_orchestrator import NoAccounts, SessionOrchestrator
 from tickertui.services.contracts.instrument_registry import READY_AT, InstrumentRegistry, RefreshReport
-from tickertui.services.session_orchestrator import NoAccounts, SessionOrchestrator
 from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.store.protocol import StoreError
 

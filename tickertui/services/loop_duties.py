@@ -14,12 +14,12 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import TickBatch
-from tickertui.services.account_fleet import AccountFleet
+from tickertui.services.accounts.account_fleet import AccountFleet
+from tickertui.services.accounts.session_orchestrator import NoAccounts, SessionOrchestrator
+from tickertui.services.accounts.status import AccountState
 from tickertui.services.feed_switch import FeedSwitch
 from tickertui.services.plan_view import PlanView
-from tickertui.services.session_orchestrator import NoAccounts, SessionOrchestrator
 from tickertui.services.snapshots import SnapshotPlanner, apply_snapshot
-from tickertui.services.state import AccountState
 from tickertui.services.supervision.clock_watch import ClockGap, ClockWatch
 from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.store.protocol import Store

@@ -21,10 +21,14 @@ from tickertui.market.hours import MarketCalendar
 from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import TickBatch
 from tickertui.services import loop_duties
-from tickertui.services.account_fleet import AccountFleet
-from tickertui.services.account_stream import FrameTap
+from tickertui.services.accounts.account_fleet import AccountFleet
+from tickertui.services.accounts.account_stream import FrameTap
+from tickertui.services.accounts.claims import StoreClaims
+from tickertui.services.accounts.plan_applier import PlanApplier
+from tickertui.services.accounts.session_orchestrator import NoAccounts, SessionOrchestrator
+from tickertui.services.accounts.sockets import SocketFactory
+from tickertui.services.accounts.token_watch import TokenWatch
 from tickertui.services.backfill_targets import BackfillTargets
-from tickertui.services.claims import StoreClaims
 from tickertui.services.contract_keeper import ContractKeeper
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.feed_switch import FeedSwitch
@@ -33,17 +37,13 @@ from tickertui.services.loop_settings import LoopSettings
 from tickertui.services.mock.feed import MockFeed, MockSource
 from tickertui.services.plan.placement import Distribution
 from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
-from tickertui.services.plan_applier import PlanApplier
 from tickertui.services.plan_keeper import PlanKeeper
-from tickertui.services.session_orchestrator import NoAccounts, SessionOrchestrator
 from tickertui.services.snapshots import SnapshotPlanner
-from tickertui.services.sockets import SocketFactory
 from tickertui.services.spots import SpotFiller, Spots
 from tickertui.services.state import FeedMode
 from tickertui.services.supervision.events import EventLog
 from tickertui.services.supervision.task_monitor import TaskMonitor
 from tickertui.services.supervision.tick_rate import TickRate
-from tickertui.services.token_watch import TokenWatch
 from tickertui.store.protocol import Store
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import field
 from datetime import time
 
 from tickertui.frozen import frozen
-from tickertui.services.account_fleet import FleetSettings
+from tickertui.services.accounts.account_fleet import FleetSettings
 from tickertui.services.snapshots import SnapshotLimits
 from tickertui.services.state import FeedMode
 

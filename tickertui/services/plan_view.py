@@ -17,7 +17,7 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.instruments import INDEX_SEGMENT_CODE
 from tickertui.market.ticks import Source
 from tickertui.market.universe import SEGMENT_CODES
-from tickertui.services.account_stream import SocketCounts
+from tickertui.services.accounts.account_stream import SocketCounts
 from tickertui.services.plan.placement import Assignments, Distribution
 
 _EXCHANGES: Final = {code: name for name, code in SEGMENT_CODES.items() if code != INDEX_SEGMENT_CODE}

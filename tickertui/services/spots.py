@@ -17,7 +17,7 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock, from_epoch
 from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import TickBatch, Word
-from tickertui.services.session_orchestrator import NoAccounts
+from tickertui.services.accounts.session_orchestrator import NoAccounts
 from tickertui.services.snapshots import apply_snapshot
 
 

@@ -137,7 +137,7 @@ class HistoryClient(Protocol):
 
 
 class ClientProvider(Protocol):
-    """The accounts; `tickertui.services.session_orchestrator.SessionOrchestrator` is one."""
+    """The accounts; `tickertui.services.accounts.session_orchestrator.SessionOrchestrator` is one."""
 
     def usable_accounts(self) -> Sequence[str]:
         """Return the accounts that have a session."""

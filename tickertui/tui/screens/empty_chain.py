@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from tickertui.services.state import AccountState, RuntimeState
+from tickertui.services.accounts.status import AccountState
+from tickertui.services.state import RuntimeState
 from tickertui.tui.actions import hint, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.rule_costs import NO_COSTS, Costs

@@ -1,7 +1,7 @@
 """`TokenStore`: what the services want of the place where the day's tokens are kept.
 
-`tickertui.services.session_orchestrator` reads and writes it, `tickertui.services.token_watch` notices what others do
-to it. `tickertui.kite.login.TokenFile` is one.
+`tickertui.services.accounts.session_orchestrator` reads and writes it, `tickertui.services.accounts.token_watch`
+notices what others do to it. `tickertui.kite.login.TokenFile` is one.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ from tickertui.kite.stream_state import StreamState
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import IST
 from tickertui.market.ticks import Mode, Source, TickBatch
-from tickertui.services.account_stream import AccountStream, FeedPulse, SocketCounts, StreamHooks
-from tickertui.services.silence import SilenceLimits, SilenceWatch
-from tickertui.services.state import AccountState
+from tickertui.services.accounts.account_stream import AccountStream, FeedPulse, SocketCounts, StreamHooks
+from tickertui.services.accounts.silence import SilenceLimits, SilenceWatch
+from tickertui.services.accounts.status import AccountState
 from tickertui.services.supervision.events import EventLog, Severity
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=IST)

@@ -20,9 +20,14 @@ from tickertui.kite.errors import (
 )
 from tickertui.kite.secrets import Secret
 from tickertui.market.clock import IST, ManualClock
-from tickertui.services.broker import BrokerClient
-from tickertui.services.session_orchestrator import AccountConfig, MissingApiSecret, NoAccounts, SessionOrchestrator
-from tickertui.services.state import AccountState
+from tickertui.services.accounts.broker import BrokerClient
+from tickertui.services.accounts.session_orchestrator import (
+    AccountConfig,
+    MissingApiSecret,
+    NoAccounts,
+    SessionOrchestrator,
+)
+from tickertui.services.accounts.status import AccountState
 from tickertui.services.supervision.events import EventLog, Severity
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=IST)

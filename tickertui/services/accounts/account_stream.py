@@ -22,9 +22,9 @@ from tickertui.kite.stream_state import StreamState
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.market.ticks import Mode, Source, TickBatch
-from tickertui.services.silence import DEFAULT_LIMITS, SilenceLimits, SilenceWatch
-from tickertui.services.sockets import Socket, SocketFactory
-from tickertui.services.state import AccountState, AccountStatus, ConnectionStatus
+from tickertui.services.accounts.silence import DEFAULT_LIMITS, SilenceLimits, SilenceWatch
+from tickertui.services.accounts.sockets import Socket, SocketFactory
+from tickertui.services.accounts.status import AccountState, AccountStatus, ConnectionStatus
 from tickertui.services.supervision.events import EventLog, Severity
 
 _NS = 1_000_000_000

@@ -18,14 +18,14 @@ from anyio.abc import TaskGroup
 from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
-from tickertui.services.account_stream import AccountStream, FeedPulse, FrameTap, SocketCounts, StreamHooks
-from tickertui.services.claims import Claims
+from tickertui.services.accounts.account_stream import AccountStream, FeedPulse, FrameTap, SocketCounts, StreamHooks
+from tickertui.services.accounts.claims import Claims
+from tickertui.services.accounts.plan_applier import set_all
+from tickertui.services.accounts.session_orchestrator import SessionOrchestrator
+from tickertui.services.accounts.silence import SilenceLimits
+from tickertui.services.accounts.sockets import SocketFactory
+from tickertui.services.accounts.status import AccountState, AccountStatus
 from tickertui.services.plan.placement import AccountSlots, Distribution
-from tickertui.services.plan_applier import set_all
-from tickertui.services.session_orchestrator import SessionOrchestrator
-from tickertui.services.silence import SilenceLimits
-from tickertui.services.sockets import SocketFactory
-from tickertui.services.state import AccountState, AccountStatus
 from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor, describe_error
 from tickertui.store.protocol import StoreError

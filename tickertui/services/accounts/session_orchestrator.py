@@ -28,10 +28,10 @@ from tickertui.kite.errors import (
 from tickertui.kite.login import LoginError
 from tickertui.kite.secrets import Secret
 from tickertui.market.clock import Clock
-from tickertui.services.broker import BrokerClient
-from tickertui.services.state import AccountState
+from tickertui.services.accounts.broker import BrokerClient
+from tickertui.services.accounts.status import AccountState
+from tickertui.services.accounts.token_store import KeptToken, TokenStore
 from tickertui.services.supervision.events import EventLog, Severity
-from tickertui.services.token_store import KeptToken, TokenStore
 
 T = TypeVar("T")
 

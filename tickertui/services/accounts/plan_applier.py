@@ -12,7 +12,7 @@ import anyio
 
 from tickertui.frozen import frozen
 from tickertui.market.ticks import TickBatch
-from tickertui.services.account_stream import AccountStream
+from tickertui.services.accounts.account_stream import AccountStream
 from tickertui.services.plan.placement import Distribution, PlanDiff
 
 

@@ -13,9 +13,9 @@ import anyio
 import anyio.to_thread
 
 from tickertui.kite.login import LoginError
-from tickertui.services.session_orchestrator import SessionOrchestrator
-from tickertui.services.state import AccountState
-from tickertui.services.token_store import TokenStore
+from tickertui.services.accounts.session_orchestrator import SessionOrchestrator
+from tickertui.services.accounts.status import AccountState
+from tickertui.services.accounts.token_store import TokenStore
 
 _EVERY_S: Final = 0.5
 """Two looks and a new connection fit into the two seconds in which the streams are to be back."""

@@ -21,9 +21,9 @@ from tickertui.kite.stream_state import StreamState
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import IST
 from tickertui.market.ticks import Mode
-from tickertui.services.account_fleet import AccountFleet, FleetSettings
-from tickertui.services.session_orchestrator import AccountConfig, SessionOrchestrator
-from tickertui.services.state import AccountState
+from tickertui.services.accounts.account_fleet import AccountFleet, FleetSettings
+from tickertui.services.accounts.session_orchestrator import AccountConfig, SessionOrchestrator
+from tickertui.services.accounts.status import AccountState
 from tickertui.services.supervision.events import EventLog
 from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.store.protocol import StoreUnavailable

@@ -19,11 +19,11 @@ from tests.support.waiting import wait_until
 from tickertui.kite.login import StoredToken, TokenFile
 from tickertui.kite.secrets import Secret
 from tickertui.market.clock import IST
-from tickertui.services.session_orchestrator import AccountConfig, SessionOrchestrator
-from tickertui.services.state import AccountState
+from tickertui.services.accounts.session_orchestrator import AccountConfig, SessionOrchestrator
+from tickertui.services.accounts.status import AccountState
+from tickertui.services.accounts.token_watch import TokenWatch
 from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.services.supervision.task_monitor import TaskMonitor
-from tickertui.services.token_watch import TokenWatch
 
 START = datetime(2026, 11, 25, 10, 0, tzinfo=IST)
 MORNING = START - timedelta(hours=2)
