@@ -38,20 +38,20 @@ from tickertui.services.accounts.session_orchestrator import AccountConfig, Sess
 from tickertui.services.accounts.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.bundle import Services
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
-from tickertui.services.loop_parts import LoopInputs
-from tickertui.services.loop_settings import LoopSettings
+from tickertui.services.loop.settings import LoopSettings
+from tickertui.services.loop.spots import Spots
+from tickertui.services.loop.status import FeedMode
+from tickertui.services.loop.ticker_loop import MultiAccountTickerLoop
+from tickertui.services.loop.wiring import LoopInputs
 from tickertui.services.mock.mock_generator import MockDataGenerator
 from tickertui.services.plan.configured_rules import add_demo_rules, ensure_rules
 from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
-from tickertui.services.spots import Spots
-from tickertui.services.state import FeedMode
 from tickertui.services.supervision.event_logging import log_event
 from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.services.supervision.process_watch import ProcessWatch
 from tickertui.services.supervision.store_keeper import StoreKeeper
 from tickertui.services.supervision.store_watch import StoreWatch
 from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor
-from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.valuation.valuation import Valuation
 from tickertui.settings.credentials import CredentialError, api_secret, environment_name
 from tickertui.settings.model import AccountSettings, Settings

@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+import tickertui.services as services
 from tests.support.live_loops import live_loop
 from tests.support.loops import build_loop, open_store, running
 from tests.support.paths import REPOSITORY
@@ -67,12 +68,13 @@ async def test_a_second_loop_on_the_same_store_takes_a_change_up(tmp_path: Path)
     await second_store.close()
 
 
-@pytest.mark.parametrize("name", ["HistoricalBootstrapper", "MockDataGenerator", "SubscriptionReconciler"])
+@pytest.mark.parametrize("name", services.__all__)
 def test_the_services_of_the_original_are_exported_without_being_loaded(name: str) -> None:
     program = (
         "import sys, tickertui.services as services\n"
         "assert not any(name.startswith('tickertui.services.') for name in sys.modules), sorted(sys.modules)\n"
         f"assert {name!r} in dir(services)\n"
+        "assert len(services.__all__) == 8\n"
         f"assert services.{name}.__name__ == {name!r}\n"
         "try:\n"
         "    services.Nothing\n"

@@ -17,10 +17,10 @@ from tests.support.loops import QUICK, running
 from tests.support.simulators import BY_HAND, GENEROUS, MARKET_TIME, simulated_broker
 from tickertui.market.ticks import Mode, Source, Word
 from tickertui.services.accounts.status import AccountState
+from tickertui.services.loop.status import FeedMode, LoopState
 from tickertui.services.mock.mock_generator import MockDataGenerator
 from tickertui.services.mock.seeding import SeedOrigin
 from tickertui.services.plan.status import ReloadResult
-from tickertui.services.state import FeedMode, LoopState
 from tickertui.simulator.faults import ErrorAnswer, ExpireTokens, RefuseUpgrade, Reset
 
 

@@ -14,8 +14,8 @@ from tickertui.clock import SystemClock
 from tickertui.market.hours import load_calendar
 from tickertui.market.ticks import Source, TickBatch
 from tickertui.market.universe import load_universe
+from tickertui.services.loop.status import FeedMode, LoopState
 from tickertui.services.mock.mock_generator import MockDataGenerator
-from tickertui.services.state import FeedMode, LoopState
 from tickertui.simulator.clock import SimulatedClock
 
 

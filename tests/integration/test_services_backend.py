@@ -19,10 +19,10 @@ from tickertui.market.candles import Candles, Interval
 from tickertui.market.ticks import Word
 from tickertui.services.accounts.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.bundle import Services
-from tickertui.services.contract_keeper import ContractsMissing
 from tickertui.services.contracts.instrument_registry import DumpRefused
-from tickertui.services.state import FeedMode
-from tickertui.services.ticker_loop import LoopNotRunning, ReloadFailed
+from tickertui.services.loop.contract_keeper import ContractsMissing
+from tickertui.services.loop.status import FeedMode
+from tickertui.services.loop.ticker_loop import LoopNotRunning, ReloadFailed
 from tickertui.settings.model import Settings
 from tickertui.settings.paths import user_paths
 from tickertui.store.protocol import StoreBusy

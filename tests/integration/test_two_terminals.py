@@ -20,7 +20,7 @@ from tests.support.postgres import cut_all_connections, lock_holders, postgres_c
 from tests.support.simulators import BY_HAND, GENEROUS, SimulatedBroker, simulated_broker
 from tickertui.market.ticks import Source
 from tickertui.services.accounts.status import AccountState
-from tickertui.services.state import LoopState
+from tickertui.services.loop.status import LoopState
 
 __all__ = ["postgres_cluster", "postgres_location"]
 

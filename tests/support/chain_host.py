@@ -13,7 +13,7 @@ from tests.support.boards import EXPIRIES, START, Scene, build_scene
 from tests.support.strips import expiry_marks
 from tickertui.market.hours import Phase
 from tickertui.market.ticks import Source
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.status import FeedMode
 from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.columns import PRESETS, Preset
 from tickertui.tui.format import UNICODE, GlyphSet

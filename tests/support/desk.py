@@ -26,9 +26,9 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import WORDS, Mode, Source, Word
 from tickertui.services.accounts.status import AccountState
+from tickertui.services.loop.status import FeedMode
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
 from tickertui.services.plan.legs import WatchedInstrument
-from tickertui.services.state import FeedMode
 
 INDEX_TOKENS: Final = {"NIFTY": SPOT_TOKEN, "BANKNIFTY": 260_105, "SENSEX": 265, "INDIA VIX": 264_969}
 HOLIDAY_MORNING: Final = datetime(2026, 11, 24, 10, 5, tzinfo=IST)

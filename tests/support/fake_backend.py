@@ -27,10 +27,10 @@ from tickertui.services.history.status import (
     BootstrapState,
     DayCoverage,
 )
+from tickertui.services.loop.status import FeedMode, LoopState, RuntimeState
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
 from tickertui.services.plan.legs import Legs, WatchedInstrument
 from tickertui.services.plan.status import PlanLine, ReloadPlan, ReloadResult, RuleCost, RuleStatus, Unplaced
-from tickertui.services.state import FeedMode, LoopState, RuntimeState
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui.backend import BackendRefused, HealthFigures, LoginPage

@@ -24,9 +24,9 @@ from tickertui.market.ticks import Word
 from tickertui.services.accounts.session_orchestrator import AccountConfig
 from tickertui.services.accounts.sockets import Socket, SocketSink
 from tickertui.services.accounts.status import AccountState
-from tickertui.services.loop_settings import LoopSettings
+from tickertui.services.loop.settings import LoopSettings
+from tickertui.services.loop.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.plan.placement import PlacementLimits
-from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.simulator.market import SimulatedMarket
 from tickertui.store.open import open_store
 

@@ -24,10 +24,10 @@ from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Source, TickBatch
 from tickertui.services.accounts.account_fleet import FleetSettings
 from tickertui.services.accounts.session_orchestrator import AccountConfig
-from tickertui.services.loop_settings import LoopSettings
+from tickertui.services.loop.settings import LoopSettings
+from tickertui.services.loop.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.plan.placement import PlacementLimits
 from tickertui.services.supervision.task_monitor import RestartPolicy
-from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.store.protocol import Claim, Owner, Store, StoreError
 
 NIFTY = 256265

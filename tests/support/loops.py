@@ -26,17 +26,17 @@ from tickertui.services.accounts.session_orchestrator import AccountConfig, Sess
 from tickertui.services.accounts.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
-from tickertui.services.loop_parts import LoopInputs
-from tickertui.services.loop_settings import LoopSettings
+from tickertui.services.loop.settings import LoopSettings
+from tickertui.services.loop.spots import Spots
+from tickertui.services.loop.status import LoopState
+from tickertui.services.loop.ticker_loop import MultiAccountTickerLoop
+from tickertui.services.loop.wiring import LoopInputs
 from tickertui.services.mock.feed import MockSource
 from tickertui.services.mock.mock_generator import MockDataGenerator
 from tickertui.services.plan.placement import PlacementLimits
 from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
-from tickertui.services.spots import Spots
-from tickertui.services.state import LoopState
 from tickertui.services.supervision.events import EventLog
 from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor
-from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.store.protocol import Store
 from tickertui.store.sqlite import SqliteStore
 

@@ -20,7 +20,7 @@ from tests.support.chain_host import READERS, ChainHost
 from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import ChainRows
 from tickertui.market.ticks import Source
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.status import FeedMode
 from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import PRESETS, View

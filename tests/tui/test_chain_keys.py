@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 from tests.tui.covering import covers, press
 from tests.tui.driving import driven
 from tickertui.market.chain import Side
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.status import FeedMode
 from tickertui.tui.columns import PRESETS, View
 from tickertui.tui.format import Units
 from tickertui.tui.frames import BarMeaning, Field

@@ -17,7 +17,7 @@ from tests.tui.covering import TESTED, covers, press, text_of
 from tests.tui.driving import STILL, driven
 from tickertui.market.chain import Side
 from tickertui.services.accounts.status import AccountState
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.status import FeedMode
 from tickertui.tui.actions import ACTIONS, LOOK, REQUEST
 from tickertui.tui.frames import BarMeaning
 from tickertui.tui.screens.command_line import CommandLineScreen

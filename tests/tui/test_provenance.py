@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 from tests.tui.driving import Driven, driven
 from tickertui.market.clock import IST
 from tickertui.market.ticks import WORDS, Source, TickBatch, Word
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.status import FeedMode
 from tickertui.tui.actions import Context
 from tickertui.tui.screens.modals import ConfirmScreen
 from tickertui.tui.states import DataState

@@ -30,7 +30,7 @@ from tests.tui.driving import Driven, driven
 from tests.tui.painting import Painted, settled, watched
 from tickertui.market.instruments import InstrumentTable
 from tickertui.market.ticks import Source, TickBatch, Word
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.status import FeedMode
 from tickertui.tui.actions import ACTIONS, Context
 from tickertui.tui.format import Units
 from tickertui.tui.screens.main import PANES

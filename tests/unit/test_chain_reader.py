@@ -7,7 +7,7 @@ from tests.support.boards import FORWARD, SPOT, SPOT_CLOSE, START, Scene, build_
 from tickertui.market.chain import ReferenceKind
 from tickertui.market.hours import Phase
 from tickertui.market.ticks import Source
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.status import FeedMode
 from tickertui.tui.chain_reader import ChainContext, ChainReader, HeaderQuote
 from tickertui.tui.frames import BarMeaning, ChainFrame, Field
 from tickertui.tui.marks import BoardMark

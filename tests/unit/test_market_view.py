@@ -12,8 +12,8 @@ from tickertui.kite.stream_state import StreamState
 from tickertui.market.clock import IST
 from tickertui.market.hours import load_calendar
 from tickertui.services.accounts.status import AccountState
+from tickertui.services.loop.status import FeedMode
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
-from tickertui.services.state import FeedMode
 from tickertui.tui.frames import BannerKind
 from tickertui.tui.market_view import banner, market_view
 from tickertui.tui.states import NO_LINKS, Link, LinkProblem, Links, MarketView

@@ -13,8 +13,8 @@ from tickertui.kite.stream_state import StreamState
 from tickertui.market.hours import Phase
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.history.status import BootstrapFailure, BootstrapProgress, BootstrapState
+from tickertui.services.loop.status import FeedMode, LoopState
 from tickertui.services.plan.status import ReloadResult, Unplaced
-from tickertui.services.state import FeedMode, LoopState
 from tickertui.services.supervision.clock_watch import ClockFault, ClockGap
 from tickertui.services.supervision.events import Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState

@@ -12,7 +12,7 @@ from tickertui.kite.stream_state import StreamState
 from tickertui.market.hours import Phase
 from tickertui.market.ticks import Source
 from tickertui.services.accounts.status import AccountState, AccountStatus, ConnectionStatus
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.status import FeedMode
 from tickertui.tui.states import (
     LIVE_STATES,
     CellFacts,

@@ -10,8 +10,8 @@ import numpy as np
 from tests.support.fake_backend import FakeBackend, live_accounts
 from tickertui.market.hours import Phase
 from tickertui.services.accounts.status import AccountState
+from tickertui.services.loop.status import FeedMode, LoopState
 from tickertui.services.plan.status import Unplaced
-from tickertui.services.state import FeedMode, LoopState
 from tickertui.tui.display_rate import DisplayRate
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.states import NO_LINKS, Links, LinkWatch, MarketView

@@ -12,8 +12,8 @@ from tests.support.desk import Situation, desk
 from tickertui.market.clock import IST
 from tickertui.market.instruments import InstrumentKind
 from tickertui.market.ticks import Word
+from tickertui.services.loop.status import RuntimeState
 from tickertui.services.plan.legs import Legs
-from tickertui.services.state import RuntimeState
 from tickertui.tui.states import Link, LinkProblem, Links, LinkWatch, MarketView
 from tickertui.tui.watched_legs import Around, NeverTicked, WatchedLegs
 

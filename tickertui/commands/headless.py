@@ -20,7 +20,7 @@ from tickertui.process.exit_codes import ExitCode
 from tickertui.process.logging_setup import LogUnavailable, logging_nowhere, logging_to
 from tickertui.process.output import NO_OUTPUT, LineWriter, OutputFailed, output_failed
 from tickertui.services.bundle import Services
-from tickertui.services.state import RuntimeState
+from tickertui.services.loop.status import RuntimeState
 from tickertui.services.supervision.events import Event
 from tickertui.settings.load import environment
 from tickertui.store.protocol import StoreError

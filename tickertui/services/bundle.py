@@ -11,6 +11,7 @@ from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
 from tickertui.services.accounts.session_orchestrator import SessionOrchestrator
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
+from tickertui.services.loop.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.mock.mock_generator import MockDataGenerator
 from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.plan.subscription_reloader import SubscriptionReloader
@@ -18,7 +19,6 @@ from tickertui.services.supervision.events import EventLog
 from tickertui.services.supervision.process_watch import ProcessWatch
 from tickertui.services.supervision.store_watch import StoreWatch
 from tickertui.services.supervision.task_monitor import TaskMonitor
-from tickertui.services.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.valuation.valuation import Valuation
 from tickertui.store.protocol import Store
 

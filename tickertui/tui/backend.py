@@ -19,10 +19,10 @@ from tickertui.market.hours import MarketCalendar
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule
 from tickertui.services.history.status import BootstrapProgress
+from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.services.mock.seeding import MockSeed
 from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import ReloadPlan, ReloadResult, RuleCost, RuleStatus
-from tickertui.services.state import FeedMode, RuntimeState
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo
 from tickertui.tui.frames import ExpiryMark

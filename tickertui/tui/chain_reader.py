@@ -22,7 +22,7 @@ from tickertui.market.clock import Clock, from_epoch
 from tickertui.market.hours import Phase
 from tickertui.market.instruments import PRICE_DIVISORS
 from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.status import FeedMode
 from tickertui.tui.frames import (
     BarMeaning,
     ChainFrame,

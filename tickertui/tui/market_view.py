@@ -8,8 +8,8 @@ from datetime import datetime
 from tickertui.kite.stream_state import StreamState
 from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase
 from tickertui.services.accounts.status import AccountState
+from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
-from tickertui.services.state import FeedMode, RuntimeState
 from tickertui.tui.actions import NO_KEYS, key_name
 from tickertui.tui.frames import BannerKind, BannerView
 from tickertui.tui.provenance import LIVE_ONLY, Provenance

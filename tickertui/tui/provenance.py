@@ -15,7 +15,7 @@ from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import from_epoch
 from tickertui.market.ticks import Source, Word
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.status import FeedMode
 
 
 @frozen

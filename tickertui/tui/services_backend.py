@@ -21,16 +21,16 @@ from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Source, Word
 from tickertui.services.accounts.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.bundle import Services
-from tickertui.services.contract_keeper import ContractsMissing
 from tickertui.services.contracts.instrument_registry import DumpRefused
 from tickertui.services.history.status import BootstrapProgress, BootstrapState
+from tickertui.services.loop.contract_keeper import ContractsMissing
+from tickertui.services.loop.status import FeedMode, RuntimeState
+from tickertui.services.loop.ticker_loop import LoopNotRunning, ReloadFailed
 from tickertui.services.mock.seeding import MockSeed
 from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import ReloadPlan, ReloadResult, RuleCost, RuleStatus
-from tickertui.services.state import FeedMode, RuntimeState
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
-from tickertui.services.ticker_loop import LoopNotRunning, ReloadFailed
 from tickertui.store.protocol import StoreError
 from tickertui.tui.backend import BackendRefused, HealthFigures, LoginPage
 from tickertui.tui.frames import ExpiryMark

@@ -16,7 +16,7 @@ from tickertui.frozen import frozen
 from tickertui.kite.stream_state import StreamState
 from tickertui.services.accounts.status import AccountState, AccountStatus
 from tickertui.services.history.status import BootstrapProgress, BootstrapState
-from tickertui.services.state import FeedMode, LoopState, RuntimeState
+from tickertui.services.loop.status import FeedMode, LoopState, RuntimeState
 from tickertui.services.supervision.events import Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui import format as fmt

@@ -18,7 +18,7 @@ from tickertui.kite.stream_state import StreamState
 from tickertui.market.hours import Phase
 from tickertui.market.ticks import Source
 from tickertui.services.accounts.status import AccountStatus, ConnectionStatus
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.status import FeedMode
 
 SILENT_DATA_S: Final = 3.0
 """A socket that expects ticks and has sent none for this long makes its cells stale."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tickertui.services.accounts.status import AccountState, AccountStatus
 from tickertui.services.history.status import BootstrapState
-from tickertui.services.state import FeedMode, LoopState, RuntimeState
+from tickertui.services.loop.status import FeedMode, LoopState, RuntimeState
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import NO_KEYS, key_name
 from tickertui.tui.backend import Backend

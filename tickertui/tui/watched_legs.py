@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.kite.stream_state import StreamState
+from tickertui.services.loop.status import RuntimeState
 from tickertui.services.plan.legs import Legs, WatchedInstrument
 from tickertui.services.plan.status import RuleStatus
-from tickertui.services.state import RuntimeState
 from tickertui.tui import format as fmt
 from tickertui.tui.backend import Backend
 from tickertui.tui.owner_words import owner_words

@@ -22,7 +22,7 @@ from textual.message import Message
 
 from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import Instrument, InstrumentKind
-from tickertui.services.state import FeedMode, RuntimeState
+from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.backend import Backend

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from tickertui.services.accounts.status import AccountState
-from tickertui.services.state import RuntimeState
+from tickertui.services.loop.status import RuntimeState
 from tickertui.tui.actions import hint, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.rule_costs import NO_COSTS, Costs

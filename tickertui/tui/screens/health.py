@@ -8,7 +8,7 @@ from typing import Final
 
 from tickertui.frozen import frozen
 from tickertui.services.accounts.status import AccountState
-from tickertui.services.state import LoopState, RuntimeState
+from tickertui.services.loop.status import LoopState, RuntimeState
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui import format as fmt
 from tickertui.tui.backend import HealthFigures

@@ -18,9 +18,9 @@ from textual.worker import Worker
 
 from tickertui.frozen import frozen
 from tickertui.services.accounts.status import AccountState
+from tickertui.services.loop.status import FeedMode, LoopState
 from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import RuleStatus
-from tickertui.services.state import FeedMode, LoopState
 from tickertui.tui.actions import Action, key_name
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.options import ScreenOptions

@@ -6,7 +6,7 @@ panes for subscriptions and health. `Requests` asks it about accounts and about 
 
 from __future__ import annotations
 
-from tickertui.services.state import RuntimeState
+from tickertui.services.loop.status import RuntimeState
 from tickertui.tui.backend import Backend
 from tickertui.tui.display_rate import DisplayRate
 from tickertui.tui.frames import BannerView, ChainFrame

@@ -12,8 +12,8 @@ from textual.binding import BindingType
 from tickertui.frozen import frozen
 from tickertui.kite.stream_state import StreamState
 from tickertui.services.accounts.status import AccountState, AccountStatus, ConnectionStatus
+from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.services.plan.status import ReloadResult, RuleStatus, Unplaced
-from tickertui.services.state import FeedMode, RuntimeState
 from tickertui.tui import format as fmt
 from tickertui.tui.actions import Context, bindings_of, hint, key_name
 from tickertui.tui.breakpoints import COST_BESIDE_WIDTH, WIDE_PANEL

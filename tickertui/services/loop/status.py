@@ -1,4 +1,4 @@
-"""Immutable pictures of what the services are doing: what the screens, `headless` and the tests read."""
+"""How the ticker loop stands, as values: what it tells the screens and `headless` of itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from tickertui.frozen import frozen
-from tickertui.kite.stream_state import StreamState as StreamState
 from tickertui.services.accounts.status import AccountStatus
 from tickertui.services.plan.status import ReloadResult, Unplaced
 from tickertui.services.supervision.clock_watch import ClockGap

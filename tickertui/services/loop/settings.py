@@ -7,8 +7,8 @@ from datetime import time
 
 from tickertui.frozen import frozen
 from tickertui.services.accounts.account_fleet import FleetSettings
-from tickertui.services.snapshots import SnapshotLimits
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.snapshot_quotes import SnapshotLimits
+from tickertui.services.loop.status import FeedMode
 
 
 @frozen

@@ -11,8 +11,8 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import IST, ManualClock
 from tickertui.market.hours import load_calendar
 from tickertui.market.ticks import Source, TickBatch
-from tickertui.services.feed_switch import FeedSwitch
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.feed_switch import FeedSwitch
+from tickertui.services.loop.status import FeedMode
 from tickertui.services.supervision.events import EventLog, Severity
 
 MONDAY = datetime(2026, 11, 23, 10, 0, tzinfo=IST)

@@ -8,7 +8,7 @@ import pytest
 from tests.support.fake_sockets import rows_of
 from tickertui.market.board import MarketBoard
 from tickertui.market.ticks import Mode, Source, TickBatch, Word
-from tickertui.services.snapshots import SnapshotLimits, SnapshotPlanner, apply_snapshot
+from tickertui.services.loop.snapshot_quotes import SnapshotLimits, SnapshotPlanner, apply_snapshot
 
 S = 1_000_000_000
 TOKENS = [number << 8 | 2 for number in range(1, 11)]

@@ -14,7 +14,7 @@ from typing import Final
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
-from tickertui.services.state import FeedMode
+from tickertui.services.loop.status import FeedMode
 from tickertui.services.supervision.events import EventLog, Severity
 
 _LIVE_KIND: Final = frozenset((FeedMode.LIVE, FeedMode.CLOSED))

@@ -30,11 +30,11 @@ from tickertui.market.subscriptions import ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Source
 from tickertui.services.accounts.session_orchestrator import NoAccounts
 from tickertui.services.accounts.status import AccountState
+from tickertui.services.loop.status import FeedMode, LoopState
+from tickertui.services.loop.ticker_loop import LoopNotRunning
 from tickertui.services.plan.placement import PlacementLimits
 from tickertui.services.plan.subscription_reconciler import PreparedReload
-from tickertui.services.state import FeedMode, LoopState
 from tickertui.services.supervision.events import Severity
-from tickertui.services.ticker_loop import LoopNotRunning
 from tickertui.store.protocol import Owner, StoreBusy, StoreUnavailable
 
 

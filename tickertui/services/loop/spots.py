@@ -18,7 +18,7 @@ from tickertui.market.clock import Clock, from_epoch
 from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import TickBatch, Word
 from tickertui.services.accounts.session_orchestrator import NoAccounts
-from tickertui.services.snapshots import apply_snapshot
+from tickertui.services.loop.snapshot_quotes import apply_snapshot
 
 
 class Spots:

@@ -23,8 +23,8 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import InstrumentTable
 from tickertui.market.universe import load_universe
 from tickertui.services.accounts.session_orchestrator import AccountConfig, NoAccounts, SessionOrchestrator
-from tickertui.services.contract_keeper import ContractKeeper, ContractsMissing
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
+from tickertui.services.loop.contract_keeper import ContractKeeper, ContractsMissing
 from tickertui.services.supervision.events import EventLog
 from tickertui.store.protocol import StoreBusy
 

@@ -17,11 +17,11 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.services.accounts.account_fleet import AccountFleet
 from tickertui.services.accounts.plan_applier import ApplyReport, PlanApplier
-from tickertui.services.feed_switch import FeedSwitch
+from tickertui.services.loop.feed_switch import FeedSwitch
+from tickertui.services.loop.plan_view import PlanView
 from tickertui.services.plan.placement import Distribution
 from tickertui.services.plan.status import ReloadPlan, ReloadResult, Unplaced
 from tickertui.services.plan.subscription_reconciler import PreparedReload, SubscriptionReconciler
-from tickertui.services.plan_view import PlanView
 from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.services.supervision.task_monitor import describe_error
 

@@ -20,7 +20,6 @@ from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
 from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import TickBatch
-from tickertui.services import loop_duties
 from tickertui.services.accounts.account_fleet import AccountFleet
 from tickertui.services.accounts.account_stream import FrameTap
 from tickertui.services.accounts.claims import StoreClaims
@@ -28,19 +27,20 @@ from tickertui.services.accounts.plan_applier import PlanApplier
 from tickertui.services.accounts.session_orchestrator import NoAccounts, SessionOrchestrator
 from tickertui.services.accounts.sockets import SocketFactory
 from tickertui.services.accounts.token_watch import TokenWatch
-from tickertui.services.backfill_targets import BackfillTargets
-from tickertui.services.contract_keeper import ContractKeeper
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
-from tickertui.services.feed_switch import FeedSwitch
 from tickertui.services.history.previous_interest import PreviousInterest
-from tickertui.services.loop_settings import LoopSettings
+from tickertui.services.loop import duties
+from tickertui.services.loop.backfill_targets import BackfillTargets
+from tickertui.services.loop.contract_keeper import ContractKeeper
+from tickertui.services.loop.feed_switch import FeedSwitch
+from tickertui.services.loop.plan_keeper import PlanKeeper
+from tickertui.services.loop.settings import LoopSettings
+from tickertui.services.loop.snapshot_quotes import SnapshotPlanner
+from tickertui.services.loop.spots import SpotFiller, Spots
+from tickertui.services.loop.status import FeedMode
 from tickertui.services.mock.feed import MockFeed, MockSource
 from tickertui.services.plan.placement import Distribution
 from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
-from tickertui.services.plan_keeper import PlanKeeper
-from tickertui.services.snapshots import SnapshotPlanner
-from tickertui.services.spots import SpotFiller, Spots
-from tickertui.services.state import FeedMode
 from tickertui.services.supervision.events import EventLog
 from tickertui.services.supervision.task_monitor import TaskMonitor
 from tickertui.services.supervision.tick_rate import TickRate
@@ -273,21 +273,21 @@ class LoopParts:
 
     def _make_duties(self) -> Mapping[str, Duty]:
         inputs, settings = self._in, self._in.settings
-        duties: dict[str, Duty] = {
+        duty_of_task: dict[str, Duty] = {
             "contracts": self.contracts.run,
-            "spots": lambda: loop_duties.follow_spots(
+            "spots": lambda: duties.follow_spots(
                 settings.follow_every,
                 lambda: self.fill_spots(inputs.reconciler.underlyings),
                 inputs.reconciler.follow_spot,
                 self._trigger,
             ),
-            "store": lambda: loop_duties.watch_store(inputs.store, self.note_revision),
-            "tokens": lambda: loop_duties.watch_tokens(inputs.orchestrator),
+            "store": lambda: duties.watch_store(inputs.store, self.note_revision),
+            "tokens": lambda: duties.watch_tokens(inputs.orchestrator),
             "token files": TokenWatch(inputs.orchestrator).run,
-            "claims": lambda: loop_duties.watch_claims(self.fleet, settings.claim_every),
+            "claims": lambda: duties.watch_claims(self.fleet, settings.claim_every),
         }
         if settings.snapshot_quotes:
-            duties["snapshots"] = loop_duties.SnapshotFiller(
+            duty_of_task["snapshots"] = duties.SnapshotFiller(
                 board=inputs.board,
                 view=self.plan.view,
                 fleet=self.fleet,
@@ -299,5 +299,5 @@ class LoopParts:
                 events=inputs.events,
             ).run
         if inputs.bootstrapper is not None:
-            duties["bootstrap"] = inputs.bootstrapper.run
-        return duties
+            duty_of_task["bootstrap"] = inputs.bootstrapper.run
+        return duty_of_task

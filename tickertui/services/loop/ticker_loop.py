@@ -18,12 +18,12 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from tickertui.market.candles import Candles, Interval
 from tickertui.services.contracts.instrument_registry import RefreshReport
-from tickertui.services.loop_duties import watch_clock
-from tickertui.services.loop_parts import Duty, LoopInputs, LoopParts
+from tickertui.services.loop.duties import watch_clock
+from tickertui.services.loop.status import FeedMode, LoopState, RuntimeState
+from tickertui.services.loop.wiring import Duty, LoopInputs, LoopParts
 from tickertui.services.plan.status import ReloadPlan, ReloadResult
 from tickertui.services.plan.subscription_reconciler import PreparedReload
 from tickertui.services.plan.subscription_reloader import SubscriptionReloader
-from tickertui.services.state import FeedMode, LoopState, RuntimeState
 from tickertui.services.supervision.clock_watch import ClockFault, ClockGap
 from tickertui.services.supervision.events import Severity
 from tickertui.services.supervision.operations import Operations

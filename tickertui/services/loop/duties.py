@@ -17,9 +17,9 @@ from tickertui.market.ticks import TickBatch
 from tickertui.services.accounts.account_fleet import AccountFleet
 from tickertui.services.accounts.session_orchestrator import NoAccounts, SessionOrchestrator
 from tickertui.services.accounts.status import AccountState
-from tickertui.services.feed_switch import FeedSwitch
-from tickertui.services.plan_view import PlanView
-from tickertui.services.snapshots import SnapshotPlanner, apply_snapshot
+from tickertui.services.loop.feed_switch import FeedSwitch
+from tickertui.services.loop.plan_view import PlanView
+from tickertui.services.loop.snapshot_quotes import SnapshotPlanner, apply_snapshot
 from tickertui.services.supervision.clock_watch import ClockGap, ClockWatch
 from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.store.protocol import Store

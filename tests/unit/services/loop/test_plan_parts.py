@@ -17,9 +17,9 @@ from tickertui.market.clock import IST
 from tickertui.market.ticks import Mode, Source, TickBatch
 from tickertui.services.accounts.account_stream import AccountStream, FeedPulse, SocketCounts, StreamHooks
 from tickertui.services.accounts.plan_applier import ApplyReport, PlanApplier
+from tickertui.services.loop.plan_view import PlanView
+from tickertui.services.loop.spots import Spots
 from tickertui.services.plan.placement import Assignments, diff
-from tickertui.services.plan_view import PlanView
-from tickertui.services.spots import Spots
 from tickertui.services.supervision.events import EventLog
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=IST)
