@@ -36,12 +36,12 @@ from tickertui.market.ticks import WORDS, Source, TickBatch
 from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import PRESETS, fit
-from tickertui.tui.format import UNICODE, Units
 from tickertui.tui.frames import BarMeaning, ChainFrame
+from tickertui.tui.look.format import UNICODE, Units
+from tickertui.tui.look.styles import build_palette
+from tickertui.tui.look.themes import load_themes, variable_defaults
 from tickertui.tui.paced import Paced, hurry_for
-from tickertui.tui.palette import build_palette
 from tickertui.tui.states import MarketView
-from tickertui.tui.themes import load_themes, variable_defaults
 from tickertui.tui.widgets.chain_view import ChainView
 from tickertui.tui.widgets.status_bar import StatusBar, StatusField
 

@@ -16,10 +16,10 @@ from tickertui.market.ticks import Source
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.columns import PRESETS, Preset
-from tickertui.tui.format import UNICODE, GlyphSet
 from tickertui.tui.frames import BannerKind, BannerView, ChainFrame
+from tickertui.tui.look.format import UNICODE, GlyphSet
+from tickertui.tui.look.themes import load_themes, variable_defaults
 from tickertui.tui.states import Link, Links, MarketView
-from tickertui.tui.themes import load_themes, variable_defaults
 from tickertui.tui.widgets.banner import Banner
 from tickertui.tui.widgets.chain_grid import ChainGrid
 from tickertui.tui.widgets.chain_view import ChainView

@@ -13,8 +13,8 @@ from tests.support.chain_host import MARKS, READERS, ChainHost
 from tickertui.market.chain import Side
 from tickertui.tui.chain_reader import ChainReader
 from tickertui.tui.columns import PRESETS, View
-from tickertui.tui.format import ASCII, UNICODE, Units
 from tickertui.tui.frames import BarMeaning
+from tickertui.tui.look.format import ASCII, UNICODE, Units
 
 SIZES = ((80, 24), (120, 40), (200, 50))
 SnapCompare = Callable[..., bool]

@@ -14,8 +14,8 @@ from tests.support.chain_host import FIELDS, MARKS, READERS
 from tests.support.strips import expiry_marks
 from tickertui.market.chain import ReferenceKind
 from tickertui.market.hours import Phase
-from tickertui.tui.format import Units
 from tickertui.tui.frames import BannerKind, BannerView, ExpiryMark, QuoteView
+from tickertui.tui.look.format import Units
 from tickertui.tui.states import DataState, MarketView
 from tickertui.tui.widgets.banner import banner_text
 from tickertui.tui.widgets.chain_summary import ChainSummaryLine, summary_view

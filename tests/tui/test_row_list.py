@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.app import App, ComposeResult
 
-from tickertui.tui.themes import variable_defaults
+from tickertui.tui.look.themes import variable_defaults
 from tickertui.tui.widgets.row_list import LazyRows, Row, RowList, Span, heading, row
 
 

@@ -32,7 +32,7 @@ from tickertui.market.instruments import InstrumentTable
 from tickertui.market.ticks import Source, TickBatch, Word
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.actions import ACTIONS, Context
-from tickertui.tui.format import Units
+from tickertui.tui.look.format import Units
 from tickertui.tui.screens.main import PANES
 from tickertui.tui.widgets.expiry_strip import ExpiryStrip
 from tickertui.tui.widgets.row_list import RowList

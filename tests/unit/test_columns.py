@@ -19,7 +19,7 @@ from tickertui.tui.columns import (
     fit,
     user_preset,
 )
-from tickertui.tui.format import Units
+from tickertui.tui.look.format import Units
 
 widths = st.integers(NARROW, 300)
 presets = st.sampled_from(list(PRESETS.values()))

@@ -13,6 +13,7 @@ from tickertui.market.hours import Phase
 from tickertui.market.ticks import Source
 from tickertui.services.accounts.status import AccountState, AccountStatus, ConnectionStatus
 from tickertui.services.loop.status import FeedMode
+from tickertui.tui.look.themes import MEANINGS
 from tickertui.tui.states import (
     LIVE_STATES,
     CellFacts,
@@ -24,7 +25,6 @@ from tickertui.tui.states import (
     classify,
     spot_state,
 )
-from tickertui.tui.themes import MEANINGS
 
 OPEN = MarketView(Phase.OPEN)
 SHUT = MarketView(Phase.CLOSED, "HOLIDAY", session_day="Fri 20 Nov")

@@ -32,12 +32,12 @@ from tickertui.tui.actions import key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.contained import failing_place
 from tickertui.tui.failures import Failure, FailureLog
-from tickertui.tui.format import ASCII, UNICODE, GlyphSet
+from tickertui.tui.look.format import ASCII, UNICODE, GlyphSet
+from tickertui.tui.look.themes import DEFAULT_THEME, load_themes, variable_defaults
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.paced import hurry_for
 from tickertui.tui.screens.main import MainScreen
 from tickertui.tui.screens.modals import PanelScreen
-from tickertui.tui.themes import DEFAULT_THEME, load_themes, variable_defaults
 from tickertui.tui.toasts import LastingNotification
 from tickertui.tui.window_title import WindowTitle
 

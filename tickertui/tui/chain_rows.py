@@ -18,12 +18,12 @@ from textual.strip import Strip
 from tickertui.frozen import frozen
 from tickertui.market.chain import Side
 from tickertui.tui import columns as col
-from tickertui.tui import format as fmt
 from tickertui.tui.columns import AGE_WIDTH, Layout, Placed
-from tickertui.tui.format import GlyphSet, Units
 from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.ink import Line, Pens, Pieces
-from tickertui.tui.palette import INKS, Ground, Ink
+from tickertui.tui.look import format as fmt
+from tickertui.tui.look.format import GlyphSet, Units
+from tickertui.tui.look.styles import INKS, Ground, Ink
 from tickertui.tui.states import DataState
 
 _CACHE_LIMIT: Final = 4_000
@@ -115,7 +115,7 @@ class RowPainter:
 
     Args:
         layout: Columns and their places.
-        palette: Styles by `tickertui.tui.palette.style_index`.
+        palette: Styles by `tickertui.tui.look.styles.style_index`.
         lot_size: Units per lot, for quantities in lots.
         units: How quantities are written.
         bars: What the bar stands for.

@@ -172,7 +172,7 @@ class Line:
     def render(self, console: Console) -> str:
         """Return text and escape sequences."""
         if self._written is None:
-            # Every glyph is one cell wide, see `tickertui.tui.format`.
+            # Every glyph is one cell wide, see `tickertui.tui.look.format`.
             fits = len("".join([text for text, _ in self._pieces])) == self._width
             self._written = self._pens.write(self._pieces, console) if fits else self.strip.render(console)
         return self._written

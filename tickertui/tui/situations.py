@@ -19,10 +19,10 @@ from tickertui.services.history.status import BootstrapProgress, BootstrapState
 from tickertui.services.loop.status import FeedMode, LoopState, RuntimeState
 from tickertui.services.supervision.events import Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
-from tickertui.tui import format as fmt
 from tickertui.tui.actions import key_name
 from tickertui.tui.backend import HealthFigures
 from tickertui.tui.display_rate import DisplayRate
+from tickertui.tui.look import format as fmt
 from tickertui.tui.states import Link, LinkProblem, Links, MarketView
 
 SKEW_S: Final = 2.0

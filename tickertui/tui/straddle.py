@@ -11,11 +11,11 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tickertui.frozen import frozen
-from tickertui.tui import format as fmt
-from tickertui.tui.format import GlyphSet, Units
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.ink import Line, Pens, Pieces
-from tickertui.tui.palette import INKS, Ground, Ink
+from tickertui.tui.look import format as fmt
+from tickertui.tui.look.format import GlyphSet, Units
+from tickertui.tui.look.styles import INKS, Ground, Ink
 from tickertui.tui.states import DataState
 
 Values = list[float]
@@ -95,7 +95,7 @@ class StraddlePainter:
 
     Args:
         width: Cells of a line.
-        palette: Styles by `tickertui.tui.palette.style_index`.
+        palette: Styles by `tickertui.tui.look.styles.style_index`.
         lot_size: Units per lot.
         units: How quantities are written; in full they would not fit and are written in lakh.
         glyphs: Unicode or ASCII.

@@ -16,8 +16,8 @@ from tickertui.kite.stream_state import StreamState
 from tickertui.services.loop.status import RuntimeState
 from tickertui.services.plan.legs import Legs, WatchedInstrument
 from tickertui.services.plan.status import RuleStatus
-from tickertui.tui import format as fmt
 from tickertui.tui.backend import Backend
+from tickertui.tui.look import format as fmt
 from tickertui.tui.owner_words import owner_words
 from tickertui.tui.states import NEVER_AFTER_S, CellFacts, DataState, Link, Links, MarketView, classify, refused_among
 from tickertui.tui.widgets.row_list import LazyRows, Row, Span, row

@@ -11,9 +11,9 @@ from textual.binding import BindingType
 from tickertui.services.history.status import BootstrapGroup, BootstrapProgress, BootstrapState, DayCoverage
 from tickertui.services.plan.status import RuleStatus
 from tickertui.tui.actions import NO_KEYS, Context, bindings_of, hint
-from tickertui.tui.breakpoints import WIDE_PANEL
-from tickertui.tui.format import clip
-from tickertui.tui.format import duration as format_duration
+from tickertui.tui.look.breakpoints import WIDE_PANEL
+from tickertui.tui.look.format import clip
+from tickertui.tui.look.format import duration as format_duration
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row, wrapped
 

@@ -10,9 +10,9 @@ from tickertui.frozen import frozen
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import LoopState, RuntimeState
 from tickertui.services.supervision.status import TaskInfo, TaskState
-from tickertui.tui import format as fmt
 from tickertui.tui.backend import HealthFigures
 from tickertui.tui.latency import LatencyMeter
+from tickertui.tui.look import format as fmt
 from tickertui.tui.screens.subscriptions import account_rows
 from tickertui.tui.situations import SKEW_S, Loudness, Situation
 from tickertui.tui.states import NO_LINKS, Links

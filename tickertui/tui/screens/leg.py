@@ -22,8 +22,8 @@ from tickertui.market.instruments import Instrument, price_divisor
 from tickertui.market.price_selection import PriceSource
 from tickertui.market.snapshots import OptionSnapshot, market_depth, option_snapshot
 from tickertui.market.ticks import Source, Word
-from tickertui.tui import format as fmt
 from tickertui.tui.actions import NO_KEYS, bindings_of, key_name
+from tickertui.tui.look import format as fmt
 from tickertui.tui.screens.modals import TextScreen
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.row_list import Row, Span, row

@@ -22,8 +22,8 @@ from tickertui.frozen import frozen
 from tickertui.tui.actions import NO_KEYS, Context, bindings_of, panel_hint
 from tickertui.tui.closes_once import ClosesOnce
 from tickertui.tui.failures import Failure
-from tickertui.tui.format import UNICODE, GlyphSet
 from tickertui.tui.frames import BannerView
+from tickertui.tui.look.format import UNICODE, GlyphSet
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.paced import Paced
 from tickertui.tui.widgets.banner import Banner

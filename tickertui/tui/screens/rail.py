@@ -21,12 +21,12 @@ from tickertui.market.clock import from_epoch
 from tickertui.market.instruments import Instrument, price_divisor
 from tickertui.market.snapshots import market_depth
 from tickertui.market.ticks import Source
-from tickertui.tui import format as fmt
 from tickertui.tui.backend import Backend, BackendRefused
-from tickertui.tui.block_charts import line_chart
 from tickertui.tui.contained import Contained
 from tickertui.tui.failures import Failure
 from tickertui.tui.frames import ChainFrame, Field
+from tickertui.tui.look import format as fmt
+from tickertui.tui.look.block_charts import line_chart
 from tickertui.tui.screens.leg import name_of
 from tickertui.tui.screens.modals import glyphs_of
 from tickertui.tui.states import DataState

@@ -8,8 +8,8 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from tickertui.services.plan.status import PlanLine, ReloadPlan
-from tickertui.tui import format as fmt
 from tickertui.tui.actions import Context, bindings_of
+from tickertui.tui.look import format as fmt
 from tickertui.tui.screens.bootstrap import duration
 from tickertui.tui.screens.modals import Hint, TextScreen
 from tickertui.tui.widgets.row_list import Row, Span, row

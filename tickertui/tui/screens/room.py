@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tickertui.frozen import frozen
-from tickertui.tui.breakpoints import LEAST_HEIGHT, LEAST_WIDTH, PANELS_HEIGHT, RAIL_HEIGHT, WIDE, WIDEST
+from tickertui.tui.look.breakpoints import LEAST_HEIGHT, LEAST_WIDTH, PANELS_HEIGHT, RAIL_HEIGHT, WIDE, WIDEST
 
 
 @frozen

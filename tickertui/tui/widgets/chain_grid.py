@@ -20,12 +20,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tickertui.market.chain import Side
-from tickertui.tui.breakpoints import RULE_HEIGHT, WIDE
 from tickertui.tui.columns import COLUMNS, NARROW, PRESETS, Layout, Preset, View
-from tickertui.tui.format import UNICODE, GlyphSet, Units
 from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.grid_painter import GridPainter, Look
 from tickertui.tui.ink import Inked, Line
+from tickertui.tui.look.breakpoints import RULE_HEIGHT, WIDE
+from tickertui.tui.look.format import UNICODE, GlyphSet, Units
 from tickertui.tui.row_order import Cursor, Leg, RowFilter, RowOrder, Sort, moneyness_row, nearest_row, row_of
 from tickertui.tui.straddle import PAIRS_BY_NAME
 from tickertui.tui.widgets.painted import Painted

@@ -8,9 +8,9 @@ from typing import Final
 
 from tickertui.frozen import frozen
 from tickertui.market.chain import ReferenceKind
-from tickertui.tui import format as fmt
-from tickertui.tui.breakpoints import WIDE, WIDEST
 from tickertui.tui.frames import ChainFrame, QuoteView, StateTag
+from tickertui.tui.look import format as fmt
+from tickertui.tui.look.breakpoints import WIDE, WIDEST
 from tickertui.tui.states import DataState, MarketView
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, first_fit, justified, length
 

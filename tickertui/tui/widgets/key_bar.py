@@ -15,8 +15,8 @@ from textual.widget import Widget
 
 from tickertui.frozen import frozen
 from tickertui.tui.actions import Context, actions_of, footer_place, key_name
-from tickertui.tui.breakpoints import WIDE
-from tickertui.tui.format import UNICODE, GlyphSet
+from tickertui.tui.look.breakpoints import WIDE
+from tickertui.tui.look.format import UNICODE, GlyphSet
 
 """From this width on labels are written in full."""
 _SEPARATOR = " │"

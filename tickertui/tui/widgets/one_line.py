@@ -14,7 +14,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.strip import Strip
 
-from tickertui.tui.format import UNICODE, GlyphSet
+from tickertui.tui.look.format import UNICODE, GlyphSet
 from tickertui.tui.widgets.painted import Painted
 
 T = TypeVar("T")

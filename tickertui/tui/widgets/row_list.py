@@ -24,7 +24,7 @@ from textual.strip import Strip
 
 from tickertui.frozen import frozen
 from tickertui.tui.contained import Contained
-from tickertui.tui.format import UNICODE, GlyphSet
+from tickertui.tui.look.format import UNICODE, GlyphSet
 
 ROLES: Final[Mapping[str, tuple[str, bool]]] = MappingProxyType(
     {

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tickertui.frozen import frozen
-from tickertui.tui.breakpoints import WIDE
+from tickertui.tui.look.breakpoints import WIDE
 from tickertui.tui.widgets.one_line import OneLine, Piece, Tint
 
 """From this width on fields have bars between them."""

@@ -16,8 +16,8 @@ from textual_plot import HiResMode, PlotWidget
 from textual_plot.axis_formatter import NumericAxisFormatter
 from textual_plot.plot_widget import Legend
 
-from tickertui.tui import format as fmt
-from tickertui.tui.format import GlyphSet
+from tickertui.tui.look import format as fmt
+from tickertui.tui.look.format import GlyphSet
 from tickertui.tui.screens.modals import glyphs_of
 
 __all__ = ["HiResMode", "StrikePlot"]

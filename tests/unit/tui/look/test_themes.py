@@ -8,7 +8,7 @@ from textual.theme import Theme
 
 from tests.support.colours import VISIONS, contrast, delta_e_2000, distance
 from tests.support.paths import REPOSITORY
-from tickertui.tui.themes import (
+from tickertui.tui.look.themes import (
     DEFAULT_THEME,
     INTERFACE,
     MEANINGS,
@@ -135,7 +135,8 @@ def test_every_meaning_has_a_default_and_it_is_the_default_theme() -> None:
 
 def test_the_wheel_takes_the_themes_along() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"] == {"themes": "tickertui/tui/themes"}
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert included == {"themes": "tickertui/tui/look/themes"}
 
 
 @every_theme

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tickertui.tui.block_charts import line_chart, resampled
+from tickertui.tui.look.block_charts import line_chart, resampled
 
 LEVELS = "▁▂▃▄▅▆▇█"
 

@@ -85,8 +85,8 @@ class ThemeFailure:
 
 def themes_directory() -> Path:
     """Return where the shipped themes are: inside the installed package, or at the top of a checkout."""
-    inside = Path(str(files("tickertui.tui"))) / "themes"
-    return inside if inside.is_dir() else Path(__file__).resolve().parents[2] / "themes"
+    inside = Path(str(files("tickertui.tui.look"))) / "themes"
+    return inside if inside.is_dir() else Path(__file__).resolve().parents[3] / "themes"
 
 
 def load_themes(user_directory: Path | None = None) -> tuple[dict[str, Theme], list[ThemeFailure]]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickertui.tui import format as fmt
-from tickertui.tui.format import ASCII, UNICODE, Units
+from tickertui.tui.look import format as fmt
+from tickertui.tui.look.format import ASCII, UNICODE, Units
 
 NAN = float("nan")
 
