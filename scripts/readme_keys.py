@@ -15,7 +15,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from tickertui.tui.actions import key_table  # noqa: E402
+from tickertui.tui.keys.actions import key_table  # noqa: E402
 
 README = REPOSITORY / "README.md"
 BEGIN, END = "<!-- keys:begin -->", "<!-- keys:end -->"

@@ -1,7 +1,7 @@
 """What a hand that knows nothing types: seeded steps of keys, texts, pastes, mouse, sizes and terminal reports.
 
-`tests.faults.key_monkey` performs them. The keys are those of the registry (`tickertui.tui.actions`), so that a new
-action is pressed from its first day on; the steps depend on the seed and the registry only, never on the screen.
+`tests.faults.key_monkey` performs them. The keys are those of the registry (`tickertui.tui.keys.actions`), so that a
+new action is pressed from its first day on; the steps depend on the seed and the registry only, never on the screen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.keys import Keys, key_to_character
 
 from tests.support.paths import REPOSITORY
-from tickertui.tui.actions import ACTIONS, key_display
+from tickertui.tui.keys.actions import ACTIONS, key_display
 
 Size = tuple[int, int]
 """Columns and rows."""

@@ -8,7 +8,7 @@ from tests.faults.key_monkey import Session, sessions_of
 from tests.faults.random_input import registry_keys, sent_for, start_size, steps
 from tests.support.emulator import Emulator
 from tests.support.stages import SCENARIOS
-from tickertui.tui.actions import ACTIONS, Action
+from tickertui.tui.keys.actions import ACTIONS, Action
 
 WHOLE = "\x1b[1;1Hab\x1b[2;1Hcd"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tests.tui.driving import Driven
-from tickertui.tui.actions import BY_ID
+from tickertui.tui.keys.actions import BY_ID
 
 TESTED: set[str] = set()
 Test = TypeVar("Test", bound=Callable[..., Awaitable[None]])

@@ -22,8 +22,8 @@ from tests.support.paths import REPOSITORY
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.market.chain import Side
-from tickertui.tui.actions import ACTIONS, PANEL_CONTEXTS, Context
 from tickertui.tui.app import TickerApp
+from tickertui.tui.keys.actions import ACTIONS, PANEL_CONTEXTS, Context
 from tickertui.tui.screens.help import HelpScreen
 from tickertui.tui.screens.leg import LegScreen
 from tickertui.tui.screens.modals import PickerScreen

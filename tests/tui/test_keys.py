@@ -18,8 +18,8 @@ from tests.tui.driving import STILL, driven
 from tickertui.market.chain import Side
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode
-from tickertui.tui.actions import ACTIONS, LOOK, REQUEST
 from tickertui.tui.frames import BarMeaning
+from tickertui.tui.keys.actions import ACTIONS, LOOK, REQUEST
 from tickertui.tui.screens.command_line import CommandLineScreen
 from tickertui.tui.screens.help import HelpScreen
 from tickertui.tui.screens.jump import JumpScreen

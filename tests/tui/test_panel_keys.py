@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 from tests.tui.covering import covers, press
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.market.subscriptions import ChainRule
-from tickertui.tui.keymap import check_keymap
+from tickertui.tui.keys.keymap import check_keymap
 from tickertui.tui.screens.columns import ColumnsScreen
 from tickertui.tui.screens.command_line import CommandLineScreen
 from tickertui.tui.screens.help import HelpScreen

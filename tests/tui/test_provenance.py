@@ -15,7 +15,7 @@ from tests.tui.driving import Driven, driven
 from tickertui.market.clock import IST
 from tickertui.market.ticks import WORDS, Source, TickBatch, Word
 from tickertui.services.loop.status import FeedMode
-from tickertui.tui.actions import Context
+from tickertui.tui.keys.actions import Context
 from tickertui.tui.screens.modals import ConfirmScreen
 from tickertui.tui.states import DataState
 from tickertui.tui.widgets.banner import Banner

@@ -31,7 +31,7 @@ from tests.tui.painting import Painted, settled, watched
 from tickertui.market.instruments import InstrumentTable
 from tickertui.market.ticks import Source, TickBatch, Word
 from tickertui.services.loop.status import FeedMode
-from tickertui.tui.actions import ACTIONS, Context
+from tickertui.tui.keys.actions import ACTIONS, Context
 from tickertui.tui.look.format import Units
 from tickertui.tui.screens.main import PANES
 from tickertui.tui.widgets.expiry_strip import ExpiryStrip

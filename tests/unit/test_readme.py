@@ -11,7 +11,7 @@ import pytest
 from scripts.readme_keys import BEGIN, END, MarkersMissingError, with_table
 from scripts.screenshots import SHOTS, take
 from tests.support.paths import REPOSITORY
-from tickertui.tui.actions import ACTIONS
+from tickertui.tui.keys.actions import ACTIONS
 
 
 def test_the_table_of_keys_is_current() -> None:

@@ -22,7 +22,7 @@ from tickertui.settings.model import Settings
 from tickertui.settings.text import ConfigProblem, line_of
 from tickertui.store.protocol import StoreError
 from tickertui.tui.app import TickerApp
-from tickertui.tui.keymap import KeymapError, check_keymap
+from tickertui.tui.keys.keymap import KeymapError, check_keymap
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.services_backend import ServicesBackend
 

@@ -28,10 +28,10 @@ from textual.widget import Widget
 from textual.worker import WorkerFailed
 
 from tickertui.services.supervision.events import Severity
-from tickertui.tui.actions import key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.contained import failing_place
 from tickertui.tui.failures import Failure, FailureLog
+from tickertui.tui.keys.actions import key_name
 from tickertui.tui.look.format import ASCII, UNICODE, GlyphSet
 from tickertui.tui.look.themes import DEFAULT_THEME, load_themes, variable_defaults
 from tickertui.tui.options import ScreenOptions

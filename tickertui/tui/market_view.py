@@ -10,8 +10,8 @@ from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
-from tickertui.tui.actions import NO_KEYS, key_name
 from tickertui.tui.frames import BannerKind, BannerView
+from tickertui.tui.keys.actions import NO_KEYS, key_name
 from tickertui.tui.provenance import LIVE_ONLY, Provenance
 from tickertui.tui.situations import rebuild_words, socket_reason
 from tickertui.tui.states import SILENT_DATA_S, Link, Links, MarketView

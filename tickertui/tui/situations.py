@@ -19,9 +19,9 @@ from tickertui.services.history.status import BootstrapProgress, BootstrapState
 from tickertui.services.loop.status import FeedMode, LoopState, RuntimeState
 from tickertui.services.supervision.events import Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
-from tickertui.tui.actions import key_name
 from tickertui.tui.backend import HealthFigures
 from tickertui.tui.display_rate import DisplayRate
+from tickertui.tui.keys.actions import key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.states import Link, LinkProblem, Links, MarketView
 

@@ -19,10 +19,10 @@ from tickertui.market.volatility_standing import (
     VolatilityStanding,
     volatility_standing,
 )
-from tickertui.tui.actions import Context
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.contained import Contained
 from tickertui.tui.frames import ChainFrame, Field
+from tickertui.tui.keys.actions import Context
 from tickertui.tui.look import format as fmt
 from tickertui.tui.screens.modals import glyphs_of
 

@@ -10,7 +10,7 @@ from textual.binding import BindingType
 
 from tickertui.services.history.status import BootstrapGroup, BootstrapProgress, BootstrapState, DayCoverage
 from tickertui.services.plan.status import RuleStatus
-from tickertui.tui.actions import NO_KEYS, Context, bindings_of, hint
+from tickertui.tui.keys.actions import NO_KEYS, Context, bindings_of, hint
 from tickertui.tui.look.breakpoints import WIDE_PANEL
 from tickertui.tui.look.format import clip
 from tickertui.tui.look.format import duration as format_duration

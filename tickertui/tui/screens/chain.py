@@ -23,13 +23,13 @@ from textual.message import Message
 from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import Instrument, InstrumentKind
 from tickertui.services.loop.status import FeedMode, RuntimeState
-from tickertui.tui.actions import Context, bindings_of, key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.chain_reader import ChainContext, HeaderQuote
 from tickertui.tui.columns import MARK_COLUMNS, PRESETS, Preset, View
 from tickertui.tui.contained import Contained
 from tickertui.tui.expiry_passing import as_expired
 from tickertui.tui.frames import ChainFrame
+from tickertui.tui.keys.actions import Context, bindings_of, key_name
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import Units

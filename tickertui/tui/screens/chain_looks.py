@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
-from tickertui.tui.actions import key_name
+from tickertui.tui.keys.actions import key_name
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.preset_book import PresetBook
 from tickertui.tui.row_filters import FILTERS

@@ -15,11 +15,11 @@ from tickertui.market.board import Derived
 from tickertui.market.chain import OptionChain
 from tickertui.market.forward import ForwardSource
 from tickertui.market.hours import CalendarError
-from tickertui.tui.actions import key_name
 from tickertui.tui.backend import Backend
 from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.expiry_passing import ExpiryPassing
 from tickertui.tui.frames import ChainKey, ExpiryMark
+from tickertui.tui.keys.actions import key_name
 from tickertui.tui.marks import BoardMark, Marks
 from tickertui.tui.options import ScreenOptions
 

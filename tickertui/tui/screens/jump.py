@@ -14,9 +14,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Label
 
 from tickertui.frozen import frozen
-from tickertui.tui.actions import Context, bindings_of
 from tickertui.tui.closes_once import ClosesOnce
 from tickertui.tui.failures import Failure
+from tickertui.tui.keys.actions import Context, bindings_of
 from tickertui.tui.paced import Paced
 
 LETTERS = "asdfghjklqwertyuiopzxcvbnm"

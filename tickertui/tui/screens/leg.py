@@ -22,7 +22,7 @@ from tickertui.market.instruments import Instrument, price_divisor
 from tickertui.market.price_selection import PriceSource
 from tickertui.market.snapshots import OptionSnapshot, market_depth, option_snapshot
 from tickertui.market.ticks import Source, Word
-from tickertui.tui.actions import NO_KEYS, bindings_of, key_name
+from tickertui.tui.keys.actions import NO_KEYS, bindings_of, key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.screens.modals import TextScreen
 from tickertui.tui.states import DataState

@@ -16,11 +16,11 @@ from tickertui.market.hours import CalendarError
 from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import Source
 from tickertui.services.plan.legs import WatchedInstrument
-from tickertui.tui.actions import NO_KEYS
 from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.columns import COLUMNS
 from tickertui.tui.contained import Contained
 from tickertui.tui.frames import ChainFrame, Field
+from tickertui.tui.keys.actions import NO_KEYS
 from tickertui.tui.look import format as fmt
 from tickertui.tui.owner_words import owner_words
 from tickertui.tui.screens.leg import LegContext, LegScreen, LegView, depth_rows, leg_rows, title_of, why_rows

@@ -10,8 +10,8 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input, Static
 
-from tickertui.tui.actions import Context, bindings_of
 from tickertui.tui.backend import BackendRefused, LoginPage
+from tickertui.tui.keys.actions import Context, bindings_of
 from tickertui.tui.screens.modals import LineScreen, entry
 
 

@@ -18,11 +18,11 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
-from tickertui.tui.actions import BY_ID, REQUEST, Action, Context, bindings_of, key_name, outside_panels
 from tickertui.tui.backend import Backend
 from tickertui.tui.contained import Contained, PlaceFailed, contain
 from tickertui.tui.display_rate import DisplayRate, waiting_writes
 from tickertui.tui.failures import RETRY_S, Failure, FailureLog
+from tickertui.tui.keys.actions import BY_ID, REQUEST, Action, Context, bindings_of, key_name, outside_panels
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.paced import Paced

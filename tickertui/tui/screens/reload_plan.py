@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from tickertui.services.plan.status import PlanLine, ReloadPlan
-from tickertui.tui.actions import Context, bindings_of
+from tickertui.tui.keys.actions import Context, bindings_of
 from tickertui.tui.look import format as fmt
 from tickertui.tui.screens.bootstrap import duration
 from tickertui.tui.screens.modals import Hint, TextScreen

@@ -21,8 +21,8 @@ from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode, LoopState
 from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import RuleStatus
-from tickertui.tui.actions import Action, key_name
 from tickertui.tui.backend import Backend, BackendRefused
+from tickertui.tui.keys.actions import Action, key_name
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.rule_costs import shares
 from tickertui.tui.screens.bootstrap import coverage_spans

@@ -14,7 +14,7 @@ from tickertui.kite.stream_state import StreamState
 from tickertui.services.accounts.status import AccountState, AccountStatus, ConnectionStatus
 from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.services.plan.status import ReloadResult, RuleStatus, Unplaced
-from tickertui.tui.actions import Context, bindings_of, hint, key_name
+from tickertui.tui.keys.actions import Context, bindings_of, hint, key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import COST_BESIDE_WIDTH, WIDE_PANEL
 from tickertui.tui.rule_costs import NO_COSTS, Costs

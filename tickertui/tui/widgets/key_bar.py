@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tickertui.frozen import frozen
-from tickertui.tui.actions import Context, actions_of, footer_place, key_name
+from tickertui.tui.keys.actions import Context, actions_of, footer_place, key_name
 from tickertui.tui.look.breakpoints import WIDE
 from tickertui.tui.look.format import UNICODE, GlyphSet
 

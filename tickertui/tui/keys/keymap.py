@@ -14,7 +14,7 @@ from textual.binding import Keymap
 from textual.keys import key_to_character
 
 from tickertui.frozen import frozen
-from tickertui.tui.actions import ACTIONS, BY_ID, Action, Context, key_display
+from tickertui.tui.keys.actions import ACTIONS, BY_ID, Action, Context, key_display
 
 
 @frozen

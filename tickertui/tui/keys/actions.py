@@ -4,7 +4,7 @@ An action is reachable by its keys, by the palette and by ``:id``. Lower-case ke
 something at once are upper case and ask first. Actions of panels (pickers, questions, plans ...) have keys only:
 outside their panel they would do nothing, so palette and command line leave them out (`outside_panels`).
 
-Every pane and panel takes its bindings from here; `tickertui.tui.keymap` checks the keys of the configuration.
+Every pane and panel takes its bindings from here; `tickertui.tui.keys.keymap` checks the keys of the configuration.
 """
 
 from __future__ import annotations

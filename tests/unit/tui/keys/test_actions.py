@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tickertui.tui.actions import (
+from tickertui.tui.keys.actions import (  # fmt: skip
     ACTIONS,
     BY_ID,
     PANEL_CONTEXTS,
@@ -13,8 +13,8 @@ from tickertui.tui.actions import (
     key_table,
     outside_panels,
     panel_hint,
-)  # fmt: skip
-from tickertui.tui.keymap import KeymapError, check_keymap, clashes
+)
+from tickertui.tui.keys.keymap import KeymapError, check_keymap, clashes
 
 _TAKEN_BY_TERMINALS = {"ctrl+c", "ctrl+q", "ctrl+s", "ctrl+z", "ctrl+backslash", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl+h",
                        "ctrl+a", "ctrl+b", "ctrl+p", "ctrl+w", "ctrl+n", "ctrl+t", "f1", "f10", "f11"}  # fmt: skip
