@@ -40,8 +40,8 @@ from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.look.format import UNICODE, Units
 from tickertui.tui.look.styles import build_palette
 from tickertui.tui.look.themes import load_themes, variable_defaults
-from tickertui.tui.paced import Paced, hurry_for
 from tickertui.tui.states import MarketView
+from tickertui.tui.terminal.paced import Paced, hurry_for
 from tickertui.tui.widgets.chain_view import ChainView
 from tickertui.tui.widgets.status_bar import StatusBar, StatusField
 

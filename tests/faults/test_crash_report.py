@@ -60,7 +60,7 @@ def start(self, services, tasks):
 Engine._start = start
 """
 IN_THE_KEYBOARDS_THREAD = """
-from tickertui.tui.terminal_driver import TerminalDriver
+from tickertui.tui.terminal.driver import TerminalDriver
 
 def broken(self):
     raise ZeroDivisionError("a defect of the keyboard")

@@ -61,7 +61,7 @@ def nothing_fails_unseen(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("failures_expected"):
         yield
         return
-    logger, collected = logging.getLogger("tickertui.tui.failures"), _Collected()
+    logger, collected = logging.getLogger("tickertui.tui.terminal.failures"), _Collected()
     logger.addHandler(collected)
     try:
         yield

@@ -16,8 +16,8 @@ from textual.screen import Screen
 from tests.support.screen_model import ScreenModel
 from tests.support.waiting import wait_until
 from tests.tui.driving import Driven
-from tickertui.tui.direct_paint import DirectUpdate
-from tickertui.tui.paced import Paced
+from tickertui.tui.terminal.direct_painting import DirectUpdate
+from tickertui.tui.terminal.paced import Paced
 
 
 @dataclass

@@ -25,9 +25,9 @@ from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import PRESETS, View
 from tickertui.tui.frames import BarMeaning, ChainFrame, Field
-from tickertui.tui.ink import Line
 from tickertui.tui.look.format import Units
 from tickertui.tui.row_order import RANGES, Sort
+from tickertui.tui.terminal.line import Line
 from tickertui.tui.widgets.chain_grid import ChainGrid
 
 

@@ -20,12 +20,12 @@ from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import COLUMNS, NARROW, PRESETS, Kind, Placed, Preset, View, fit, user_preset
 from tickertui.tui.frames import BarMeaning, ChainFrame, Field
-from tickertui.tui.ink import merge
 from tickertui.tui.look.format import ASCII, UNICODE, GlyphSet, Units
 from tickertui.tui.look.styles import build_palette
 from tickertui.tui.look.themes import load_themes, variable_defaults
 from tickertui.tui.states import DataState
 from tickertui.tui.straddle import PAIRS, StraddlePainter
+from tickertui.tui.terminal.line import merge
 
 PALETTE = build_palette(variable_defaults())
 FRAMES = {name: build().read() for name, build in READERS.items()}

@@ -16,9 +16,9 @@ from tests.support.waiting import wait_until
 from tests.tui.driving import Driven, driven
 from tests.tui.painting import settled, watched
 from tickertui.market.ticks import Source, TickBatch, Word
-from tickertui.tui import paced as paced_module
-from tickertui.tui.direct_paint import DirectCompositor, is_supported
-from tickertui.tui.paced import Paced
+from tickertui.tui.terminal import paced as paced_module
+from tickertui.tui.terminal.direct_painting import DirectCompositor, is_supported
+from tickertui.tui.terminal.paced import Paced
 
 SIZES = {"small": (80, 24), "wide": (200, 50)}
 

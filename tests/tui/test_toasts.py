@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.waiting import wait_until
 from tests.tui.driving import driven
-from tickertui.tui.toasts import LastingNotification
+from tickertui.tui.terminal.toasts import LastingNotification
 
 
 @pytest.mark.parametrize("since", [0.0, 4.999_999, 5.0, 5.000_001, 9.0, 80_000.0, -80_000.0])

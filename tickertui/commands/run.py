@@ -76,7 +76,7 @@ def _need_a_terminal() -> None:
     """
     if sys.platform == "win32":
         return
-    from tickertui.tui.terminal_driver import terminal_problem
+    from tickertui.tui.terminal.driver import terminal_problem
 
     if problem := terminal_problem():
         raise CommandFailed(

@@ -18,28 +18,27 @@ os.environ.setdefault("TEXTUAL_FPS", "120")
 
 from textual import events
 from textual.actions import ActionParseResult
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.dom import DOMNode
-from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.notifications import Notify, SeverityLevel
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.worker import WorkerFailed
 
 from tickertui.services.supervision.events import Severity
 from tickertui.tui.backend import Backend
-from tickertui.tui.contained import failing_place
-from tickertui.tui.failures import Failure, FailureLog
 from tickertui.tui.keys.actions import key_name
 from tickertui.tui.look.format import ASCII, UNICODE, GlyphSet
 from tickertui.tui.look.themes import DEFAULT_THEME, load_themes, variable_defaults
 from tickertui.tui.options import ScreenOptions
-from tickertui.tui.paced import hurry_for
 from tickertui.tui.screens.main import MainScreen
 from tickertui.tui.screens.modals import PanelScreen
-from tickertui.tui.toasts import LastingNotification
-from tickertui.tui.window_title import WindowTitle
+from tickertui.tui.terminal.application import TerminalApplication
+from tickertui.tui.terminal.contained import failing_place
+from tickertui.tui.terminal.failures import Failure, FailureLog
+from tickertui.tui.terminal.paced import hurry_for
+from tickertui.tui.terminal.toasts import LastingNotification
+from tickertui.tui.terminal.window_title import WindowTitle
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class TickerApp(App[int]):
+class TickerApp(TerminalApplication):
     """The terminal interface.
 
     Args:
@@ -55,8 +54,6 @@ class TickerApp(App[int]):
         options: How the trader wants it.
 
     Attributes:
-        fatal_errors: What ended it, if a defect did. It is printed here unless `reports_errors` is False: then whoever
-            runs the application reports it.
         is_asked_to_end: Whether a signal has asked for the end: the driver asks it before it takes the terminal again.
     """
 
@@ -68,8 +65,6 @@ class TickerApp(App[int]):
         super().__init__()
         self.backend = backend
         self.options = options
-        self.fatal_errors: list[Exception] = []
-        self.reports_errors = True
         self.is_asked_to_end: Callable[[], bool] = bool
         self.glyphs: GlyphSet = ASCII if options.ascii_glyphs else UNICODE
         self.animation_level = "none"
@@ -94,7 +89,7 @@ class TickerApp(App[int]):
         """Take our own driver, unless the environment names another (a browser's)."""
         if os.environ.get("TEXTUAL_DRIVER") or sys.platform == "win32":
             return super().get_driver_class()
-        from tickertui.tui.terminal_driver import TerminalDriver  # POSIX only
+        from tickertui.tui.terminal.driver import TerminalDriver  # POSIX only
 
         return TerminalDriver
 
@@ -129,13 +124,6 @@ class TickerApp(App[int]):
             self.contain(node, error, f"the action {action if isinstance(action, str) else action[1]}")
             return True
 
-    async def _dispatch_message(self, message: Message) -> None:
-        """Handle a message; an error of the application itself is counted, and the third in ten seconds ends it."""
-        try:
-            await super()._dispatch_message(message)
-        except Exception as error:  # noqa: BLE001 - see `tickertui.tui.contained`
-            self._handle_exception(error)
-
     def contain(self, node: Widget, error: Exception, doing: str) -> None:
         """Show an error where it happened, as one event and one entry of the log; everything else goes on.
 
@@ -154,33 +142,25 @@ class TickerApp(App[int]):
         if failure.is_news:
             self.backend.note("screen", failure.sentence, Severity.ERROR)
 
-    def _handle_exception(self, error: Exception) -> None:
+    def goes_on_after(self, error: Exception, broken: MessagePump | None) -> bool:
         """Go on after an error that no pane or panel has caught, unless it has stopped a part of the screen for good.
 
-        Textual calls this for timers, layouts and writes too, where its own loops go on; it would end here.
+        The same error again and again is none to go on after either.
         """
-        broken = _stopped_by(error)
-        if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
-            error = error.error  # only this has where it happened
-        if self.screen_stack and not self._exit:
-            main, top = self.screen_stack[0], self.screen_stack[-1]
-            if broken is None:
-                failure = self.failures.add("the whole screen", "drawing", error)
-                if not failure.is_plain:
-                    if failure.is_news:
-                        self._tell(failure)
-                    top.refresh(layout=True)
-                    return
-            if isinstance(broken, Widget) and broken.screen is not main and isinstance(broken.screen, PanelScreen):
-                self.contain(broken.screen, error, "a part of the panel")
-                broken.screen.dismiss(None)
-                return
-        self.end_by(error)
-
-    def end_by(self, error: Exception) -> None:
-        """End with an error that the screen cannot go on after: its keyboard is gone, or it fails again and again."""
-        self.fatal_errors.append(error)
-        super()._handle_exception(error)
+        main, top = self.screen_stack[0], self.screen_stack[-1]
+        if broken is None:
+            failure = self.failures.add("the whole screen", "drawing", error)
+            if failure.is_plain:
+                return False
+            if failure.is_news:
+                self._tell(failure)
+            top.refresh(layout=True)
+            return True
+        if isinstance(broken, Widget) and broken.screen is not main and isinstance(broken.screen, PanelScreen):
+            self.contain(broken.screen, error, "a part of the panel")
+            broken.screen.dismiss(None)
+            return True
+        return False
 
     def _tell(self, failure: Failure) -> None:
         self.notify(failure.sentence, severity="error", timeout=10, markup=False)
@@ -195,18 +175,9 @@ class TickerApp(App[int]):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Show a notice for a while; see `tickertui.tui.toasts` for why it is one of ours."""
+        """Show a notice for a while; see `tickertui.tui.terminal.toasts` for why it is one of ours."""
         seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
         self.post_message(Notify(LastingNotification(message, title, severity, seconds, markup)))
-
-    def post_display_hook(self) -> None:
-        """End what was written so that the queue of writes tells when a terminal without synchronised output took it.
-
-        Textual's writer takes a write out of its queue before it writes it; only a next one shows that it is at work.
-        With synchronised output (mode 2026) the end of the update is that next one.
-        """
-        if not self._sync_available and self._driver is not None and not self.is_headless:
-            self._driver.write("")
 
     def on_mount(self) -> None:
         """Name the window, and tell what was wrong with the trader's own files."""
@@ -241,19 +212,6 @@ class TickerApp(App[int]):
         else:
             self.exit()
 
-    def end(self, code: int) -> None:
-        """End with this exit code; nothing more is written to a terminal that is gone."""
-        look = getattr(self._driver, "look_whether_it_is_there", None)
-        if look is not None:
-            look()
-        self.exit(code, return_code=code)
-
-    def restore_terminal(self) -> None:
-        """Give the terminal back from another thread, when the event loop cannot."""
-        restore = getattr(self._driver, "restore_at_once", None)
-        if restore is not None:
-            restore()
-
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Put the registry's actions into the palette, those that do something now, instead of Textual's own.
 
@@ -267,26 +225,3 @@ class TickerApp(App[int]):
                     f"{action.tooltip} ({key_name(action.id, self.options.keymap)})",
                     lambda action_id=action.id: main.run_action_id(action_id),
                 )
-
-    def _fatal_error(self) -> None:
-        """End; print what went wrong without local variables: one of them may be a token."""
-        from rich.text import Text
-
-        from tickertui.process.error_texts import whole_error  # a start does without it
-
-        self.bell()
-        if self.reports_errors:
-            self._exit_renderables.append(Text(whole_error(self.fatal_errors[-1])))
-        self._close_messages_no_wait()
-
-
-def _stopped_by(error: BaseException) -> MessagePump | None:
-    """Return the part of the screen whose message loop has ended with an error, None where all loops go on.
-
-    The outermost frame of the traceback is the one that has caught it (Textual 8.2.8: two of them end a loop).
-    """
-    traceback = error.__traceback__
-    if traceback is None or traceback.tb_frame.f_code.co_name not in ("_process_messages_loop", "_pre_process"):
-        return None
-    pump = traceback.tb_frame.f_locals.get("self")
-    return pump if isinstance(pump, MessagePump) else None

@@ -1,8 +1,8 @@
 """`RowPainter`: puts one strike of a `ChainFrame` together as a `Line`, and the header line above it.
 
 The hot path of the display: 20 to 50 rows up to ten times a second. Values come as one list per row, texts are kept
-per column and value (prices repeat on their tick grid) and styles are integers until the end (`tickertui.tui.ink`). No
-markup, no `Text`, no style arithmetic.
+per column and value (prices repeat on their tick grid) and styles are integers until the end
+(`tickertui.tui.terminal.line`). No markup, no `Text`, no style arithmetic.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from tickertui.market.chain import Side
 from tickertui.tui import columns as col
 from tickertui.tui.columns import AGE_WIDTH, Layout, Placed
 from tickertui.tui.frames import BarMeaning, ChainFrame
-from tickertui.tui.ink import Line, Pens, Pieces
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import GlyphSet, Units
 from tickertui.tui.look.styles import INKS, Ground, Ink
 from tickertui.tui.states import DataState
+from tickertui.tui.terminal.line import Line, Pens, Pieces
 
 _CACHE_LIMIT: Final = 4_000
 """Texts kept per column; prices come back, volumes never do. 20,000 would be 50 MB in all by the evening."""

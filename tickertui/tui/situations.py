@@ -20,10 +20,10 @@ from tickertui.services.loop.status import FeedMode, LoopState, RuntimeState
 from tickertui.services.supervision.events import Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui.backend import HealthFigures
-from tickertui.tui.display_rate import DisplayRate
 from tickertui.tui.keys.actions import key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.states import Link, LinkProblem, Links, MarketView
+from tickertui.tui.terminal.display_rate import DisplayRate
 
 SKEW_S: Final = 2.0
 """A clock that is further off than this is told."""

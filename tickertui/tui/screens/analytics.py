@@ -20,11 +20,11 @@ from tickertui.market.volatility_standing import (
     volatility_standing,
 )
 from tickertui.tui.backend import Backend, BackendRefused
-from tickertui.tui.contained import Contained
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.keys.actions import Context
 from tickertui.tui.look import format as fmt
 from tickertui.tui.screens.modals import glyphs_of
+from tickertui.tui.terminal.contained import Contained
 
 if TYPE_CHECKING:
     from tickertui.tui.widgets.strike_plot import StrikePlot

@@ -26,7 +26,6 @@ from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.tui.backend import Backend
 from tickertui.tui.chain_reader import ChainContext, HeaderQuote
 from tickertui.tui.columns import MARK_COLUMNS, PRESETS, Preset, View
-from tickertui.tui.contained import Contained
 from tickertui.tui.expiry_passing import as_expired
 from tickertui.tui.frames import ChainFrame
 from tickertui.tui.keys.actions import Context, bindings_of, key_name
@@ -48,6 +47,7 @@ from tickertui.tui.screens.leg_views import LegCursor, LegViews
 from tickertui.tui.screens.modals import PickerScreen
 from tickertui.tui.screens.rail import Rail
 from tickertui.tui.states import Links, MarketView
+from tickertui.tui.terminal.contained import Contained
 from tickertui.tui.widgets.chain_grid import ChainGrid, Leg
 from tickertui.tui.widgets.chain_view import ChainView
 from tickertui.tui.widgets.expiry_strip import ExpiryStrip

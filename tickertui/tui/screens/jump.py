@@ -15,9 +15,9 @@ from textual.widgets import Label
 
 from tickertui.frozen import frozen
 from tickertui.tui.closes_once import ClosesOnce
-from tickertui.tui.failures import Failure
 from tickertui.tui.keys.actions import Context, bindings_of
-from tickertui.tui.paced import Paced
+from tickertui.tui.terminal.failures import Failure
+from tickertui.tui.terminal.paced import Paced
 
 LETTERS = "asdfghjklqwertyuiopzxcvbnm"
 """The home row first."""

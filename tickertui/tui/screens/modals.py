@@ -20,12 +20,12 @@ from textual.widgets import Input, Static
 
 from tickertui.frozen import frozen
 from tickertui.tui.closes_once import ClosesOnce
-from tickertui.tui.failures import Failure
 from tickertui.tui.frames import BannerView
 from tickertui.tui.keys.actions import NO_KEYS, Context, bindings_of, panel_hint
 from tickertui.tui.look.format import UNICODE, GlyphSet
 from tickertui.tui.options import ScreenOptions
-from tickertui.tui.paced import Paced
+from tickertui.tui.terminal.failures import Failure
+from tickertui.tui.terminal.paced import Paced
 from tickertui.tui.widgets.banner import Banner
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 

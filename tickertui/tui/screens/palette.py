@@ -10,8 +10,8 @@ from textual.containers import Container
 
 from tickertui.tui.closes_once import ClosesOnce
 from tickertui.tui.frames import BannerView
-from tickertui.tui.paced import ExactLines
 from tickertui.tui.screens.modals import glyphs_of
+from tickertui.tui.terminal.paced import ExactLines
 from tickertui.tui.widgets.banner import Banner
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from tickertui.services.loop.status import RuntimeState
 from tickertui.tui.backend import Backend
-from tickertui.tui.display_rate import DisplayRate
 from tickertui.tui.frames import BannerView, ChainFrame
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.market_view import DERIVATIVES, banner, market_view
@@ -20,6 +19,7 @@ from tickertui.tui.screens.subscriptions import SubscriptionsView
 from tickertui.tui.situations import Situation, SituationLog, Surroundings, situations
 from tickertui.tui.states import NO_LINKS, LinkWatch, MarketView
 from tickertui.tui.status import status_view
+from tickertui.tui.terminal.display_rate import DisplayRate
 from tickertui.tui.watched_legs import Around, WatchedLegs
 from tickertui.tui.widgets.status_bar import StatusField
 

@@ -23,12 +23,12 @@ from tickertui.market.chain import Side
 from tickertui.tui.columns import COLUMNS, NARROW, PRESETS, Layout, Preset, View
 from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.grid_painter import GridPainter, Look
-from tickertui.tui.ink import Inked, Line
 from tickertui.tui.look.breakpoints import RULE_HEIGHT, WIDE
 from tickertui.tui.look.format import UNICODE, GlyphSet, Units
 from tickertui.tui.row_order import Cursor, Leg, RowFilter, RowOrder, Sort, moneyness_row, nearest_row, row_of
 from tickertui.tui.straddle import PAIRS_BY_NAME
-from tickertui.tui.widgets.painted import Painted
+from tickertui.tui.terminal.line import Inked, Line
+from tickertui.tui.terminal.strip_widget import Painted
 
 __all__ = ["ChainGrid", "Cursor", "Leg", "RowFilter", "Sort"]
 

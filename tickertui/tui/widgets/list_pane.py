@@ -10,8 +10,8 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 
-from tickertui.tui.contained import Contained
 from tickertui.tui.keys.actions import Context, bindings_of
+from tickertui.tui.terminal.contained import Contained
 from tickertui.tui.widgets.row_list import RowList
 
 

@@ -15,7 +15,7 @@ from textual.color import Color
 from textual.strip import Strip
 
 from tickertui.tui.look.format import UNICODE, GlyphSet
-from tickertui.tui.widgets.painted import Painted
+from tickertui.tui.terminal.strip_widget import Painted
 
 T = TypeVar("T")
 

@@ -23,8 +23,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tickertui.frozen import frozen
-from tickertui.tui.contained import Contained
 from tickertui.tui.look.format import UNICODE, GlyphSet
+from tickertui.tui.terminal.contained import Contained
 
 ROLES: Final[Mapping[str, tuple[str, bool]]] = MappingProxyType(
     {

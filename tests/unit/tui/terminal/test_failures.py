@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.fake_backend import NOW
 from tickertui.market.clock import ManualClock
-from tickertui.tui.failures import PLAIN_AFTER, Failure, FailureLog
+from tickertui.tui.terminal.failures import PLAIN_AFTER, Failure, FailureLog
 
 
 def broken(words: str = "date is not in list") -> ValueError:

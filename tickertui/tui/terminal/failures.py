@@ -1,8 +1,8 @@
 """`FailureLog`: what went wrong inside the interface, place by place; the rest of the screen goes on.
 
-`tickertui.tui.contained` catches errors in painting, reading and handlers and asks here what they mean: the first ones
-of a place show an error box there that goes away by itself, the third within ten seconds means its plain view. Each
-is written to the log with its traceback; the application makes an event of it.
+`tickertui.tui.terminal.contained` catches errors in painting, reading and handlers and asks here what they mean: the
+first ones of a place show an error box there that goes away by itself, the third within ten seconds means its plain
+view. Each is written to the log with its traceback; the application makes an event of it.
 """
 
 from __future__ import annotations

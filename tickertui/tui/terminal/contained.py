@@ -23,7 +23,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tickertui.tui.failures import RETRY_S, Failure
+from tickertui.tui.terminal.failures import RETRY_S, Failure
 
 if TYPE_CHECKING:
     from textual.worker import Worker

@@ -24,9 +24,9 @@ from textual.color import Color
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
-from tickertui.tui.contained import Contained, contain
-from tickertui.tui.direct_paint import DirectCompositor, is_supported
-from tickertui.tui.display_rate import waiting_writes
+from tickertui.tui.terminal.contained import Contained, contain
+from tickertui.tui.terminal.direct_painting import DirectCompositor, is_supported
+from tickertui.tui.terminal.display_rate import waiting_writes
 
 if TYPE_CHECKING:
     from textual.screen import Screen

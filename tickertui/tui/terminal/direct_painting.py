@@ -5,7 +5,7 @@ at the edges of all widgets and picking the pieces in front. Of a chain in which
 0.5 ms are the rows. A changed region that lies wholly in one widget with nothing in front of it needs none of that: it
 is that widget's lines. All other regions (under a toast, across two widgets) take Textual's own way.
 
-`tickertui.tui.paced.Paced` puts it into our screens. It leans on four names of Textual's compositor that
+`tickertui.tui.terminal.paced.Paced` puts it into our screens. It leans on four names of Textual's compositor that
 are not public; `is_supported` looks whether they are as they were in 8.2.8, and without them Textual's own compositor
 stays. `tests/tui/test_direct_paint.py` compares what both write, cell by cell.
 """
@@ -20,8 +20,8 @@ from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate
 from textual.geometry import Region, Size
 from textual.widget import Widget
 
-from tickertui.tui.ink import Inked
-from tickertui.tui.widgets.painted import Painted
+from tickertui.tui.terminal.line import Inked
+from tickertui.tui.terminal.strip_widget import Painted
 
 _Place = tuple[int, int, int, int, Widget, Region]
 """Left, top, right and bottom of what is seen of a widget, the widget, and where it would be without being clipped."""

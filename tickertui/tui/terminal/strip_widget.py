@@ -14,8 +14,8 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tickertui.tui.contained import Contained
-from tickertui.tui.ink import Inked
+from tickertui.tui.terminal.contained import Contained
+from tickertui.tui.terminal.line import Inked
 
 
 class Painted(Contained, Widget):
