@@ -16,11 +16,11 @@ from tickertui.market.ticks import Source
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.columns import PRESETS, Preset
-from tickertui.tui.frames import BannerKind, BannerView, ChainFrame
+from tickertui.tui.frames import ChainFrame
 from tickertui.tui.look.format import UNICODE, GlyphSet
 from tickertui.tui.look.themes import load_themes, variable_defaults
 from tickertui.tui.states import Link, Links, MarketView
-from tickertui.tui.widgets.banner import Banner
+from tickertui.tui.widgets.banner import Banner, BannerKind, BannerView
 from tickertui.tui.widgets.chain_grid import ChainGrid
 from tickertui.tui.widgets.chain_view import ChainView
 from tickertui.tui.widgets.status_bar import StatusBar, StatusField

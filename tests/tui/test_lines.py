@@ -14,10 +14,10 @@ from tests.support.chain_host import FIELDS, MARKS, READERS
 from tests.support.strips import expiry_marks
 from tickertui.market.chain import ReferenceKind
 from tickertui.market.hours import Phase
-from tickertui.tui.frames import BannerKind, BannerView, ExpiryMark, QuoteView
+from tickertui.tui.frames import ExpiryMark, QuoteView
 from tickertui.tui.look.format import Units
 from tickertui.tui.states import DataState, MarketView
-from tickertui.tui.widgets.banner import banner_text
+from tickertui.tui.widgets.banner import BannerKind, BannerView, banner_text
 from tickertui.tui.widgets.chain_summary import ChainSummaryLine, summary_view
 from tickertui.tui.widgets.expiry_strip import ExpiryStrip, StripView
 from tickertui.tui.widgets.header import Header, header_view, phase_text, tag_text

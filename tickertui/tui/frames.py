@@ -7,7 +7,7 @@ that changes them repaints at once from the frame that is there. `tickertui.tui.
 from __future__ import annotations
 
 from datetime import date, datetime
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Final
 
 import numpy as np
@@ -135,30 +135,6 @@ class QuoteView:
     age_s: float = float("nan")
     last_close: float = float("nan")
     close_day: str = ""
-
-
-class BannerKind(StrEnum):
-    """Why the first row is taken; the value is the theme variable of its hue."""
-
-    MOCK = "mock"
-    REPLAY = "replay"
-    SILENT = "warn"
-    LOGIN = "error"
-
-
-@frozen
-class BannerView:
-    """The first row while something about all numbers must be known; it cannot be dismissed.
-
-    Attributes:
-        kind: Decides hue, hatch and words.
-        text: What stands between the hatches; begins with the state's word.
-        shorter: Other ways to say it for narrower rows, the longest first; the first that fits is shown.
-    """
-
-    kind: BannerKind
-    text: str
-    shorter: tuple[str, ...] = ()
 
 
 @frozen
@@ -302,7 +278,6 @@ class StateTag:
     total: int
 
 
-__all__ = [
-    "BannerKind", "BannerView", "BarMeaning", "ChainFrame", "ChainKey", "ChainSummary", "ExpiryMark", "Field",
+__all__ = [ "BarMeaning", "ChainFrame", "ChainKey", "ChainSummary", "ExpiryMark", "Field",
     "QuoteView", "ReferenceKind", "StateTag",
 ]  # fmt: skip

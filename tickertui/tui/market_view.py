@@ -10,11 +10,11 @@ from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
-from tickertui.tui.frames import BannerKind, BannerView
 from tickertui.tui.keys.actions import NO_KEYS, key_name
 from tickertui.tui.provenance import LIVE_ONLY, Provenance
 from tickertui.tui.situations import rebuild_words, socket_reason
 from tickertui.tui.states import SILENT_DATA_S, Link, Links, MarketView
+from tickertui.tui.widgets.banner import BannerKind, BannerView
 
 DERIVATIVES = "NFO"
 """Segment whose hours the header shows; BFO keeps the same (BSE notice 20260612-9)."""

@@ -23,7 +23,7 @@ from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.keys.actions import Context
 from tickertui.tui.look import format as fmt
-from tickertui.tui.screens.modals import glyphs_of
+from tickertui.tui.look.glyphs import glyphs_of
 from tickertui.tui.terminal.contained import Contained
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from textual.widgets import ContentSwitcher, Static
 from tickertui.tui.backend import Backend
 from tickertui.tui.keys.actions import BY_ID, REQUEST, Action, Context, bindings_of, key_name, outside_panels
 from tickertui.tui.latency import LatencyMeter
+from tickertui.tui.look.glyphs import glyphs_of
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.screens.analytics import AnalyticsPane
 from tickertui.tui.screens.bootstrap import BootstrapPane
@@ -29,7 +30,7 @@ from tickertui.tui.screens.events import EventsPane
 from tickertui.tui.screens.failure_pane import FailurePane
 from tickertui.tui.screens.health import HealthPane
 from tickertui.tui.screens.jump import JumpTarget
-from tickertui.tui.screens.modals import ShowsBanner, TextScreen, glyphs_of
+from tickertui.tui.screens.modals import ShowsBanner, TextScreen
 from tickertui.tui.screens.requests import Requests
 from tickertui.tui.screens.room import Room
 from tickertui.tui.screens.small_panels import SmallPanels

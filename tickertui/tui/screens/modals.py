@@ -20,13 +20,12 @@ from textual.widgets import Input, Static
 
 from tickertui.frozen import frozen
 from tickertui.tui.closes_once import ClosesOnce
-from tickertui.tui.frames import BannerView
 from tickertui.tui.keys.actions import NO_KEYS, Context, bindings_of, panel_hint
-from tickertui.tui.look.format import UNICODE, GlyphSet
+from tickertui.tui.look.glyphs import glyphs_of
 from tickertui.tui.options import ScreenOptions
 from tickertui.tui.terminal.failures import Failure
 from tickertui.tui.terminal.paced import Paced
-from tickertui.tui.widgets.banner import Banner
+from tickertui.tui.widgets.banner import Banner, BannerView
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 T = TypeVar("T")
@@ -203,12 +202,6 @@ def entry(*, value: str = "", placeholder: str = "", password: bool = False, id:
     line = Input(value, placeholder=placeholder, password=password, id=id, compact=True)
     line.cursor_blink = False
     return line
-
-
-def glyphs_of(widget: Widget) -> GlyphSet:
-    """Return the glyphs of the application a widget is in."""
-    glyphs: GlyphSet = getattr(widget.app, "glyphs", UNICODE)
-    return glyphs
 
 
 def keys_of(widget: Widget) -> Mapping[str, str]:

@@ -9,10 +9,9 @@ from textual.command import CommandPalette
 from textual.containers import Container
 
 from tickertui.tui.closes_once import ClosesOnce
-from tickertui.tui.frames import BannerView
-from tickertui.tui.screens.modals import glyphs_of
+from tickertui.tui.look.glyphs import glyphs_of
 from tickertui.tui.terminal.paced import ExactLines
-from tickertui.tui.widgets.banner import Banner
+from tickertui.tui.widgets.banner import Banner, BannerView
 
 
 class Palette(ClosesOnce, ExactLines, CommandPalette):

@@ -25,8 +25,8 @@ from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.block_charts import line_chart
+from tickertui.tui.look.glyphs import glyphs_of
 from tickertui.tui.screens.leg import name_of
-from tickertui.tui.screens.modals import glyphs_of
 from tickertui.tui.states import DataState
 from tickertui.tui.terminal.contained import Contained
 from tickertui.tui.terminal.failures import Failure

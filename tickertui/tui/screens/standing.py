@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tickertui.services.loop.status import RuntimeState
 from tickertui.tui.backend import Backend
-from tickertui.tui.frames import BannerView, ChainFrame
+from tickertui.tui.frames import ChainFrame
 from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.market_view import DERIVATIVES, banner, market_view
 from tickertui.tui.options import ScreenOptions
@@ -21,6 +21,7 @@ from tickertui.tui.states import NO_LINKS, LinkWatch, MarketView
 from tickertui.tui.status import status_view
 from tickertui.tui.terminal.display_rate import DisplayRate
 from tickertui.tui.watched_legs import Around, WatchedLegs
+from tickertui.tui.widgets.banner import BannerView
 from tickertui.tui.widgets.status_bar import StatusField
 
 

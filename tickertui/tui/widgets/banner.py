@@ -7,10 +7,36 @@ reverse video. It disappears only when the screen shows None.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Final
 
-from tickertui.tui.frames import BannerKind, BannerView
+from tickertui.frozen import frozen
 from tickertui.tui.widgets.one_line import OneLine, Piece, Tint
+
+
+class BannerKind(StrEnum):
+    """Why the first row is taken; the value is the theme variable of its hue."""
+
+    MOCK = "mock"
+    REPLAY = "replay"
+    SILENT = "warn"
+    LOGIN = "error"
+
+
+@frozen
+class BannerView:
+    """The first row while something about all numbers must be known; it cannot be dismissed.
+
+    Attributes:
+        kind: Decides hue, hatch and words.
+        text: What stands between the hatches; begins with the state's word.
+        shorter: Other ways to say it for narrower rows, the longest first; the first that fits is shown.
+    """
+
+    kind: BannerKind
+    text: str
+    shorter: tuple[str, ...] = ()
+
 
 _HATCHES: Final = {
     BannerKind.MOCK: ("▓▒░", "░▒▓"),

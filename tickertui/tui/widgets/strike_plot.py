@@ -18,7 +18,7 @@ from textual_plot.plot_widget import Legend
 
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import GlyphSet
-from tickertui.tui.screens.modals import glyphs_of
+from tickertui.tui.look.glyphs import glyphs_of
 
 __all__ = ["HiResMode", "StrikePlot"]
 
