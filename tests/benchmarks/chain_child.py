@@ -33,15 +33,15 @@ from textual.widgets import DataTable
 from tests.support.boards import EXPIRIES, START, build_scene
 from tests.support.strips import expiry_marks
 from tickertui.market.ticks import WORDS, Source, TickBatch
-from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import PRESETS, fit
-from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.look.format import UNICODE, Units
 from tickertui.tui.look.styles import build_palette
 from tickertui.tui.look.themes import load_themes, variable_defaults
-from tickertui.tui.states import MarketView
 from tickertui.tui.terminal.paced import Paced, hurry_for
+from tickertui.tui.view.chain_reader import ChainContext, ChainReader
+from tickertui.tui.view.data_states import MarketView
+from tickertui.tui.view.frames import BarMeaning, ChainFrame
 from tickertui.tui.widgets.chain_view import ChainView
 from tickertui.tui.widgets.status_bar import StatusBar, StatusField
 

@@ -18,8 +18,8 @@ from tickertui.services.bundle import Services
 from tickertui.services.plan.configured_rules import DEMO_RULES
 from tickertui.settings.model import AccountSettings, RuleSettings, Settings, StoreSettings
 from tickertui.settings.paths import Paths, user_paths
-from tickertui.tui.backend import BackendRefused
 from tickertui.tui.services_backend import ServicesBackend
+from tickertui.tui.view.backend import BackendRefused
 
 __all__ = ["postgres_cluster", "postgres_location"]
 

@@ -26,8 +26,8 @@ from tickertui.services.loop.ticker_loop import LoopNotRunning, ReloadFailed
 from tickertui.settings.model import Settings
 from tickertui.settings.paths import user_paths
 from tickertui.store.protocol import StoreBusy
-from tickertui.tui.backend import BackendRefused
 from tickertui.tui.services_backend import ServicesBackend
+from tickertui.tui.view.backend import BackendRefused
 
 
 async def test_expiries_bear_the_names_of_the_exchanges_series(tmp_path: Path) -> None:

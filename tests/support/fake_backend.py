@@ -33,8 +33,8 @@ from tickertui.services.plan.legs import Legs, WatchedInstrument
 from tickertui.services.plan.status import PlanLine, ReloadPlan, ReloadResult, RuleCost, RuleStatus, Unplaced
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
-from tickertui.tui.backend import BackendRefused, HealthFigures, LoginPage
-from tickertui.tui.frames import ExpiryMark
+from tickertui.tui.view.backend import BackendRefused, HealthFigures, LoginPage
+from tickertui.tui.view.frames import ExpiryMark
 
 NOW = datetime(2026, 11, 23, 11, 42, 7, tzinfo=IST)
 """Monday, expiry day of the November monthly, as in the mock-ups."""

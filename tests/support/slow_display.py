@@ -17,7 +17,7 @@ from tests.support.desk import chain_tokens, desk
 from tests.support.fake_backend import FakeBackend
 from tickertui.market.ticks import Source, TickBatch, Word
 from tickertui.tui.app import TickerApp
-from tickertui.tui.options import ScreenOptions
+from tickertui.tui.view.options import ScreenOptions
 
 PERIOD_S = 0.1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from tickertui.tui.frames import ExpiryMark
+from tickertui.tui.view.frames import ExpiryMark
 
 
 def expiry_marks(

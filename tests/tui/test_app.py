@@ -273,7 +273,7 @@ import signal, sys
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 from tests.support.desk import desk
 from tickertui.tui.app import TickerApp
-from tickertui.tui.options import ScreenOptions
+from tickertui.tui.view.options import ScreenOptions
 app = TickerApp(desk(), ScreenOptions())
 app.run()
 open(sys.argv[1], "w").write(f"ended {app.return_code}")

@@ -21,13 +21,13 @@ from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import ChainRows
 from tickertui.market.ticks import Source
 from tickertui.services.loop.status import FeedMode
-from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import PRESETS, View
-from tickertui.tui.frames import BarMeaning, ChainFrame, Field
 from tickertui.tui.look.format import Units
 from tickertui.tui.row_order import RANGES, Sort
 from tickertui.tui.terminal.line import Line
+from tickertui.tui.view.chain_reader import ChainContext, ChainReader
+from tickertui.tui.view.frames import BarMeaning, ChainFrame, Field
 from tickertui.tui.widgets.chain_grid import ChainGrid
 
 

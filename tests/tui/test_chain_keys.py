@@ -14,12 +14,12 @@ from tests.tui.driving import driven
 from tickertui.market.chain import Side
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.columns import PRESETS, View
-from tickertui.tui.frames import BarMeaning, Field
 from tickertui.tui.look.format import Units
 from tickertui.tui.screens.columns import ColumnsScreen
 from tickertui.tui.screens.leg import LegScreen
 from tickertui.tui.screens.modals import PickerScreen
 from tickertui.tui.screens.rail import RailPanel
+from tickertui.tui.view.frames import BarMeaning, Field
 
 # ---------------------------------------------------------------------- the chain
 

@@ -16,16 +16,16 @@ from tests.support.chain_host import READERS
 from tests.support.colours import contrast
 from tickertui.market.chain import Side
 from tickertui.market.ticks import Source
-from tickertui.tui.chain_reader import ChainContext, ChainReader
 from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import COLUMNS, NARROW, PRESETS, Kind, Placed, Preset, View, fit, user_preset
-from tickertui.tui.frames import BarMeaning, ChainFrame, Field
 from tickertui.tui.look.format import ASCII, UNICODE, GlyphSet, Units
 from tickertui.tui.look.styles import build_palette
 from tickertui.tui.look.themes import load_themes, variable_defaults
-from tickertui.tui.states import DataState
 from tickertui.tui.straddle import PAIRS, StraddlePainter
 from tickertui.tui.terminal.line import merge
+from tickertui.tui.view.chain_reader import ChainContext, ChainReader
+from tickertui.tui.view.data_states import DataState
+from tickertui.tui.view.frames import BarMeaning, ChainFrame, Field
 
 PALETTE = build_palette(variable_defaults())
 FRAMES = {name: build().read() for name, build in READERS.items()}

@@ -11,10 +11,10 @@ from textual.pilot import Pilot
 from tests.support.boards import build_scene
 from tests.support.chain_host import MARKS, READERS, ChainHost
 from tickertui.market.chain import Side
-from tickertui.tui.chain_reader import ChainReader
 from tickertui.tui.columns import PRESETS, View
-from tickertui.tui.frames import BarMeaning
 from tickertui.tui.look.format import ASCII, UNICODE, Units
+from tickertui.tui.view.chain_reader import ChainReader
+from tickertui.tui.view.frames import BarMeaning
 
 SIZES = ((80, 24), (120, 40), (200, 50))
 SnapCompare = Callable[..., bool]

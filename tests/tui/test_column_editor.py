@@ -10,9 +10,9 @@ from textual.widgets import Input
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.settings.presets import read_presets, write_presets
-from tickertui.tui.options import ScreenOptions
 from tickertui.tui.screens.columns import ColumnsScreen
 from tickertui.tui.screens.modals import ConfirmScreen
+from tickertui.tui.view.options import ScreenOptions
 
 
 def kept_in(path: Path) -> ScreenOptions:

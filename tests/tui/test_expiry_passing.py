@@ -9,7 +9,7 @@ import numpy as np
 from tests.support.boards import EXPIRIES
 from tests.tui.driving import Driven, driven
 from tickertui.market.clock import IST
-from tickertui.tui.states import LIVE_STATES
+from tickertui.tui.view.data_states import LIVE_STATES
 from tickertui.tui.widgets.status_bar import StatusBar
 
 AFTER = datetime(2026, 12, 2, 0, 0, 1, tzinfo=IST)

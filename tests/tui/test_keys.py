@@ -18,7 +18,6 @@ from tests.tui.driving import STILL, driven
 from tickertui.market.chain import Side
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode
-from tickertui.tui.frames import BarMeaning
 from tickertui.tui.keys.actions import ACTIONS, LOOK, REQUEST
 from tickertui.tui.screens.command_line import CommandLineScreen
 from tickertui.tui.screens.help import HelpScreen
@@ -26,6 +25,7 @@ from tickertui.tui.screens.jump import JumpScreen
 from tickertui.tui.screens.login import LoginScreen
 from tickertui.tui.screens.modals import ConfirmScreen, PickerScreen
 from tickertui.tui.screens.reload_plan import ReloadPlanScreen
+from tickertui.tui.view.frames import BarMeaning
 
 # ---------------------------------------------------------------------- panes
 

@@ -14,9 +14,9 @@ from tests.support.chain_host import FIELDS, MARKS, READERS
 from tests.support.strips import expiry_marks
 from tickertui.market.chain import ReferenceKind
 from tickertui.market.hours import Phase
-from tickertui.tui.frames import ExpiryMark, QuoteView
 from tickertui.tui.look.format import Units
-from tickertui.tui.states import DataState, MarketView
+from tickertui.tui.view.data_states import DataState, MarketView
+from tickertui.tui.view.frames import ExpiryMark, QuoteView
 from tickertui.tui.widgets.banner import BannerKind, BannerView, banner_text
 from tickertui.tui.widgets.chain_summary import ChainSummaryLine, summary_view
 from tickertui.tui.widgets.expiry_strip import ExpiryStrip, StripView

@@ -17,7 +17,7 @@ from tickertui.market.ticks import WORDS, Source, TickBatch, Word
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.keys.actions import Context
 from tickertui.tui.screens.modals import ConfirmScreen
-from tickertui.tui.states import DataState
+from tickertui.tui.view.data_states import DataState
 from tickertui.tui.widgets.banner import Banner
 
 THEN = datetime(2026, 8, 13, 14, 58, 12, tzinfo=IST)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.support.desk import chain_tokens
 from tests.tui.driving import Driven, driven
-from tickertui.tui.states import DataState
+from tickertui.tui.view.data_states import DataState
 
 
 def refuse(run: Driven, *tokens: int) -> None:

@@ -23,8 +23,8 @@ from tickertui.settings.text import ConfigProblem, line_of
 from tickertui.store.protocol import StoreError
 from tickertui.tui.app import TickerApp
 from tickertui.tui.keys.keymap import KeymapError, check_keymap
-from tickertui.tui.options import ScreenOptions
 from tickertui.tui.services_backend import ServicesBackend
+from tickertui.tui.view.options import ScreenOptions
 
 _MOCK_PATIENCE_S: Final = 2.0
 _LIVE_PATIENCE_S: Final = 0.3

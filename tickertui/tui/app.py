@@ -26,11 +26,9 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from tickertui.services.supervision.events import Severity
-from tickertui.tui.backend import Backend
 from tickertui.tui.keys.actions import key_name
 from tickertui.tui.look.format import ASCII, UNICODE, GlyphSet
 from tickertui.tui.look.themes import DEFAULT_THEME, load_themes, variable_defaults
-from tickertui.tui.options import ScreenOptions
 from tickertui.tui.screens.main import MainScreen
 from tickertui.tui.screens.modals import PanelScreen
 from tickertui.tui.terminal.application import TerminalApplication
@@ -39,6 +37,8 @@ from tickertui.tui.terminal.failures import Failure, FailureLog
 from tickertui.tui.terminal.paced import hurry_for
 from tickertui.tui.terminal.toasts import LastingNotification
 from tickertui.tui.terminal.window_title import WindowTitle
+from tickertui.tui.view.backend import Backend
+from tickertui.tui.view.options import ScreenOptions
 
 if TYPE_CHECKING:
     from textual.driver import Driver

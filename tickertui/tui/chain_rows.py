@@ -19,12 +19,12 @@ from tickertui.frozen import frozen
 from tickertui.market.chain import Side
 from tickertui.tui import columns as col
 from tickertui.tui.columns import AGE_WIDTH, Layout, Placed
-from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import GlyphSet, Units
 from tickertui.tui.look.styles import INKS, Ground, Ink
-from tickertui.tui.states import DataState
 from tickertui.tui.terminal.line import Line, Pens, Pieces
+from tickertui.tui.view.data_states import DataState
+from tickertui.tui.view.frames import BarMeaning, ChainFrame
 
 _CACHE_LIMIT: Final = 4_000
 """Texts kept per column; prices come back, volumes never do. 20,000 would be 50 MB in all by the evening."""

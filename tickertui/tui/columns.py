@@ -15,9 +15,9 @@ from typing import Final
 from tickertui.frozen import frozen
 from tickertui.market.chain import Side
 from tickertui.settings.presets import MARK_PRESET, column_choice
-from tickertui.tui.frames import Field
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import Units
+from tickertui.tui.view.frames import Field
 
 
 class Kind(StrEnum):

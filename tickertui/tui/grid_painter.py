@@ -16,12 +16,12 @@ from tickertui.market.chain import Side
 from tickertui.tui import columns as col
 from tickertui.tui.chain_rows import RowPainter
 from tickertui.tui.columns import PRESETS, Layout, Preset, View
-from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.look.format import UNICODE, GlyphSet, Units
 from tickertui.tui.look.styles import INKS, Ground, Ink, build_palette
 from tickertui.tui.row_order import Cursor
 from tickertui.tui.straddle import StraddlePainter
 from tickertui.tui.terminal.line import Line
+from tickertui.tui.view.frames import BarMeaning, ChainFrame
 
 
 @frozen

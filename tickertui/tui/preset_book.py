@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from tickertui.settings.presets import BUILT_IN, UNSAVED, preset_name, read_presets, write_presets
 from tickertui.tui.columns import MARK_COLUMNS, PRESETS, Preset, user_preset
-from tickertui.tui.options import ScreenOptions
+from tickertui.tui.view.options import ScreenOptions
 
 _Change = Callable[[Mapping[str, tuple[str, ...]]], Mapping[str, tuple[str, ...]]]
 

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.row_order import RowFilter
+from tickertui.tui.view.frames import ChainFrame, Field
 
 
 def _with_oi(frame: ChainFrame) -> NDArray[np.bool_]:

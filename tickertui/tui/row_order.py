@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.market.chain import Side
-from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.straddle import PAIRS_BY_NAME
+from tickertui.tui.view.frames import ChainFrame, Field
 
 RowFilter = Callable[[ChainFrame], NDArray[np.bool_]]
 """Says which strikes are shown: bool[k] of a frame."""

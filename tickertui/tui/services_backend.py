@@ -32,8 +32,8 @@ from tickertui.services.plan.status import ReloadPlan, ReloadResult, RuleCost, R
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.store.protocol import StoreError
-from tickertui.tui.backend import BackendRefused, HealthFigures, LoginPage
-from tickertui.tui.frames import ExpiryMark
+from tickertui.tui.view.backend import BackendRefused, HealthFigures, LoginPage
+from tickertui.tui.view.frames import ExpiryMark
 
 if TYPE_CHECKING:
     from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
@@ -48,7 +48,7 @@ _REFUSALS: Final = (
 
 
 class ServicesBackend:
-    """See `tickertui.tui.backend.Backend`.
+    """See `tickertui.tui.view.backend.Backend`.
 
     Args:
         services: Built and run by the engine.

@@ -11,12 +11,12 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tickertui.frozen import frozen
-from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import GlyphSet, Units
 from tickertui.tui.look.styles import INKS, Ground, Ink
-from tickertui.tui.states import DataState
 from tickertui.tui.terminal.line import Line, Pens, Pieces
+from tickertui.tui.view.data_states import DataState
+from tickertui.tui.view.frames import ChainFrame, Field
 
 Values = list[float]
 _STRIKE_WIDTH: Final = 12

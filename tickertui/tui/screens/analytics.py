@@ -19,12 +19,12 @@ from tickertui.market.volatility_standing import (
     VolatilityStanding,
     volatility_standing,
 )
-from tickertui.tui.backend import Backend, BackendRefused
-from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.keys.actions import Context
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.glyphs import glyphs_of
 from tickertui.tui.terminal.contained import Contained
+from tickertui.tui.view.backend import Backend, BackendRefused
+from tickertui.tui.view.frames import ChainFrame, Field
 
 if TYPE_CHECKING:
     from tickertui.tui.widgets.strike_plot import StrikePlot

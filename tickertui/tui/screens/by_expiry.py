@@ -10,13 +10,13 @@ import numpy as np
 from tickertui.frozen import frozen
 from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import ChainRows
-from tickertui.tui.backend import Backend
-from tickertui.tui.chain_reader import ChainContext, ChainReader
-from tickertui.tui.frames import ChainFrame, ExpiryMark, Field
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import WIDE
 from tickertui.tui.look.format import Units
-from tickertui.tui.states import DataState
+from tickertui.tui.view.backend import Backend
+from tickertui.tui.view.chain_reader import ChainContext, ChainReader
+from tickertui.tui.view.data_states import DataState
+from tickertui.tui.view.frames import ChainFrame, ExpiryMark, Field
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 _ARROWS = {1: "▲", -1: "▼", 0: "·"}

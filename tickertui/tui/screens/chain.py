@@ -23,19 +23,11 @@ from textual.message import Message
 from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import Instrument, InstrumentKind
 from tickertui.services.loop.status import FeedMode, RuntimeState
-from tickertui.tui.backend import Backend
-from tickertui.tui.chain_reader import ChainContext, HeaderQuote
 from tickertui.tui.columns import MARK_COLUMNS, PRESETS, Preset, View
-from tickertui.tui.expiry_passing import as_expired
-from tickertui.tui.frames import ChainFrame
 from tickertui.tui.keys.actions import Context, bindings_of, key_name
-from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import Units
-from tickertui.tui.marks import BoardMark
-from tickertui.tui.options import ScreenOptions
 from tickertui.tui.preset_book import PresetBook
-from tickertui.tui.rule_costs import NO_COSTS
 from tickertui.tui.screens.by_expiry import ByExpiry
 from tickertui.tui.screens.chain_choices import choose, contract_choices, expiry_choices, underlying_choices
 from tickertui.tui.screens.chain_looks import ChainLooks
@@ -46,8 +38,16 @@ from tickertui.tui.screens.leg import LegView
 from tickertui.tui.screens.leg_views import LegCursor, LegViews
 from tickertui.tui.screens.modals import PickerScreen
 from tickertui.tui.screens.rail import Rail
-from tickertui.tui.states import Links, MarketView
 from tickertui.tui.terminal.contained import Contained
+from tickertui.tui.view.backend import Backend
+from tickertui.tui.view.baseline import BoardMark
+from tickertui.tui.view.chain_reader import ChainContext, HeaderQuote
+from tickertui.tui.view.data_states import Links, MarketView
+from tickertui.tui.view.expiry_passing import as_expired
+from tickertui.tui.view.frames import ChainFrame
+from tickertui.tui.view.latency import LatencyMeter
+from tickertui.tui.view.options import ScreenOptions
+from tickertui.tui.view.rule_costs import NO_COSTS
 from tickertui.tui.widgets.chain_grid import ChainGrid, Leg
 from tickertui.tui.widgets.chain_view import ChainView
 from tickertui.tui.widgets.expiry_strip import ExpiryStrip

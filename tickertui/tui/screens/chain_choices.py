@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from textual.app import App
 
-from tickertui.tui.backend import Backend
-from tickertui.tui.frames import ExpiryMark
 from tickertui.tui.screens.leg import name_of
 from tickertui.tui.screens.modals import Choice, PickerScreen
+from tickertui.tui.view.backend import Backend
+from tickertui.tui.view.frames import ExpiryMark
 
 _FOUND = 20
 """Contracts that a search lists: more would not be read."""

@@ -15,13 +15,13 @@ from tickertui.market.board import Derived
 from tickertui.market.chain import OptionChain
 from tickertui.market.forward import ForwardSource
 from tickertui.market.hours import CalendarError
-from tickertui.tui.backend import Backend
-from tickertui.tui.chain_reader import ChainContext, ChainReader
-from tickertui.tui.expiry_passing import ExpiryPassing
-from tickertui.tui.frames import ChainKey, ExpiryMark
 from tickertui.tui.keys.actions import key_name
-from tickertui.tui.marks import BoardMark, Marks
-from tickertui.tui.options import ScreenOptions
+from tickertui.tui.view.backend import Backend
+from tickertui.tui.view.baseline import BoardMark, Marks
+from tickertui.tui.view.chain_reader import ChainContext, ChainReader
+from tickertui.tui.view.expiry_passing import ExpiryPassing
+from tickertui.tui.view.frames import ChainKey, ExpiryMark
+from tickertui.tui.view.options import ScreenOptions
 
 _SWITCH_PATIENCE_NS = 3_000_000_000
 """The chain before stays, dimmed, until the new one has a price, but not longer than this."""

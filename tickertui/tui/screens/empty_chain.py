@@ -7,9 +7,9 @@ from datetime import date
 
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import RuntimeState
-from tickertui.tui.backend import Backend
 from tickertui.tui.keys.actions import hint, key_name
-from tickertui.tui.rule_costs import NO_COSTS, Costs
+from tickertui.tui.view.backend import Backend
+from tickertui.tui.view.rule_costs import NO_COSTS, Costs
 
 _OTHER = ("pick-underlying", "other underlying")
 

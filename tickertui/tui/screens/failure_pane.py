@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 
 from tickertui.market.ticks import Source
-from tickertui.tui.backend import Backend
 from tickertui.tui.keys.actions import key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.terminal.failures import RETRY_S, Failure
+from tickertui.tui.view.backend import Backend
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, Span, heading, row, wrapped
 

@@ -10,12 +10,12 @@ from tickertui.frozen import frozen
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import LoopState, RuntimeState
 from tickertui.services.supervision.status import TaskInfo, TaskState
-from tickertui.tui.backend import HealthFigures
-from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.look import format as fmt
 from tickertui.tui.screens.subscriptions import account_rows
-from tickertui.tui.situations import SKEW_S, Loudness, Situation
-from tickertui.tui.states import NO_LINKS, Links
+from tickertui.tui.view.backend import HealthFigures
+from tickertui.tui.view.data_states import NO_LINKS, Links
+from tickertui.tui.view.latency import LatencyMeter
+from tickertui.tui.view.problems import SKEW_S, Loudness, Situation
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, Span, heading, row, wrapped
 

@@ -25,7 +25,7 @@ from tickertui.market.ticks import Source, Word
 from tickertui.tui.keys.actions import NO_KEYS, bindings_of, key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.screens.modals import TextScreen
-from tickertui.tui.states import DataState
+from tickertui.tui.view.data_states import DataState
 from tickertui.tui.widgets.row_list import Row, Span, row
 
 _SOURCES = {

@@ -10,9 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input, Static
 
-from tickertui.tui.backend import BackendRefused, LoginPage
 from tickertui.tui.keys.actions import Context, bindings_of
 from tickertui.tui.screens.modals import LineScreen, entry
+from tickertui.tui.view.backend import BackendRefused, LoginPage
 
 
 class LoginScreen(LineScreen[bool]):

@@ -18,11 +18,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
-from tickertui.tui.backend import Backend
 from tickertui.tui.keys.actions import BY_ID, REQUEST, Action, Context, bindings_of, key_name, outside_panels
-from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.look.glyphs import glyphs_of
-from tickertui.tui.options import ScreenOptions
 from tickertui.tui.screens.analytics import AnalyticsPane
 from tickertui.tui.screens.bootstrap import BootstrapPane
 from tickertui.tui.screens.chain import ChainPane
@@ -40,6 +37,9 @@ from tickertui.tui.terminal.contained import Contained, PlaceFailed, contain
 from tickertui.tui.terminal.display_rate import DisplayRate, waiting_writes
 from tickertui.tui.terminal.failures import RETRY_S, Failure, FailureLog
 from tickertui.tui.terminal.paced import Paced
+from tickertui.tui.view.backend import Backend
+from tickertui.tui.view.latency import LatencyMeter
+from tickertui.tui.view.options import ScreenOptions
 from tickertui.tui.widgets.banner import Banner
 from tickertui.tui.widgets.chain_grid import ChainGrid
 from tickertui.tui.widgets.key_bar import KeyBar

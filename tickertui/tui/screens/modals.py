@@ -22,9 +22,9 @@ from tickertui.frozen import frozen
 from tickertui.tui.closes_once import ClosesOnce
 from tickertui.tui.keys.actions import NO_KEYS, Context, bindings_of, panel_hint
 from tickertui.tui.look.glyphs import glyphs_of
-from tickertui.tui.options import ScreenOptions
 from tickertui.tui.terminal.failures import Failure
 from tickertui.tui.terminal.paced import Paced
+from tickertui.tui.view.options import ScreenOptions
 from tickertui.tui.widgets.banner import Banner, BannerView
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 

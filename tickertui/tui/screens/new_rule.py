@@ -14,10 +14,10 @@ from textual.widgets import Input, Static
 from tickertui.market.subscriptions import ChainRule, RuleError, checked_underlying, parse_mode
 from tickertui.market.ticks import Mode
 from tickertui.services.plan.status import RuleCost
-from tickertui.tui.backend import BackendRefused
 from tickertui.tui.keys.actions import Context, bindings_of, key_name
 from tickertui.tui.screens.bootstrap import duration
 from tickertui.tui.screens.modals import LineScreen, entry, keys_of
+from tickertui.tui.view.backend import BackendRefused
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 _MODES = ("ltp", "quote", "full")

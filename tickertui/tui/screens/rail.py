@@ -21,15 +21,15 @@ from tickertui.market.clock import from_epoch
 from tickertui.market.instruments import Instrument, price_divisor
 from tickertui.market.snapshots import market_depth
 from tickertui.market.ticks import Source
-from tickertui.tui.backend import Backend, BackendRefused
-from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.block_charts import line_chart
 from tickertui.tui.look.glyphs import glyphs_of
 from tickertui.tui.screens.leg import name_of
-from tickertui.tui.states import DataState
 from tickertui.tui.terminal.contained import Contained
 from tickertui.tui.terminal.failures import Failure
+from tickertui.tui.view.backend import Backend, BackendRefused
+from tickertui.tui.view.data_states import DataState
+from tickertui.tui.view.frames import ChainFrame, Field
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 WIDTH: Final = 44

@@ -21,15 +21,15 @@ from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode, LoopState
 from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import RuleStatus
-from tickertui.tui.backend import Backend, BackendRefused
 from tickertui.tui.keys.actions import Action, key_name
-from tickertui.tui.options import ScreenOptions
-from tickertui.tui.rule_costs import shares
 from tickertui.tui.screens.bootstrap import coverage_spans
 from tickertui.tui.screens.chain import ChainPane
 from tickertui.tui.screens.jump import JumpTarget
 from tickertui.tui.screens.modals import Choice, ConfirmScreen, ListScreen, PickerScreen
 from tickertui.tui.screens.standing import Standing
+from tickertui.tui.view.backend import Backend, BackendRefused
+from tickertui.tui.view.options import ScreenOptions
+from tickertui.tui.view.rule_costs import shares
 from tickertui.tui.widgets.row_list import Row, Span, row
 
 if TYPE_CHECKING:

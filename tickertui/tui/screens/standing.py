@@ -7,20 +7,20 @@ panes for subscriptions and health. `Requests` asks it about accounts and about 
 from __future__ import annotations
 
 from tickertui.services.loop.status import RuntimeState
-from tickertui.tui.backend import Backend
-from tickertui.tui.frames import ChainFrame
-from tickertui.tui.latency import LatencyMeter
-from tickertui.tui.market_view import DERIVATIVES, banner, market_view
-from tickertui.tui.options import ScreenOptions
-from tickertui.tui.provenance import LIVE_ONLY, provenance
-from tickertui.tui.rule_costs import RuleCosts
 from tickertui.tui.screens.health import HealthView
 from tickertui.tui.screens.subscriptions import SubscriptionsView
-from tickertui.tui.situations import Situation, SituationLog, Surroundings, situations
-from tickertui.tui.states import NO_LINKS, LinkWatch, MarketView
-from tickertui.tui.status import status_view
 from tickertui.tui.terminal.display_rate import DisplayRate
-from tickertui.tui.watched_legs import Around, WatchedLegs
+from tickertui.tui.view.backend import Backend
+from tickertui.tui.view.data_states import NO_LINKS, LinkWatch, MarketView
+from tickertui.tui.view.frames import ChainFrame
+from tickertui.tui.view.latency import LatencyMeter
+from tickertui.tui.view.market_view import DERIVATIVES, banner, market_view
+from tickertui.tui.view.options import ScreenOptions
+from tickertui.tui.view.plan_legs import Around, WatchedLegs
+from tickertui.tui.view.problems import Situation, SituationLog, Surroundings, situations
+from tickertui.tui.view.provenance import LIVE_ONLY, provenance
+from tickertui.tui.view.rule_costs import RuleCosts
+from tickertui.tui.view.status_fields import status_view
 from tickertui.tui.widgets.banner import BannerView
 from tickertui.tui.widgets.status_bar import StatusField
 

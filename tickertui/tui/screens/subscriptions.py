@@ -17,10 +17,10 @@ from tickertui.services.plan.status import ReloadResult, RuleStatus, Unplaced
 from tickertui.tui.keys.actions import Context, bindings_of, hint, key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import COST_BESIDE_WIDTH, WIDE_PANEL
-from tickertui.tui.rule_costs import NO_COSTS, Costs
-from tickertui.tui.situations import socket_reason
-from tickertui.tui.states import NO_LINKS, Link, LinkProblem, Links
-from tickertui.tui.watched_legs import NONE_NEVER, NeverTicked
+from tickertui.tui.view.data_states import NO_LINKS, Link, LinkProblem, Links
+from tickertui.tui.view.plan_legs import NONE_NEVER, NeverTicked
+from tickertui.tui.view.problems import socket_reason
+from tickertui.tui.view.rule_costs import NO_COSTS, Costs
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row, wrapped
 

@@ -21,7 +21,6 @@ from textual.widget import Widget
 
 from tickertui.market.chain import Side
 from tickertui.tui.columns import COLUMNS, NARROW, PRESETS, Layout, Preset, View
-from tickertui.tui.frames import BarMeaning, ChainFrame
 from tickertui.tui.grid_painter import GridPainter, Look
 from tickertui.tui.look.breakpoints import RULE_HEIGHT, WIDE
 from tickertui.tui.look.format import UNICODE, GlyphSet, Units
@@ -29,6 +28,7 @@ from tickertui.tui.row_order import Cursor, Leg, RowFilter, RowOrder, Sort, mone
 from tickertui.tui.straddle import PAIRS_BY_NAME
 from tickertui.tui.terminal.line import Inked, Line
 from tickertui.tui.terminal.strip_widget import Painted
+from tickertui.tui.view.frames import BarMeaning, ChainFrame
 
 __all__ = ["ChainGrid", "Cursor", "Leg", "RowFilter", "Sort"]
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from tickertui.frozen import frozen
 from tickertui.market.chain import ReferenceKind
 from tickertui.market.volatility_analytics import skew
-from tickertui.tui.frames import ChainFrame, Field
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import WIDE, WIDEST
-from tickertui.tui.states import DataState
+from tickertui.tui.view.data_states import DataState
+from tickertui.tui.view.frames import ChainFrame, Field
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, length
 
 

@@ -18,9 +18,9 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tickertui.tui.columns import PRESETS, Preset
-from tickertui.tui.frames import ChainFrame
 from tickertui.tui.look.breakpoints import STRIP_HEIGHT, SUMMARY_HEIGHT, TOTALS_HEIGHT, WIDE, WIDEST
 from tickertui.tui.look.format import UNICODE, GlyphSet
+from tickertui.tui.view.frames import ChainFrame
 from tickertui.tui.widgets.chain_grid import ChainGrid
 from tickertui.tui.widgets.chain_summary import ChainSummaryLine, summary_view
 from tickertui.tui.widgets.expiry_strip import ExpiryStrip, StripView

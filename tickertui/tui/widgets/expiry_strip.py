@@ -10,8 +10,8 @@ from textual import events
 from textual.message import Message
 
 from tickertui.frozen import frozen
-from tickertui.tui.frames import ExpiryMark
 from tickertui.tui.look.breakpoints import WIDE
+from tickertui.tui.view.frames import ExpiryMark
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, justified, length
 
 """From this width on every expiry shows its days."""

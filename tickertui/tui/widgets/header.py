@@ -8,10 +8,10 @@ from typing import Final
 
 from tickertui.frozen import frozen
 from tickertui.market.chain import ReferenceKind
-from tickertui.tui.frames import ChainFrame, QuoteView, StateTag
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import WIDE, WIDEST
-from tickertui.tui.states import DataState, MarketView
+from tickertui.tui.view.data_states import DataState, MarketView
+from tickertui.tui.view.frames import ChainFrame, QuoteView, StateTag
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, first_fit, justified, length
 
 _ARROWS: Final = {1: "▲", -1: "▼", 0: ""}

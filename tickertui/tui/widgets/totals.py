@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tickertui.frozen import frozen
-from tickertui.tui.frames import ChainFrame
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import WIDE
 from tickertui.tui.look.format import Units
+from tickertui.tui.view.frames import ChainFrame
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, OneLine, Piece, Tint, justified
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tests.support.waiting import wait_until
 from tickertui.services.supervision.process_watch import ProcessWatch, resident_mb
-from tickertui.tui.latency import LatencyMeter
+from tickertui.tui.view.latency import LatencyMeter
 
 
 async def test_figures_appear_after_two_samples() -> None:

@@ -8,12 +8,12 @@ from datetime import datetime
 from tickertui.services.accounts.status import AccountState, AccountStatus
 from tickertui.services.history.status import BootstrapState
 from tickertui.services.loop.status import FeedMode, LoopState, RuntimeState
-from tickertui.tui.backend import Backend
 from tickertui.tui.keys.actions import NO_KEYS, key_name
-from tickertui.tui.latency import LatencyMeter
 from tickertui.tui.look import format as fmt
-from tickertui.tui.states import NO_LINKS, Links, MarketView
 from tickertui.tui.terminal.display_rate import DisplayRate
+from tickertui.tui.view.backend import Backend
+from tickertui.tui.view.data_states import NO_LINKS, Links, MarketView
+from tickertui.tui.view.latency import LatencyMeter
 from tickertui.tui.widgets.status_bar import StatusField
 
 _SKEW_S = 2.0

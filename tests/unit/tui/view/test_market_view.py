@@ -14,8 +14,8 @@ from tickertui.market.hours import load_calendar
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
-from tickertui.tui.market_view import banner, market_view
-from tickertui.tui.states import NO_LINKS, Link, LinkProblem, Links, MarketView
+from tickertui.tui.view.data_states import NO_LINKS, Link, LinkProblem, Links, MarketView
+from tickertui.tui.view.market_view import banner, market_view
 from tickertui.tui.widgets.banner import BannerKind
 
 CALENDAR = load_calendar()

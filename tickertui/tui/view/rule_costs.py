@@ -14,7 +14,7 @@ from tickertui.frozen import frozen
 from tickertui.market.subscriptions import MOST_EXPIRIES, ChainRule
 from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import RuleCost, RuleStatus
-from tickertui.tui.backend import Backend, BackendRefused
+from tickertui.tui.view.backend import Backend, BackendRefused
 
 _STRIKES = 40
 

@@ -1,7 +1,8 @@
 """What the widgets of the chain are fed: immutable pictures of one moment, built once per display frame.
 
 A `ChainFrame` holds numbers and states, not text: units, columns and widths are the widget's business, so that a key
-that changes them repaints at once from the frame that is there. `tickertui.tui.chain_reader.ChainReader` builds it.
+that changes them repaints at once from the frame that is there. `tickertui.tui.view.chain_reader.ChainReader` builds
+it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.chain import NO_REFERENCE, ChainTotals, Reference, ReferenceKind
 from tickertui.market.instruments import ChainRows
-from tickertui.tui.states import LIVE_STATES, DataState, MarketView
+from tickertui.tui.view.data_states import LIVE_STATES, DataState, MarketView
 
 
 class Field(IntEnum):

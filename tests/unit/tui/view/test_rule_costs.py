@@ -7,7 +7,7 @@ from dataclasses import replace
 from tests.support.fake_backend import FakeBackend, a_leg, some_rules
 from tickertui.services.plan.legs import NO_LEGS, Legs
 from tickertui.services.plan.status import RuleCost
-from tickertui.tui.rule_costs import Costs, RuleCosts, one_more, shares
+from tickertui.tui.view.rule_costs import Costs, RuleCosts, one_more, shares
 
 FIRST, _ = some_rules()
 

@@ -25,7 +25,7 @@ from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import ReloadPlan, ReloadResult, RuleCost, RuleStatus
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo
-from tickertui.tui.frames import ExpiryMark
+from tickertui.tui.view.frames import ExpiryMark
 
 
 class BackendRefused(Exception):  # noqa: N818 - an answer, not a defect

@@ -19,11 +19,11 @@ from tickertui.services.history.status import BootstrapProgress, BootstrapState
 from tickertui.services.loop.status import FeedMode, LoopState, RuntimeState
 from tickertui.services.supervision.events import Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
-from tickertui.tui.backend import HealthFigures
 from tickertui.tui.keys.actions import key_name
 from tickertui.tui.look import format as fmt
-from tickertui.tui.states import Link, LinkProblem, Links, MarketView
 from tickertui.tui.terminal.display_rate import DisplayRate
+from tickertui.tui.view.backend import HealthFigures
+from tickertui.tui.view.data_states import Link, LinkProblem, Links, MarketView
 
 SKEW_S: Final = 2.0
 """A clock that is further off than this is told."""

@@ -8,10 +8,10 @@ from tickertui.market.chain import ReferenceKind
 from tickertui.market.hours import Phase
 from tickertui.market.ticks import Source
 from tickertui.services.loop.status import FeedMode
-from tickertui.tui.chain_reader import ChainContext, ChainReader, HeaderQuote
-from tickertui.tui.frames import BarMeaning, ChainFrame, Field
-from tickertui.tui.marks import BoardMark
-from tickertui.tui.states import DataState, Link, Links, MarketView
+from tickertui.tui.view.baseline import BoardMark
+from tickertui.tui.view.chain_reader import ChainContext, ChainReader, HeaderQuote
+from tickertui.tui.view.data_states import DataState, Link, Links, MarketView
+from tickertui.tui.view.frames import BarMeaning, ChainFrame, Field
 
 
 def reader_of(scene: Scene, **context: object) -> ChainReader:

@@ -16,10 +16,19 @@ from tickertui.kite.stream_state import StreamState
 from tickertui.services.loop.status import RuntimeState
 from tickertui.services.plan.legs import Legs, WatchedInstrument
 from tickertui.services.plan.status import RuleStatus
-from tickertui.tui.backend import Backend
 from tickertui.tui.look import format as fmt
-from tickertui.tui.owner_words import owner_words
-from tickertui.tui.states import NEVER_AFTER_S, CellFacts, DataState, Link, Links, MarketView, classify, refused_among
+from tickertui.tui.view.backend import Backend
+from tickertui.tui.view.data_states import (
+    NEVER_AFTER_S,
+    CellFacts,
+    DataState,
+    Link,
+    Links,
+    MarketView,
+    classify,
+    refused_among,
+)
+from tickertui.tui.view.owner_words import owner_words
 from tickertui.tui.widgets.row_list import LazyRows, Row, Span, row
 
 FAR_FROM_MONEY: Final = 0.12

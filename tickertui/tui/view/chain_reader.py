@@ -23,16 +23,7 @@ from tickertui.market.hours import Phase
 from tickertui.market.instruments import PRICE_DIVISORS
 from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
 from tickertui.services.loop.status import FeedMode
-from tickertui.tui.frames import (
-    BarMeaning,
-    ChainFrame,
-    ChainKey,
-    ChainSummary,
-    ExpiryMark,
-    Field,
-    QuoteView,
-)
-from tickertui.tui.states import (
+from tickertui.tui.view.data_states import (
     NO_LINKS,
     SHOWN_AGE_S,
     CellFacts,
@@ -46,6 +37,7 @@ from tickertui.tui.states import (
     refused_among,
     spot_state,
 )
+from tickertui.tui.view.frames import BarMeaning, ChainFrame, ChainKey, ChainSummary, ExpiryMark, Field, QuoteView
 
 FLASH_NS: Final = 400_000_000
 """How long a price that changed is lit."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tests.support.boards import build_scene
-from tests.unit.test_chain_reader import reader_of
+from tests.unit.tui.view.test_chain_reader import reader_of
 from tickertui.market.board import Derived, MarketBoard
-from tickertui.tui.frames import Field
-from tickertui.tui.marks import BoardMark
+from tickertui.tui.view.baseline import BoardMark
+from tickertui.tui.view.frames import Field
 
 
 def test_it_holds_what_a_frame_shows() -> None:

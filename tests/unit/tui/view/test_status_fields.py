@@ -12,10 +12,10 @@ from tickertui.market.hours import Phase
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode, LoopState
 from tickertui.services.plan.status import Unplaced
-from tickertui.tui.latency import LatencyMeter
-from tickertui.tui.states import NO_LINKS, Links, LinkWatch, MarketView
-from tickertui.tui.status import status_view
 from tickertui.tui.terminal.display_rate import DisplayRate
+from tickertui.tui.view.data_states import NO_LINKS, Links, LinkWatch, MarketView
+from tickertui.tui.view.latency import LatencyMeter
+from tickertui.tui.view.status_fields import status_view
 from tickertui.tui.widgets.status_bar import StatusField
 
 

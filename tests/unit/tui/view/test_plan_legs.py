@@ -14,8 +14,8 @@ from tickertui.market.instruments import InstrumentKind
 from tickertui.market.ticks import Word
 from tickertui.services.loop.status import RuntimeState
 from tickertui.services.plan.legs import Legs
-from tickertui.tui.states import Link, LinkProblem, Links, LinkWatch, MarketView
-from tickertui.tui.watched_legs import Around, NeverTicked, WatchedLegs
+from tickertui.tui.view.data_states import Link, LinkProblem, Links, LinkWatch, MarketView
+from tickertui.tui.view.plan_legs import Around, NeverTicked, WatchedLegs
 
 
 @pytest.mark.parametrize(

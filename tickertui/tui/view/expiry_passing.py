@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 
 from tickertui.frozen import frozen
-from tickertui.tui.frames import ChainFrame, QuoteView
-from tickertui.tui.states import DataState, MarketView
+from tickertui.tui.view.data_states import DataState, MarketView
+from tickertui.tui.view.frames import ChainFrame, QuoteView
 
 WAIT_NS: Final = 10_000_000_000
 """How long an expired chain stays before the next one takes its place."""

@@ -18,10 +18,10 @@ from tickertui.services.plan.status import ReloadResult, Unplaced
 from tickertui.services.supervision.clock_watch import ClockFault, ClockGap
 from tickertui.services.supervision.events import Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
-from tickertui.tui.backend import HealthFigures
-from tickertui.tui.situations import SituationLog, Surroundings, situations
-from tickertui.tui.states import NO_LINKS, Link, LinkProblem, Links, MarketView
 from tickertui.tui.terminal.display_rate import DisplayRate
+from tickertui.tui.view.backend import HealthFigures
+from tickertui.tui.view.data_states import NO_LINKS, Link, LinkProblem, Links, MarketView
+from tickertui.tui.view.problems import SituationLog, Surroundings, situations
 
 CALM = Surroundings(
     live_runtime(), NO_LINKS, MarketView(), HealthFigures(contracts_day=NOW.date()), BootstrapProgress(), (),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.instruments import PRICE_DIVISORS
 from tickertui.market.ticks import Word
-from tickertui.tui.chain_reader import ChainReader
+from tickertui.tui.view.chain_reader import ChainReader
 
 _WORDS: Final = np.array([Word.OPEN_INTEREST, Word.LAST_PRICE, Word.VOLUME], dtype=np.intp)
 """In the order of `ChainReader.set_mark`."""

@@ -11,9 +11,9 @@ from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
 from tickertui.tui.keys.actions import NO_KEYS, key_name
-from tickertui.tui.provenance import LIVE_ONLY, Provenance
-from tickertui.tui.situations import rebuild_words, socket_reason
-from tickertui.tui.states import SILENT_DATA_S, Link, Links, MarketView
+from tickertui.tui.view.data_states import SILENT_DATA_S, Link, Links, MarketView
+from tickertui.tui.view.problems import rebuild_words, socket_reason
+from tickertui.tui.view.provenance import LIVE_ONLY, Provenance
 from tickertui.tui.widgets.banner import BannerKind, BannerView
 
 DERIVATIVES = "NFO"

@@ -14,7 +14,7 @@ from tickertui.market.ticks import Source
 from tickertui.services.accounts.status import AccountState, AccountStatus, ConnectionStatus
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.look.themes import MEANINGS
-from tickertui.tui.states import (
+from tickertui.tui.view.data_states import (
     LIVE_STATES,
     CellFacts,
     DataState,
