@@ -33,8 +33,8 @@ from textual.widgets import DataTable
 from tests.support.boards import EXPIRIES, START, build_scene
 from tests.support.strips import expiry_marks
 from tickertui.market.ticks import WORDS, Source, TickBatch
-from tickertui.tui.chain_rows import RowPainter
-from tickertui.tui.columns import PRESETS, fit
+from tickertui.tui.chain_grid.columns import PRESETS, fit
+from tickertui.tui.chain_grid.row_painter import RowPainter
 from tickertui.tui.look.format import UNICODE, Units
 from tickertui.tui.look.styles import build_palette
 from tickertui.tui.look.themes import load_themes, variable_defaults

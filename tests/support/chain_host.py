@@ -14,14 +14,14 @@ from tests.support.strips import expiry_marks
 from tickertui.market.hours import Phase
 from tickertui.market.ticks import Source
 from tickertui.services.loop.status import FeedMode
-from tickertui.tui.columns import PRESETS, Preset
+from tickertui.tui.chain_grid.columns import PRESETS, Preset
+from tickertui.tui.chain_grid.grid import ChainGrid
 from tickertui.tui.look.format import UNICODE, GlyphSet
 from tickertui.tui.look.themes import load_themes, variable_defaults
 from tickertui.tui.view.chain_reader import ChainContext, ChainReader
 from tickertui.tui.view.data_states import Link, Links, MarketView
 from tickertui.tui.view.frames import ChainFrame
 from tickertui.tui.widgets.banner import Banner, BannerKind, BannerView
-from tickertui.tui.widgets.chain_grid import ChainGrid
 from tickertui.tui.widgets.chain_view import ChainView
 from tickertui.tui.widgets.status_bar import StatusBar, StatusField
 

@@ -13,10 +13,10 @@ from tests.support.desk import Situation, desk
 from tests.support.fake_backend import FakeBackend
 from tests.support.waiting import wait_until
 from tickertui.tui.app import TickerApp
+from tickertui.tui.chain_grid.grid import ChainGrid
 from tickertui.tui.screens.chain import ChainPane
 from tickertui.tui.screens.main import MainScreen
 from tickertui.tui.view.options import ScreenOptions
-from tickertui.tui.widgets.chain_grid import ChainGrid
 from tickertui.tui.widgets.row_list import RowList
 
 STILL = ScreenOptions(live_frames=False)

@@ -21,14 +21,14 @@ from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import ChainRows
 from tickertui.market.ticks import Source
 from tickertui.services.loop.status import FeedMode
-from tickertui.tui.chain_rows import RowPainter
-from tickertui.tui.columns import PRESETS, View
+from tickertui.tui.chain_grid.columns import PRESETS, View
+from tickertui.tui.chain_grid.grid import ChainGrid
+from tickertui.tui.chain_grid.row_order import RANGES, Sort
+from tickertui.tui.chain_grid.row_painter import RowPainter
 from tickertui.tui.look.format import Units
-from tickertui.tui.row_order import RANGES, Sort
 from tickertui.tui.terminal.line import Line
 from tickertui.tui.view.chain_reader import ChainContext, ChainReader
 from tickertui.tui.view.frames import BarMeaning, ChainFrame, Field
-from tickertui.tui.widgets.chain_grid import ChainGrid
 
 
 class Stage:

@@ -13,7 +13,7 @@ from tests.tui.covering import covers, press
 from tests.tui.driving import driven
 from tickertui.market.chain import Side
 from tickertui.services.loop.status import FeedMode
-from tickertui.tui.columns import PRESETS, View
+from tickertui.tui.chain_grid.columns import PRESETS, View
 from tickertui.tui.look.format import Units
 from tickertui.tui.screens.columns import ColumnsScreen
 from tickertui.tui.screens.leg import LegScreen

@@ -16,12 +16,12 @@ from tests.support.chain_host import READERS
 from tests.support.colours import contrast
 from tickertui.market.chain import Side
 from tickertui.market.ticks import Source
-from tickertui.tui.chain_rows import RowPainter
-from tickertui.tui.columns import COLUMNS, NARROW, PRESETS, Kind, Placed, Preset, View, fit, user_preset
+from tickertui.tui.chain_grid.columns import COLUMNS, NARROW, PRESETS, Kind, Placed, Preset, View, fit, user_preset
+from tickertui.tui.chain_grid.row_painter import RowPainter
+from tickertui.tui.chain_grid.straddle_painter import PAIRS, StraddlePainter
 from tickertui.tui.look.format import ASCII, UNICODE, GlyphSet, Units
 from tickertui.tui.look.styles import build_palette
 from tickertui.tui.look.themes import load_themes, variable_defaults
-from tickertui.tui.straddle import PAIRS, StraddlePainter
 from tickertui.tui.terminal.line import merge
 from tickertui.tui.view.chain_reader import ChainContext, ChainReader
 from tickertui.tui.view.data_states import DataState

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from tests.support.boards import build_scene
 from tests.support.chain_host import MARKS, READERS, ChainHost
 from tickertui.market.chain import Side
-from tickertui.tui.columns import PRESETS, View
+from tickertui.tui.chain_grid.columns import PRESETS, View
 from tickertui.tui.look.format import ASCII, UNICODE, Units
 from tickertui.tui.view.chain_reader import ChainReader
 from tickertui.tui.view.frames import BarMeaning

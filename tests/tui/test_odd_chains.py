@@ -14,7 +14,7 @@ from tests.support.fake_backend import FakeBackend
 from tests.tui.driving import driven
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import Source, TickBatch
-from tickertui.tui.columns import View
+from tickertui.tui.chain_grid.columns import View
 
 DAY = date(2026, 12, 29)
 SIZES = ((80, 24), (200, 50), (60, 20))

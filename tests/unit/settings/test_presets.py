@@ -18,7 +18,7 @@ from tickertui.settings.presets import (
     read_presets,
     write_presets,
 )
-from tickertui.tui.columns import COLUMNS, MARK_COLUMNS, PRESETS
+from tickertui.tui.chain_grid.columns import COLUMNS, MARK_COLUMNS, PRESETS
 
 
 def test_names_are_those_of_the_columns() -> None:

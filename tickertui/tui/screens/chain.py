@@ -23,11 +23,12 @@ from textual.message import Message
 from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import Instrument, InstrumentKind
 from tickertui.services.loop.status import FeedMode, RuntimeState
-from tickertui.tui.columns import MARK_COLUMNS, PRESETS, Preset, View
+from tickertui.tui.chain_grid.columns import MARK_COLUMNS, PRESETS, Preset, View
+from tickertui.tui.chain_grid.grid import ChainGrid, Leg
+from tickertui.tui.chain_grid.presets import PresetBook
 from tickertui.tui.keys.actions import Context, bindings_of, key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import Units
-from tickertui.tui.preset_book import PresetBook
 from tickertui.tui.screens.by_expiry import ByExpiry
 from tickertui.tui.screens.chain_choices import choose, contract_choices, expiry_choices, underlying_choices
 from tickertui.tui.screens.chain_looks import ChainLooks
@@ -48,7 +49,6 @@ from tickertui.tui.view.frames import ChainFrame
 from tickertui.tui.view.latency import LatencyMeter
 from tickertui.tui.view.options import ScreenOptions
 from tickertui.tui.view.rule_costs import NO_COSTS
-from tickertui.tui.widgets.chain_grid import ChainGrid, Leg
 from tickertui.tui.widgets.chain_view import ChainView
 from tickertui.tui.widgets.expiry_strip import ExpiryStrip
 from tickertui.tui.widgets.row_list import RowList

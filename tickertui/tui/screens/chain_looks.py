@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
+from tickertui.tui.chain_grid.filters import FILTERS
+from tickertui.tui.chain_grid.grid import ChainGrid
+from tickertui.tui.chain_grid.presets import PresetBook
 from tickertui.tui.keys.actions import key_name
-from tickertui.tui.preset_book import PresetBook
-from tickertui.tui.row_filters import FILTERS
 from tickertui.tui.screens.chain_choices import choose
 from tickertui.tui.screens.modals import Choice, PickerScreen
 from tickertui.tui.view.options import ScreenOptions
-from tickertui.tui.widgets.chain_grid import ChainGrid
 
 if TYPE_CHECKING:
     from tickertui.tui.screens.columns import ColumnChoice

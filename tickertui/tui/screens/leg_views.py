@@ -16,17 +16,17 @@ from tickertui.market.hours import CalendarError
 from tickertui.market.instruments import Instrument
 from tickertui.market.ticks import Source
 from tickertui.services.plan.legs import WatchedInstrument
-from tickertui.tui.columns import COLUMNS
+from tickertui.tui.chain_grid.columns import COLUMNS
+from tickertui.tui.chain_grid.grid import Leg
+from tickertui.tui.chain_grid.straddle_painter import PAIRS
 from tickertui.tui.keys.actions import NO_KEYS
 from tickertui.tui.look import format as fmt
 from tickertui.tui.screens.leg import LegContext, LegScreen, LegView, depth_rows, leg_rows, title_of, why_rows
-from tickertui.tui.straddle import PAIRS
 from tickertui.tui.terminal.contained import Contained
 from tickertui.tui.view.backend import Backend, BackendRefused
 from tickertui.tui.view.data_states import DataState
 from tickertui.tui.view.frames import ChainFrame, Field
 from tickertui.tui.view.owner_words import owner_words
-from tickertui.tui.widgets.chain_grid import Leg
 from tickertui.tui.widgets.row_list import Row
 
 _RowSource = Callable[[], Sequence[Row]]

@@ -18,6 +18,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
+from tickertui.tui.chain_grid.grid import ChainGrid
 from tickertui.tui.keys.actions import BY_ID, REQUEST, Action, Context, bindings_of, key_name, outside_panels
 from tickertui.tui.look.glyphs import glyphs_of
 from tickertui.tui.screens.analytics import AnalyticsPane
@@ -41,7 +42,6 @@ from tickertui.tui.view.backend import Backend
 from tickertui.tui.view.latency import LatencyMeter
 from tickertui.tui.view.options import ScreenOptions
 from tickertui.tui.widgets.banner import Banner
-from tickertui.tui.widgets.chain_grid import ChainGrid
 from tickertui.tui.widgets.key_bar import KeyBar
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.status_bar import StatusBar

@@ -20,7 +20,8 @@ class ScreenOptions:
         underlying: Chain to show first.
         header: Indices that the first line shows beside the chain's own, where they are subscribed.
         preset: Column preset to start with: oi, price, greeks, full or one of the trader's own.
-        presets: Choices of columns by name, of the configuration, checked (`tickertui.tui.columns.user_preset`).
+        presets: Choices of columns by name, of the configuration, checked
+            (`tickertui.tui.chain_grid.columns.user_preset`).
         saved_presets: Likewise, of the column editor.
         presets_file: Where the column editor keeps them, None to keep none.
         notices: Said once at the start: what could not be used of files that the program keeps.

@@ -17,8 +17,8 @@ from textual.strip import Strip
 
 from tickertui.frozen import frozen
 from tickertui.market.chain import Side
-from tickertui.tui import columns as col
-from tickertui.tui.columns import AGE_WIDTH, Layout, Placed
+from tickertui.tui.chain_grid import columns as col
+from tickertui.tui.chain_grid.columns import AGE_WIDTH, Layout, Placed
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import GlyphSet, Units
 from tickertui.tui.look.styles import INKS, Ground, Ink

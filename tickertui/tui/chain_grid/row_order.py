@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.market.chain import Side
-from tickertui.tui.straddle import PAIRS_BY_NAME
+from tickertui.tui.chain_grid.straddle_painter import PAIRS_BY_NAME
 from tickertui.tui.view.frames import ChainFrame, Field
 
 RowFilter = Callable[[ChainFrame], NDArray[np.bool_]]

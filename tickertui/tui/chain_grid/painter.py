@@ -13,13 +13,13 @@ from textual.strip import Strip
 
 from tickertui.frozen import frozen
 from tickertui.market.chain import Side
-from tickertui.tui import columns as col
-from tickertui.tui.chain_rows import RowPainter
-from tickertui.tui.columns import PRESETS, Layout, Preset, View
+from tickertui.tui.chain_grid import columns as col
+from tickertui.tui.chain_grid.columns import PRESETS, Layout, Preset, View
+from tickertui.tui.chain_grid.row_order import Cursor
+from tickertui.tui.chain_grid.row_painter import RowPainter
+from tickertui.tui.chain_grid.straddle_painter import StraddlePainter
 from tickertui.tui.look.format import UNICODE, GlyphSet, Units
 from tickertui.tui.look.styles import INKS, Ground, Ink, build_palette
-from tickertui.tui.row_order import Cursor
-from tickertui.tui.straddle import StraddlePainter
 from tickertui.tui.terminal.line import Line
 from tickertui.tui.view.frames import BarMeaning, ChainFrame
 

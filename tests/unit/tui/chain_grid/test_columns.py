@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tickertui.market.chain import Side
-from tickertui.tui.columns import (
+from tickertui.tui.chain_grid.columns import (
     CHAIN_WIDTH,
     COLUMNS,
     NARROW,

@@ -20,12 +20,21 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tickertui.market.chain import Side
-from tickertui.tui.columns import COLUMNS, NARROW, PRESETS, Layout, Preset, View
-from tickertui.tui.grid_painter import GridPainter, Look
+from tickertui.tui.chain_grid.columns import COLUMNS, NARROW, PRESETS, Layout, Preset, View
+from tickertui.tui.chain_grid.painter import GridPainter, Look
+from tickertui.tui.chain_grid.row_order import (
+    Cursor,
+    Leg,
+    RowFilter,
+    RowOrder,
+    Sort,
+    moneyness_row,
+    nearest_row,
+    row_of,
+)
+from tickertui.tui.chain_grid.straddle_painter import PAIRS_BY_NAME
 from tickertui.tui.look.breakpoints import RULE_HEIGHT, WIDE
 from tickertui.tui.look.format import UNICODE, GlyphSet, Units
-from tickertui.tui.row_order import Cursor, Leg, RowFilter, RowOrder, Sort, moneyness_row, nearest_row, row_of
-from tickertui.tui.straddle import PAIRS_BY_NAME
 from tickertui.tui.terminal.line import Inked, Line
 from tickertui.tui.terminal.strip_widget import Painted
 from tickertui.tui.view.frames import BarMeaning, ChainFrame

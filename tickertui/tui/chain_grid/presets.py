@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from tickertui.settings.presets import BUILT_IN, UNSAVED, preset_name, read_presets, write_presets
-from tickertui.tui.columns import MARK_COLUMNS, PRESETS, Preset, user_preset
+from tickertui.tui.chain_grid.columns import MARK_COLUMNS, PRESETS, Preset, user_preset
 from tickertui.tui.view.options import ScreenOptions
 
 _Change = Callable[[Mapping[str, tuple[str, ...]]], Mapping[str, tuple[str, ...]]]

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tickertui.tui.row_order import RowFilter
+from tickertui.tui.chain_grid.row_order import RowFilter
 from tickertui.tui.view.frames import ChainFrame, Field
 
 
