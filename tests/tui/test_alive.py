@@ -14,10 +14,10 @@ from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
 from tests.tui.painting import Painted, settled, watched
 from tickertui.market.instruments import InstrumentTable
-from tickertui.tui.screens.help import HelpScreen
-from tickertui.tui.screens.jump import JumpScreen
-from tickertui.tui.screens.leg import LegScreen
-from tickertui.tui.screens.modals import Choice, ConfirmScreen, PickerScreen
+from tickertui.tui.panels.base import Choice, ConfirmScreen, PickerScreen
+from tickertui.tui.panels.help import HelpScreen
+from tickertui.tui.panels.jump import JumpScreen
+from tickertui.tui.panels.leg import LegScreen
 from tickertui.tui.widgets.expiry_strip import ExpiryStrip
 
 SIZES = [(80, 24), (100, 30), (120, 40)]

@@ -24,9 +24,9 @@ from tests.tui.driving import STILL, Driven, driven
 from tickertui.market.chain import Side
 from tickertui.tui.app import TickerApp
 from tickertui.tui.keys.actions import ACTIONS, PANEL_CONTEXTS, Context
-from tickertui.tui.screens.help import HelpScreen
-from tickertui.tui.screens.leg import LegScreen
-from tickertui.tui.screens.modals import PickerScreen
+from tickertui.tui.panels.base import PickerScreen
+from tickertui.tui.panels.help import HelpScreen
+from tickertui.tui.panels.leg import LegScreen
 
 SECRET = "s3cr3t-token-of-the-day"
 

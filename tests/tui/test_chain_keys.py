@@ -15,9 +15,9 @@ from tickertui.market.chain import Side
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.chain_grid.columns import PRESETS, View
 from tickertui.tui.look.format import Units
-from tickertui.tui.screens.columns import ColumnsScreen
-from tickertui.tui.screens.leg import LegScreen
-from tickertui.tui.screens.modals import PickerScreen
+from tickertui.tui.panels.base import PickerScreen
+from tickertui.tui.panels.column_editor import ColumnsScreen
+from tickertui.tui.panels.leg import LegScreen
 from tickertui.tui.screens.rail import RailPanel
 from tickertui.tui.view.frames import BarMeaning, Field
 

@@ -10,8 +10,8 @@ from textual.widgets import Input
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.settings.presets import read_presets, write_presets
-from tickertui.tui.screens.columns import ColumnsScreen
-from tickertui.tui.screens.modals import ConfirmScreen
+from tickertui.tui.panels.base import ConfirmScreen
+from tickertui.tui.panels.column_editor import ColumnsScreen
 from tickertui.tui.view.options import ScreenOptions
 
 

@@ -17,8 +17,8 @@ from tests.tui.painting import settled, watched
 from tests.tui.test_direct_paint import tick
 from tickertui.tui.app import TickerApp
 from tickertui.tui.chain_grid.grid import ChainGrid
+from tickertui.tui.panels.base import ListScreen, PickerScreen, TextScreen
 from tickertui.tui.screens.main import PANES
-from tickertui.tui.screens.modals import ListScreen, PickerScreen, TextScreen
 from tickertui.tui.terminal.failures import RETRY_S
 from tickertui.tui.terminal.line import Pens
 from tickertui.tui.widgets.banner import Banner

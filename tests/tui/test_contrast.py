@@ -20,7 +20,7 @@ from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.market.ticks import Source, TickBatch
 from tickertui.tui.look.themes import SHIPPED
-from tickertui.tui.screens.modals import PanelScreen
+from tickertui.tui.panels.base import PanelScreen
 
 LEAST_TEXT, LEAST_SHAPE = 4.5, 3.0
 SHAPES = frozenset("█▉▊▋▌▍▎▏▐▂▃▄▅▆▇▀▖▗▘▙▚▛▜▝▞▟▒▓")

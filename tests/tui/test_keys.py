@@ -19,12 +19,12 @@ from tickertui.market.chain import Side
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.keys.actions import ACTIONS, LOOK, REQUEST
-from tickertui.tui.screens.command_line import CommandLineScreen
-from tickertui.tui.screens.help import HelpScreen
-from tickertui.tui.screens.jump import JumpScreen
-from tickertui.tui.screens.login import LoginScreen
-from tickertui.tui.screens.modals import ConfirmScreen, PickerScreen
-from tickertui.tui.screens.reload_plan import ReloadPlanScreen
+from tickertui.tui.panels.base import ConfirmScreen, PickerScreen
+from tickertui.tui.panels.command_line import CommandLineScreen
+from tickertui.tui.panels.help import HelpScreen
+from tickertui.tui.panels.jump import JumpScreen
+from tickertui.tui.panels.login import LoginScreen
+from tickertui.tui.panels.reload_plan import ReloadPlanScreen
 from tickertui.tui.view.frames import BarMeaning
 
 # ---------------------------------------------------------------------- panes

@@ -15,9 +15,9 @@ from tests.support.desk import Situation
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.tui.look.themes import SHIPPED
-from tickertui.tui.screens.leg import LegScreen
-from tickertui.tui.screens.modals import ConfirmScreen, PanelScreen
-from tickertui.tui.screens.palette import Palette
+from tickertui.tui.panels.base import ConfirmScreen, PanelScreen
+from tickertui.tui.panels.command_palette import Palette
+from tickertui.tui.panels.leg import LegScreen
 from tickertui.tui.widgets.banner import Banner
 
 UNMARKED = re.compile(r"(?<![~\d,.])[\d,]*\d\.\d\d(?=[▲▼·])")

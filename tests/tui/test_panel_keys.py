@@ -17,13 +17,13 @@ from tests.tui.covering import covers, press
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.market.subscriptions import ChainRule
 from tickertui.tui.keys.keymap import check_keymap
-from tickertui.tui.screens.columns import ColumnsScreen
-from tickertui.tui.screens.command_line import CommandLineScreen
-from tickertui.tui.screens.help import HelpScreen
-from tickertui.tui.screens.jump import JumpScreen
-from tickertui.tui.screens.modals import ConfirmScreen, ListScreen, PanelScreen, PickerScreen
-from tickertui.tui.screens.new_rule import NewRuleScreen
-from tickertui.tui.screens.reload_plan import ReloadPlanScreen
+from tickertui.tui.panels.base import ConfirmScreen, ListScreen, PanelScreen, PickerScreen
+from tickertui.tui.panels.column_editor import ColumnsScreen
+from tickertui.tui.panels.command_line import CommandLineScreen
+from tickertui.tui.panels.help import HelpScreen
+from tickertui.tui.panels.jump import JumpScreen
+from tickertui.tui.panels.new_rule import NewRuleScreen
+from tickertui.tui.panels.reload_plan import ReloadPlanScreen
 
 # ---------------------------------------------------------------------- lists
 

@@ -16,7 +16,7 @@ from tickertui.market.clock import IST
 from tickertui.market.ticks import WORDS, Source, TickBatch, Word
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.keys.actions import Context
-from tickertui.tui.screens.modals import ConfirmScreen
+from tickertui.tui.panels.base import ConfirmScreen
 from tickertui.tui.view.data_states import DataState
 from tickertui.tui.widgets.banner import Banner
 

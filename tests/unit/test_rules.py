@@ -23,7 +23,7 @@ from tickertui.market.ticks import Mode
 from tickertui.process.exit_codes import ExitCode
 from tickertui.services.plan.desired_plan import INDICES, SINGLES
 from tickertui.settings.load import ConfigError, load_settings
-from tickertui.tui.screens.new_rule import parse_rule
+from tickertui.tui.panels.new_rule import parse_rule
 from tickertui.tui.view.owner_words import owner_words
 
 DAYS = st.dates(date(2026, 1, 1), date(2029, 12, 31))

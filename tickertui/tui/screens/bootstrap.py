@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import nan
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -13,7 +12,7 @@ from tickertui.services.plan.status import RuleStatus
 from tickertui.tui.keys.actions import NO_KEYS, Context, bindings_of, hint
 from tickertui.tui.look.breakpoints import WIDE_PANEL
 from tickertui.tui.look.format import clip
-from tickertui.tui.look.format import duration as format_duration
+from tickertui.tui.view.waiting_time import duration
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row, wrapped
 
@@ -54,11 +53,6 @@ def bar(fraction: float, width: int) -> str:
     eighths = round(max(0.0, min(1.0, fraction)) * width * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
-
-
-def duration(seconds: float | None) -> str:
-    """Return a span of time, the dash when it cannot be told."""
-    return format_duration(nan if seconds is None else seconds)
 
 
 def bootstrap_rows(

@@ -29,15 +29,15 @@ from tickertui.tui.chain_grid.presets import PresetBook
 from tickertui.tui.keys.actions import Context, bindings_of, key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import Units
+from tickertui.tui.panels.base import PickerScreen
+from tickertui.tui.panels.jump import JumpTarget
+from tickertui.tui.panels.leg import LegView
 from tickertui.tui.screens.by_expiry import ByExpiry
 from tickertui.tui.screens.chain_choices import choose, contract_choices, expiry_choices, underlying_choices
 from tickertui.tui.screens.chain_looks import ChainLooks
 from tickertui.tui.screens.chain_switch import ChainSelection
 from tickertui.tui.screens.empty_chain import empty_chain_text
-from tickertui.tui.screens.jump import JumpTarget
-from tickertui.tui.screens.leg import LegView
 from tickertui.tui.screens.leg_views import LegCursor, LegViews
-from tickertui.tui.screens.modals import PickerScreen
 from tickertui.tui.screens.rail import Rail
 from tickertui.tui.terminal.contained import Contained
 from tickertui.tui.view.backend import Backend

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from textual.app import App
 
-from tickertui.tui.screens.leg import name_of
-from tickertui.tui.screens.modals import Choice, PickerScreen
+from tickertui.tui.panels.base import Choice, PickerScreen
+from tickertui.tui.panels.leg import name_of
 from tickertui.tui.view.backend import Backend
 from tickertui.tui.view.frames import ExpiryMark
 

@@ -12,12 +12,12 @@ from tickertui.tui.chain_grid.filters import FILTERS
 from tickertui.tui.chain_grid.grid import ChainGrid
 from tickertui.tui.chain_grid.presets import PresetBook
 from tickertui.tui.keys.actions import key_name
+from tickertui.tui.panels.base import Choice, PickerScreen
 from tickertui.tui.screens.chain_choices import choose
-from tickertui.tui.screens.modals import Choice, PickerScreen
 from tickertui.tui.view.options import ScreenOptions
 
 if TYPE_CHECKING:
-    from tickertui.tui.screens.columns import ColumnChoice
+    from tickertui.tui.panels.column_editor import ColumnChoice
 
 
 class ChainLooks:
@@ -99,7 +99,7 @@ class ChainLooks:
 
     def _edit_columns(self) -> None:
         """Choose the columns of an own preset, and keep it under a name."""
-        from tickertui.tui.screens.columns import ColumnsScreen  # 1 ms of the start
+        from tickertui.tui.panels.column_editor import ColumnsScreen  # 1 ms of the start
 
         def take(choice: ColumnChoice | None) -> None:
             if choice is None:

@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.tui.keys.actions import Context, bindings_of
-from tickertui.tui.screens.modals import entry
+from tickertui.tui.panels.base import entry
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, RowList, Span, heading, row
 

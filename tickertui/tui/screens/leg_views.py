@@ -21,7 +21,7 @@ from tickertui.tui.chain_grid.grid import Leg
 from tickertui.tui.chain_grid.straddle_painter import PAIRS
 from tickertui.tui.keys.actions import NO_KEYS
 from tickertui.tui.look import format as fmt
-from tickertui.tui.screens.leg import LegContext, LegScreen, LegView, depth_rows, leg_rows, title_of, why_rows
+from tickertui.tui.panels.leg import LegContext, LegScreen, LegView, depth_rows, leg_rows, title_of, why_rows
 from tickertui.tui.terminal.contained import Contained
 from tickertui.tui.view.backend import Backend, BackendRefused
 from tickertui.tui.view.data_states import DataState

@@ -21,14 +21,14 @@ from textual.widgets import ContentSwitcher, Static
 from tickertui.tui.chain_grid.grid import ChainGrid
 from tickertui.tui.keys.actions import BY_ID, REQUEST, Action, Context, bindings_of, key_name, outside_panels
 from tickertui.tui.look.glyphs import glyphs_of
+from tickertui.tui.panels.base import ShowsBanner, TextScreen
+from tickertui.tui.panels.jump import JumpTarget
 from tickertui.tui.screens.analytics import AnalyticsPane
 from tickertui.tui.screens.bootstrap import BootstrapPane
 from tickertui.tui.screens.chain import ChainPane
 from tickertui.tui.screens.events import EventsPane
 from tickertui.tui.screens.failure_pane import FailurePane
 from tickertui.tui.screens.health import HealthPane
-from tickertui.tui.screens.jump import JumpTarget
-from tickertui.tui.screens.modals import ShowsBanner, TextScreen
 from tickertui.tui.screens.requests import Requests
 from tickertui.tui.screens.room import Room
 from tickertui.tui.screens.small_panels import SmallPanels
@@ -453,7 +453,7 @@ class MainScreen(Paced, Screen[None]):
 
     def action_show_help(self) -> None:
         """List the keys."""
-        from tickertui.tui.screens.help import HelpScreen  # 1 ms of the start
+        from tickertui.tui.panels.help import HelpScreen  # 1 ms of the start
 
         self.app.push_screen(HelpScreen(self.contexts, self.keymap))
 

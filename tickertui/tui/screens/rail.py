@@ -24,7 +24,7 @@ from tickertui.market.ticks import Source
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.block_charts import line_chart
 from tickertui.tui.look.glyphs import glyphs_of
-from tickertui.tui.screens.leg import name_of
+from tickertui.tui.panels.leg import name_of
 from tickertui.tui.terminal.contained import Contained
 from tickertui.tui.terminal.failures import Failure
 from tickertui.tui.view.backend import Backend, BackendRefused

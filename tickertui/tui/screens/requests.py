@@ -22,10 +22,10 @@ from tickertui.services.loop.status import FeedMode, LoopState
 from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import RuleStatus
 from tickertui.tui.keys.actions import Action, key_name
+from tickertui.tui.panels.base import Choice, ConfirmScreen, ListScreen, PickerScreen
+from tickertui.tui.panels.jump import JumpTarget
 from tickertui.tui.screens.bootstrap import coverage_spans
 from tickertui.tui.screens.chain import ChainPane
-from tickertui.tui.screens.jump import JumpTarget
-from tickertui.tui.screens.modals import Choice, ConfirmScreen, ListScreen, PickerScreen
 from tickertui.tui.screens.standing import Standing
 from tickertui.tui.view.backend import Backend, BackendRefused
 from tickertui.tui.view.options import ScreenOptions
@@ -33,7 +33,7 @@ from tickertui.tui.view.rule_costs import shares
 from tickertui.tui.widgets.row_list import Row, Span, row
 
 if TYPE_CHECKING:
-    from tickertui.tui.screens.command_line import Command
+    from tickertui.tui.panels.command_line import Command
 
 _Work = Callable[[], Awaitable[None]]
 """Makes the coroutine: of a burst of requests all but the last are cancelled before they start, and a coroutine that is
@@ -175,7 +175,7 @@ class Requests:
     # ------------------------------------------------------------------ reload
 
     async def _reload_plan(self) -> None:
-        from tickertui.tui.screens.reload_plan import ReloadPlanScreen
+        from tickertui.tui.panels.reload_plan import ReloadPlanScreen
 
         plan = await self._backend.plan_reload()
         if not await self._screen.app.push_screen_wait(ReloadPlanScreen(plan)):
@@ -206,7 +206,7 @@ class Requests:
     async def _new_rule(self) -> None:
         backend = self._backend
         shown = self._screen.chain.underlying
-        from tickertui.tui.screens.new_rule import NewRuleScreen
+        from tickertui.tui.panels.new_rule import NewRuleScreen
 
         form = NewRuleScreen(backend.underlyings(), f"{shown} 2 40 full" if shown else "", backend.what_if)
         rule = await self._screen.app.push_screen_wait(form)
@@ -308,7 +308,7 @@ class Requests:
             return
         chosen = account
         page = self._backend.login_page(chosen)
-        from tickertui.tui.screens.login import LoginScreen
+        from tickertui.tui.panels.login import LoginScreen
 
         done = await self._screen.app.push_screen_wait(
             LoginScreen(page, lambda pasted: self._backend.login(chosen, pasted))
@@ -379,7 +379,7 @@ class Requests:
         self._tell(f"saved {path}")
 
     async def _command_line(self) -> None:
-        from tickertui.tui.screens.command_line import CommandLineScreen
+        from tickertui.tui.panels.command_line import CommandLineScreen
 
         commands = self._commands()
         typed = await self._screen.app.push_screen_wait(CommandLineScreen(commands))
@@ -408,7 +408,7 @@ class Requests:
             self._screen.run_action_id(name)
 
     def _commands(self) -> dict[str, Command]:
-        from tickertui.tui.screens.command_line import Command, action_commands
+        from tickertui.tui.panels.command_line import Command, action_commands
 
         chain = self._screen.chain
         app = self._screen.app
@@ -425,7 +425,7 @@ class Requests:
 
     def _jump(self) -> None:
         """Show a letter on everything that can be jumped to."""
-        from tickertui.tui.screens.jump import JumpScreen
+        from tickertui.tui.panels.jump import JumpScreen
 
         targets = self._screen.jump_targets()
         if targets:

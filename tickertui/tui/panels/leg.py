@@ -24,7 +24,7 @@ from tickertui.market.snapshots import OptionSnapshot, market_depth, option_snap
 from tickertui.market.ticks import Source, Word
 from tickertui.tui.keys.actions import NO_KEYS, bindings_of, key_name
 from tickertui.tui.look import format as fmt
-from tickertui.tui.screens.modals import TextScreen
+from tickertui.tui.panels.base import TextScreen
 from tickertui.tui.view.data_states import DataState
 from tickertui.tui.widgets.row_list import Row, Span, row
 

@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.command import CommandPalette
 from textual.containers import Container
 
-from tickertui.tui.closes_once import ClosesOnce
 from tickertui.tui.look.glyphs import glyphs_of
+from tickertui.tui.panels.closes_once import ClosesOnce
 from tickertui.tui.terminal.paced import ExactLines
 from tickertui.tui.widgets.banner import Banner, BannerView
 

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from tickertui.frozen import frozen
 from tickertui.tui.keys.actions import Action, Context, bindings_of, key_name
-from tickertui.tui.screens.modals import Choice, LineScreen, entry, keys_of, narrowed
+from tickertui.tui.panels.base import Choice, LineScreen, entry, keys_of, narrowed
 from tickertui.tui.widgets.row_list import RowList, Span, row
 
 

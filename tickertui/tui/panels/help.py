@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from tickertui.tui.keys.actions import PANEL_CONTEXTS, Context, actions_of, key_display
-from tickertui.tui.screens.modals import ListScreen
+from tickertui.tui.panels.base import ListScreen
 from tickertui.tui.widgets.row_list import Row, Span, heading, row
 
 

@@ -15,9 +15,9 @@ from tickertui.market.subscriptions import ChainRule, RuleError, checked_underly
 from tickertui.market.ticks import Mode
 from tickertui.services.plan.status import RuleCost
 from tickertui.tui.keys.actions import Context, bindings_of, key_name
-from tickertui.tui.screens.bootstrap import duration
-from tickertui.tui.screens.modals import LineScreen, entry, keys_of
+from tickertui.tui.panels.base import LineScreen, entry, keys_of
 from tickertui.tui.view.backend import BackendRefused
+from tickertui.tui.view.waiting_time import duration
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 _MODES = ("ltp", "quote", "full")

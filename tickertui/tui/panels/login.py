@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.widgets import Input, Static
 
 from tickertui.tui.keys.actions import Context, bindings_of
-from tickertui.tui.screens.modals import LineScreen, entry
+from tickertui.tui.panels.base import LineScreen, entry
 from tickertui.tui.view.backend import BackendRefused, LoginPage
 
 

@@ -15,7 +15,7 @@ from tickertui.settings.presets import UNSAVED
 from tickertui.tui.chain_grid.columns import COLUMNS, Preset
 from tickertui.tui.chain_grid.presets import PresetBook, PresetRefused
 from tickertui.tui.keys.actions import Context, bindings_of, key_name
-from tickertui.tui.screens.modals import ConfirmScreen, Hint, PanelScreen, entry, keys_of
+from tickertui.tui.panels.base import ConfirmScreen, Hint, PanelScreen, entry, keys_of
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 _KEYS: Hint = (

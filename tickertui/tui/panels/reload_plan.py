@@ -10,8 +10,8 @@ from textual.binding import BindingType
 from tickertui.services.plan.status import PlanLine, ReloadPlan
 from tickertui.tui.keys.actions import Context, bindings_of
 from tickertui.tui.look import format as fmt
-from tickertui.tui.screens.bootstrap import duration
-from tickertui.tui.screens.modals import Hint, TextScreen
+from tickertui.tui.panels.base import Hint, TextScreen
+from tickertui.tui.view.waiting_time import duration
 from tickertui.tui.widgets.row_list import Row, Span, row
 
 _SIGN = {"add": ("+", "gain"), "remove": ("-", "loss"), "move": ("→", "warn"), "mode": ("~", "warn")}

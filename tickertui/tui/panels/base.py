@@ -19,9 +19,9 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from tickertui.frozen import frozen
-from tickertui.tui.closes_once import ClosesOnce
 from tickertui.tui.keys.actions import NO_KEYS, Context, bindings_of, panel_hint
 from tickertui.tui.look.glyphs import glyphs_of
+from tickertui.tui.panels.closes_once import ClosesOnce
 from tickertui.tui.terminal.failures import Failure
 from tickertui.tui.terminal.paced import Paced
 from tickertui.tui.view.options import ScreenOptions

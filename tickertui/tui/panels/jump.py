@@ -14,8 +14,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Label
 
 from tickertui.frozen import frozen
-from tickertui.tui.closes_once import ClosesOnce
 from tickertui.tui.keys.actions import Context, bindings_of
+from tickertui.tui.panels.closes_once import ClosesOnce
 from tickertui.tui.terminal.failures import Failure
 from tickertui.tui.terminal.paced import Paced
 
