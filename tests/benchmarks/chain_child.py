@@ -38,11 +38,11 @@ from tickertui.tui.chain_grid.row_painter import RowPainter
 from tickertui.tui.look.format import UNICODE, Units
 from tickertui.tui.look.styles import build_palette
 from tickertui.tui.look.themes import load_themes, variable_defaults
+from tickertui.tui.panes.chain.view import ChainView
 from tickertui.tui.terminal.paced import Paced, hurry_for
 from tickertui.tui.view.chain_reader import ChainContext, ChainReader
 from tickertui.tui.view.data_states import MarketView
 from tickertui.tui.view.frames import BarMeaning, ChainFrame
-from tickertui.tui.widgets.chain_view import ChainView
 from tickertui.tui.widgets.status_bar import StatusBar, StatusField
 
 WIDTH, STRIKES = 156, 61

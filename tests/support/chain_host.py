@@ -18,11 +18,11 @@ from tickertui.tui.chain_grid.columns import PRESETS, Preset
 from tickertui.tui.chain_grid.grid import ChainGrid
 from tickertui.tui.look.format import UNICODE, GlyphSet
 from tickertui.tui.look.themes import load_themes, variable_defaults
+from tickertui.tui.panes.chain.view import ChainView
 from tickertui.tui.view.chain_reader import ChainContext, ChainReader
 from tickertui.tui.view.data_states import Link, Links, MarketView
 from tickertui.tui.view.frames import ChainFrame
 from tickertui.tui.widgets.banner import Banner, BannerKind, BannerView
-from tickertui.tui.widgets.chain_view import ChainView
 from tickertui.tui.widgets.status_bar import StatusBar, StatusField
 
 MARKS = expiry_marks(EXPIRIES, START.date(), {EXPIRIES[0]: "moved from Tue 24", EXPIRIES[-1]: "moved from Tue 26"})

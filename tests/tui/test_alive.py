@@ -18,7 +18,7 @@ from tickertui.tui.panels.base import Choice, ConfirmScreen, PickerScreen
 from tickertui.tui.panels.help import HelpScreen
 from tickertui.tui.panels.jump import JumpScreen
 from tickertui.tui.panels.leg import LegScreen
-from tickertui.tui.widgets.expiry_strip import ExpiryStrip
+from tickertui.tui.panes.chain.expiry_strip import ExpiryStrip
 
 SIZES = [(80, 24), (100, 30), (120, 40)]
 

@@ -18,7 +18,7 @@ from tickertui.tui.look.format import Units
 from tickertui.tui.panels.base import PickerScreen
 from tickertui.tui.panels.column_editor import ColumnsScreen
 from tickertui.tui.panels.leg import LegScreen
-from tickertui.tui.screens.rail import RailPanel
+from tickertui.tui.panes.chain.rail import RailPanel
 from tickertui.tui.view.frames import BarMeaning, Field
 
 # ---------------------------------------------------------------------- the chain

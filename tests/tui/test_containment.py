@@ -18,11 +18,11 @@ from tests.tui.test_direct_paint import tick
 from tickertui.tui.app import TickerApp
 from tickertui.tui.chain_grid.grid import ChainGrid
 from tickertui.tui.panels.base import ListScreen, PickerScreen, TextScreen
+from tickertui.tui.panes.chain.expiry_strip import ExpiryStrip
 from tickertui.tui.screens.main import PANES
 from tickertui.tui.terminal.failures import RETRY_S
 from tickertui.tui.terminal.line import Pens
 from tickertui.tui.widgets.banner import Banner
-from tickertui.tui.widgets.expiry_strip import ExpiryStrip
 from tickertui.tui.widgets.status_bar import StatusBar
 
 pytestmark = pytest.mark.failures_expected

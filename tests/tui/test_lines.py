@@ -15,15 +15,15 @@ from tests.support.strips import expiry_marks
 from tickertui.market.chain import ReferenceKind
 from tickertui.market.hours import Phase
 from tickertui.tui.look.format import Units
+from tickertui.tui.panes.chain.expiry_strip import ExpiryStrip, StripView
+from tickertui.tui.panes.chain.header import Header, header_view, phase_text, tag_text
+from tickertui.tui.panes.chain.summary import ChainSummaryLine, summary_view
+from tickertui.tui.panes.chain.totals import Totals, totals_view
 from tickertui.tui.view.data_states import DataState, MarketView
 from tickertui.tui.view.frames import ExpiryMark, QuoteView
 from tickertui.tui.widgets.banner import BannerKind, BannerView, banner_text
-from tickertui.tui.widgets.chain_summary import ChainSummaryLine, summary_view
-from tickertui.tui.widgets.expiry_strip import ExpiryStrip, StripView
-from tickertui.tui.widgets.header import Header, header_view, phase_text, tag_text
 from tickertui.tui.widgets.one_line import Piece, Tint, length
 from tickertui.tui.widgets.status_bar import StatusBar, StatusField
-from tickertui.tui.widgets.totals import Totals, totals_view
 
 FRAMES = {name: build().read() for name, build in READERS.items()}
 widths = st.integers(40, 260)

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from tickertui.market.volatility_standing import FEWEST_DAYS, VolatilityStanding, volatility_standing
-from tickertui.tui.screens.analytics import standing_line
+from tickertui.tui.panes.analytics import standing_line
 
 LAST = date(2026, 11, 25)
 

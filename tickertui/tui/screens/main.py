@@ -23,17 +23,17 @@ from tickertui.tui.keys.actions import BY_ID, REQUEST, Action, Context, bindings
 from tickertui.tui.look.glyphs import glyphs_of
 from tickertui.tui.panels.base import ShowsBanner, TextScreen
 from tickertui.tui.panels.jump import JumpTarget
-from tickertui.tui.screens.analytics import AnalyticsPane
-from tickertui.tui.screens.bootstrap import BootstrapPane
-from tickertui.tui.screens.chain import ChainPane
-from tickertui.tui.screens.events import EventsPane
-from tickertui.tui.screens.failure_pane import FailurePane
-from tickertui.tui.screens.health import HealthPane
+from tickertui.tui.panes.analytics import AnalyticsPane
+from tickertui.tui.panes.bootstrap import BootstrapPane
+from tickertui.tui.panes.chain.pane import ChainPane
+from tickertui.tui.panes.events import EventsPane
+from tickertui.tui.panes.failure_pane import FailurePane
+from tickertui.tui.panes.health import HealthPane
+from tickertui.tui.panes.subscriptions import SubscriptionsPane
 from tickertui.tui.screens.requests import Requests
 from tickertui.tui.screens.room import Room
 from tickertui.tui.screens.small_panels import SmallPanels
 from tickertui.tui.screens.standing import Standing
-from tickertui.tui.screens.subscriptions import SubscriptionsPane
 from tickertui.tui.terminal.contained import Contained, PlaceFailed, contain
 from tickertui.tui.terminal.display_rate import DisplayRate, waiting_writes
 from tickertui.tui.terminal.failures import RETRY_S, Failure, FailureLog

@@ -24,8 +24,8 @@ from tickertui.services.plan.status import RuleStatus
 from tickertui.tui.keys.actions import Action, key_name
 from tickertui.tui.panels.base import Choice, ConfirmScreen, ListScreen, PickerScreen
 from tickertui.tui.panels.jump import JumpTarget
-from tickertui.tui.screens.bootstrap import coverage_spans
-from tickertui.tui.screens.chain import ChainPane
+from tickertui.tui.panes.bootstrap import coverage_spans
+from tickertui.tui.panes.chain.pane import ChainPane
 from tickertui.tui.screens.standing import Standing
 from tickertui.tui.view.backend import Backend, BackendRefused
 from tickertui.tui.view.options import ScreenOptions

@@ -15,10 +15,10 @@ from textual.content import Content
 from tickertui.services.history.status import BootstrapProgress
 from tickertui.services.supervision.events import Event
 from tickertui.tui.look.glyphs import glyphs_of
-from tickertui.tui.screens.bootstrap import bootstrap_panel, bootstrap_title
-from tickertui.tui.screens.events import event_panel
-from tickertui.tui.screens.health import HealthView, health_panel
-from tickertui.tui.screens.subscriptions import SubscriptionsView, subscription_panel, subscription_title
+from tickertui.tui.panes.bootstrap import bootstrap_panel, bootstrap_title
+from tickertui.tui.panes.events import event_panel
+from tickertui.tui.panes.health import HealthView, health_panel
+from tickertui.tui.panes.subscriptions import SubscriptionsView, subscription_panel, subscription_title
 from tickertui.tui.terminal.contained import Contained
 from tickertui.tui.terminal.failures import Failure
 from tickertui.tui.widgets.row_list import Row, RowList

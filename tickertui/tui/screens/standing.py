@@ -7,8 +7,8 @@ panes for subscriptions and health. `Requests` asks it about accounts and about 
 from __future__ import annotations
 
 from tickertui.services.loop.status import RuntimeState
-from tickertui.tui.screens.health import HealthView
-from tickertui.tui.screens.subscriptions import SubscriptionsView
+from tickertui.tui.panes.health import HealthView
+from tickertui.tui.panes.subscriptions import SubscriptionsView
 from tickertui.tui.terminal.display_rate import DisplayRate
 from tickertui.tui.view.backend import Backend
 from tickertui.tui.view.data_states import NO_LINKS, LinkWatch, MarketView

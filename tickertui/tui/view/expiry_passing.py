@@ -1,6 +1,6 @@
 """What happens when the shown chain expires: it stays for a moment, says so, and the next one follows.
 
-The chain pane asks it each time that it looks at the list of expiries. Used by `tickertui.tui.screens.chain`.
+The chain pane asks it each time that it looks at the list of expiries. Used by `tickertui.tui.panes.chain.pane`.
 """
 
 from __future__ import annotations

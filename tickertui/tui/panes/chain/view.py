@@ -21,11 +21,11 @@ from tickertui.tui.chain_grid.columns import PRESETS, Preset
 from tickertui.tui.chain_grid.grid import ChainGrid
 from tickertui.tui.look.breakpoints import STRIP_HEIGHT, SUMMARY_HEIGHT, TOTALS_HEIGHT, WIDE, WIDEST
 from tickertui.tui.look.format import UNICODE, GlyphSet
+from tickertui.tui.panes.chain.expiry_strip import ExpiryStrip, StripView
+from tickertui.tui.panes.chain.header import Header, header_view, phase_text
+from tickertui.tui.panes.chain.summary import ChainSummaryLine, summary_view
+from tickertui.tui.panes.chain.totals import Totals, totals_view
 from tickertui.tui.view.frames import ChainFrame
-from tickertui.tui.widgets.chain_summary import ChainSummaryLine, summary_view
-from tickertui.tui.widgets.expiry_strip import ExpiryStrip, StripView
-from tickertui.tui.widgets.header import Header, header_view, phase_text
-from tickertui.tui.widgets.totals import Totals, totals_view
 
 
 class ChainView(Vertical):

@@ -11,7 +11,7 @@ from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import LoopState, RuntimeState
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui.look import format as fmt
-from tickertui.tui.screens.subscriptions import account_rows
+from tickertui.tui.panes.subscriptions import account_rows
 from tickertui.tui.view.backend import HealthFigures
 from tickertui.tui.view.data_states import NO_LINKS, Links
 from tickertui.tui.view.latency import LatencyMeter

@@ -13,7 +13,7 @@ from tickertui.tui.chain_grid.grid import ChainGrid
 from tickertui.tui.chain_grid.presets import PresetBook
 from tickertui.tui.keys.actions import key_name
 from tickertui.tui.panels.base import Choice, PickerScreen
-from tickertui.tui.screens.chain_choices import choose
+from tickertui.tui.panes.chain.choices import choose
 from tickertui.tui.view.options import ScreenOptions
 
 if TYPE_CHECKING:

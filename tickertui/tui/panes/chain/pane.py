@@ -32,13 +32,15 @@ from tickertui.tui.look.format import Units
 from tickertui.tui.panels.base import PickerScreen
 from tickertui.tui.panels.jump import JumpTarget
 from tickertui.tui.panels.leg import LegView
-from tickertui.tui.screens.by_expiry import ByExpiry
-from tickertui.tui.screens.chain_choices import choose, contract_choices, expiry_choices, underlying_choices
-from tickertui.tui.screens.chain_looks import ChainLooks
-from tickertui.tui.screens.chain_switch import ChainSelection
-from tickertui.tui.screens.empty_chain import empty_chain_text
-from tickertui.tui.screens.leg_views import LegCursor, LegViews
-from tickertui.tui.screens.rail import Rail
+from tickertui.tui.panes.chain.appearance import ChainLooks
+from tickertui.tui.panes.chain.by_expiry import ByExpiry
+from tickertui.tui.panes.chain.choices import choose, contract_choices, expiry_choices, underlying_choices
+from tickertui.tui.panes.chain.empty import empty_chain_text
+from tickertui.tui.panes.chain.expiry_strip import ExpiryStrip
+from tickertui.tui.panes.chain.leg_views import LegCursor, LegViews
+from tickertui.tui.panes.chain.rail import Rail
+from tickertui.tui.panes.chain.selection import ChainSelection
+from tickertui.tui.panes.chain.view import ChainView
 from tickertui.tui.terminal.contained import Contained
 from tickertui.tui.view.backend import Backend
 from tickertui.tui.view.baseline import BoardMark
@@ -49,8 +51,6 @@ from tickertui.tui.view.frames import ChainFrame
 from tickertui.tui.view.latency import LatencyMeter
 from tickertui.tui.view.options import ScreenOptions
 from tickertui.tui.view.rule_costs import NO_COSTS
-from tickertui.tui.widgets.chain_view import ChainView
-from tickertui.tui.widgets.expiry_strip import ExpiryStrip
 from tickertui.tui.widgets.row_list import RowList
 
 
