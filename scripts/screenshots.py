@@ -18,7 +18,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from tests.support.desk import Situation, desk  # noqa: E402
 from tickertui.tui.app import TickerApp  # noqa: E402
-from tickertui.tui.screens.main import MainScreen  # noqa: E402
+from tickertui.tui.main.screen import MainScreen  # noqa: E402
 from tickertui.tui.view.options import ScreenOptions  # noqa: E402
 
 

@@ -14,8 +14,8 @@ from tests.support.fake_backend import FakeBackend
 from tests.support.waiting import wait_until
 from tickertui.tui.app import TickerApp
 from tickertui.tui.chain_grid.grid import ChainGrid
+from tickertui.tui.main.screen import MainScreen
 from tickertui.tui.panes.chain.pane import ChainPane
-from tickertui.tui.screens.main import MainScreen
 from tickertui.tui.view.options import ScreenOptions
 from tickertui.tui.widgets.row_list import RowList
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.desk import Situation
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
-from tickertui.tui.screens.main import PANES
+from tickertui.tui.main.screen import PANES
 
 ASCII_ONLY = replace(STILL, ascii_glyphs=True)
 PANELS = {

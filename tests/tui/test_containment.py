@@ -17,9 +17,9 @@ from tests.tui.painting import settled, watched
 from tests.tui.test_direct_paint import tick
 from tickertui.tui.app import TickerApp
 from tickertui.tui.chain_grid.grid import ChainGrid
+from tickertui.tui.main.screen import PANES
 from tickertui.tui.panels.base import ListScreen, PickerScreen, TextScreen
 from tickertui.tui.panes.chain.expiry_strip import ExpiryStrip
-from tickertui.tui.screens.main import PANES
 from tickertui.tui.terminal.failures import RETRY_S
 from tickertui.tui.terminal.line import Pens
 from tickertui.tui.widgets.banner import Banner
@@ -114,7 +114,7 @@ async def test_an_error_in_the_chain_is_a_box_in_its_place(
 
 @covers("redraw")
 async def test_a_box_goes_away_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tickertui.tui.screens.main.RETRY_S", 0.01)
+    monkeypatch.setattr("tickertui.tui.main.screen.RETRY_S", 0.01)
     async with driven() as run:
         broken = Broken(monkeypatch, run.chain.selection.shown, "read")
         run.main.frame()

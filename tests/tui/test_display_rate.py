@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.tui.driving import driven
-from tickertui.tui.screens import main as main_module
+from tickertui.tui.main import screen as main_module
 from tickertui.tui.terminal.display_rate import DisplayRate, waiting_writes
 
 TICK_NS = 100_000_000

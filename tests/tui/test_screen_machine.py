@@ -33,8 +33,8 @@ from tickertui.market.ticks import Source, TickBatch, Word
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.keys.actions import ACTIONS, Context
 from tickertui.tui.look.format import Units
+from tickertui.tui.main.screen import PANES
 from tickertui.tui.panes.chain.expiry_strip import ExpiryStrip
-from tickertui.tui.screens.main import PANES
 from tickertui.tui.widgets.row_list import RowList
 
 SIZES = [(80, 24), (120, 40), (200, 50), (100, 30), (60, 15), (45, 12), (39, 9), (1, 1), (250, 70)]

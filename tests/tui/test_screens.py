@@ -16,9 +16,9 @@ from tests.support.desk import Situation, desk
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL
 from tickertui.tui.app import TickerApp
+from tickertui.tui.main.screen import MainScreen
 from tickertui.tui.panels.base import ListScreen, PanelScreen
 from tickertui.tui.panels.leg import LegScreen
-from tickertui.tui.screens.main import MainScreen
 
 SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 50)
 Compare = Callable[..., bool]

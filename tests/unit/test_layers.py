@@ -102,5 +102,5 @@ def test_the_demo_shows_its_first_chain_without_what_a_start_can_do_without(tmp_
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.split())
-    assert "tickertui.tui.screens.main" in loaded
+    assert "tickertui.tui.main.screen" in loaded
     assert {name: why for name, why in _NOT_AT_THE_START.items() if name in loaded} == {}

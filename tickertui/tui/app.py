@@ -29,8 +29,8 @@ from tickertui.services.supervision.events import Severity
 from tickertui.tui.keys.actions import key_name
 from tickertui.tui.look.format import ASCII, UNICODE, GlyphSet
 from tickertui.tui.look.themes import DEFAULT_THEME, load_themes, variable_defaults
+from tickertui.tui.main.screen import MainScreen
 from tickertui.tui.panels.base import PanelScreen
-from tickertui.tui.screens.main import MainScreen
 from tickertui.tui.terminal.application import TerminalApplication
 from tickertui.tui.terminal.contained import failing_place
 from tickertui.tui.terminal.failures import Failure, FailureLog

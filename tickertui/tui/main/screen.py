@@ -21,6 +21,10 @@ from textual.widgets import ContentSwitcher, Static
 from tickertui.tui.chain_grid.grid import ChainGrid
 from tickertui.tui.keys.actions import BY_ID, REQUEST, Action, Context, bindings_of, key_name, outside_panels
 from tickertui.tui.look.glyphs import glyphs_of
+from tickertui.tui.main.dialogs import Requests
+from tickertui.tui.main.layout import Room
+from tickertui.tui.main.program_status import Standing
+from tickertui.tui.main.small_panels import SmallPanels
 from tickertui.tui.panels.base import ShowsBanner, TextScreen
 from tickertui.tui.panels.jump import JumpTarget
 from tickertui.tui.panes.analytics import AnalyticsPane
@@ -30,10 +34,6 @@ from tickertui.tui.panes.events import EventsPane
 from tickertui.tui.panes.failure_pane import FailurePane
 from tickertui.tui.panes.health import HealthPane
 from tickertui.tui.panes.subscriptions import SubscriptionsPane
-from tickertui.tui.screens.requests import Requests
-from tickertui.tui.screens.room import Room
-from tickertui.tui.screens.small_panels import SmallPanels
-from tickertui.tui.screens.standing import Standing
 from tickertui.tui.terminal.contained import Contained, PlaceFailed, contain
 from tickertui.tui.terminal.display_rate import DisplayRate, waiting_writes
 from tickertui.tui.terminal.failures import RETRY_S, Failure, FailureLog

@@ -22,11 +22,11 @@ from tickertui.services.loop.status import FeedMode, LoopState
 from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import RuleStatus
 from tickertui.tui.keys.actions import Action, key_name
+from tickertui.tui.main.program_status import Standing
 from tickertui.tui.panels.base import Choice, ConfirmScreen, ListScreen, PickerScreen
 from tickertui.tui.panels.jump import JumpTarget
 from tickertui.tui.panes.bootstrap import coverage_spans
 from tickertui.tui.panes.chain.pane import ChainPane
-from tickertui.tui.screens.standing import Standing
 from tickertui.tui.view.backend import Backend, BackendRefused
 from tickertui.tui.view.options import ScreenOptions
 from tickertui.tui.view.rule_costs import shares
