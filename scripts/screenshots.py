@@ -16,7 +16,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.support.desk import Situation, desk  # noqa: E402
+from tests.support.prepared_backend import Situation, prepared_backend  # noqa: E402
 from tickertui.tui.app import TickerApp  # noqa: E402
 from tickertui.tui.main.screen import MainScreen  # noqa: E402
 from tickertui.tui.view.options import ScreenOptions  # noqa: E402
@@ -54,7 +54,7 @@ SHOTS = {
 
 async def take(shot: Shot) -> str:
     """Return the SVG of a picture."""
-    app = TickerApp(desk(shot.situation), ScreenOptions(theme=shot.theme, live_frames=False))
+    app = TickerApp(prepared_backend(shot.situation), ScreenOptions(theme=shot.theme, live_frames=False))
     async with app.run_test(size=shot.size) as pilot:
         main = app.screen_stack[0]
         assert isinstance(main, MainScreen)

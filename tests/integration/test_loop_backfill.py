@@ -11,8 +11,8 @@ import anyio
 import pytest
 
 import tickertui.services as services
-from tests.support.live_loops import live_loop
-from tests.support.loops import build_loop, open_store, running
+from tests.support.broker_loop import live_loop
+from tests.support.loop_rig import build_loop, open_store, running
 from tests.support.paths import REPOSITORY
 from tests.support.simulators import MARKET_TIME
 from tickertui.clock import SystemClock

@@ -12,8 +12,8 @@ import anyio
 import numpy as np
 import pytest
 
-from tests.support.live_loops import LiveRig, live_loop, live_terminal
-from tests.support.loops import QUICK, running
+from tests.support.broker_loop import BrokerLoop, live_loop, live_terminal
+from tests.support.loop_rig import QUICK, running
 from tests.support.simulators import BY_HAND, GENEROUS, MARKET_TIME, simulated_broker
 from tickertui.market.ticks import Mode, Source, Word
 from tickertui.services.accounts.status import AccountState
@@ -25,24 +25,24 @@ from tickertui.simulator.faults import ErrorAnswer, ExpireTokens, RefuseUpgrade,
 
 
 @pytest.fixture
-async def live(tmp_path: Path) -> AsyncIterator[LiveRig]:
+async def live(tmp_path: Path) -> AsyncIterator[BrokerLoop]:
     async with live_loop(tmp_path) as live:
         yield live
 
 
 @pytest.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[LiveRig]:
+async def pair(tmp_path: Path) -> AsyncIterator[BrokerLoop]:
     """Two accounts."""
     async with live_loop(tmp_path, accounts=2) as live:
         yield live
 
 
-def added_by_last_reload(live: LiveRig) -> int | None:
+def added_by_last_reload(live: BrokerLoop) -> int | None:
     result = live.loop.runtime_state().last_reload
     return None if result is None else result.added
 
 
-async def test_idle_is_running_and_the_first_subscription_starts_to_stream(live: LiveRig) -> None:
+async def test_idle_is_running_and_the_first_subscription_starts_to_stream(live: BrokerLoop) -> None:
     rig = live.rig
     async with running(rig):
         await live.until_contracts()
@@ -67,7 +67,7 @@ async def test_idle_is_running_and_the_first_subscription_starts_to_stream(live:
         assert state.revision == state.store_revision == 3
 
 
-async def test_the_last_one_removed_and_another_added_streams_again(live: LiveRig) -> None:
+async def test_the_last_one_removed_and_another_added_streams_again(live: BrokerLoop) -> None:
     rig = live.rig
     async with running(rig):
         await live.until_contracts()
@@ -86,7 +86,7 @@ async def test_the_last_one_removed_and_another_added_streams_again(live: LiveRi
         assert second in rig.board
 
 
-async def test_five_are_added_to_ten_without_a_gap_on_the_ten(live: LiveRig) -> None:
+async def test_five_are_added_to_ten_without_a_gap_on_the_ten(live: BrokerLoop) -> None:
     rig = live.rig
     async with running(rig):
         await live.until_contracts()
@@ -119,7 +119,7 @@ async def test_five_are_added_to_ten_without_a_gap_on_the_ten(live: LiveRig) -> 
         assert (result.added, result.removed, result.moved) == (5, 0, 0)
 
 
-async def test_five_concurrent_reloads_take_turns(live: LiveRig) -> None:
+async def test_five_concurrent_reloads_take_turns(live: BrokerLoop) -> None:
     rig = live.rig
     async with running(rig):
         await live.until_contracts()
@@ -142,7 +142,7 @@ async def test_five_concurrent_reloads_take_turns(live: LiveRig) -> None:
         assert live.loop.state is LoopState.RUNNING
 
 
-async def test_a_plan_is_shown_before_it_is_applied_and_made_anew_when_overtaken(live: LiveRig) -> None:
+async def test_a_plan_is_shown_before_it_is_applied_and_made_anew_when_overtaken(live: BrokerLoop) -> None:
     rig = live.rig
     async with running(rig):
         await live.until_contracts()
@@ -162,7 +162,7 @@ async def test_a_plan_is_shown_before_it_is_applied_and_made_anew_when_overtaken
         assert (result.added, result.error) == (0, "")
 
 
-async def test_stop_and_start_again_leave_nothing_behind_and_stream_the_same(live: LiveRig) -> None:
+async def test_stop_and_start_again_leave_nothing_behind_and_stream_the_same(live: BrokerLoop) -> None:
     rig = live.rig
     before = {thread.name for thread in threading.enumerate()}
     async with running(rig):
@@ -185,7 +185,7 @@ async def test_stop_and_start_again_leave_nothing_behind_and_stream_the_same(liv
     assert {thread.name for thread in threading.enumerate()} <= before | {"AnyIO worker thread"}
 
 
-async def test_a_reload_while_it_stops_does_not_deadlock(live: LiveRig) -> None:
+async def test_a_reload_while_it_stops_does_not_deadlock(live: BrokerLoop) -> None:
     rig = live.rig
     async with running(rig):
         await live.until_contracts()
@@ -200,7 +200,7 @@ async def test_a_reload_while_it_stops_does_not_deadlock(live: LiveRig) -> None:
         await live.broker.until_sockets(0)
 
 
-async def test_the_feed_is_switched_at_run_time_and_nothing_mixes(live: LiveRig) -> None:
+async def test_the_feed_is_switched_at_run_time_and_nothing_mixes(live: BrokerLoop) -> None:
     rig = live.rig
     nifty = live.broker.market.row(256265)  # type: ignore[attr-defined]
     nifty[1] = 2_600_000
@@ -237,7 +237,7 @@ async def test_the_feed_is_switched_at_run_time_and_nothing_mixes(live: LiveRig)
         assert "values of the mock feed were cleared" in feeds[-1]
 
 
-def nifty_stands_at(live: LiveRig, price: int) -> None:
+def nifty_stands_at(live: BrokerLoop, price: int) -> None:
     row = live.broker.market.row(256265)  # type: ignore[attr-defined]
     row[Word.LAST_PRICE] = price * 100
     row[Word.EXCHANGE_TIMESTAMP] = int(live.rig.clock.now().timestamp())
@@ -290,7 +290,7 @@ async def test_a_mock_whose_broker_gives_no_quotes_stands_at_typical_levels(tmp_
             assert seed.origin is SeedOrigin.TYPICAL
 
 
-async def test_a_token_that_dies_in_the_session_stops_one_account_and_a_login_revives_it(pair: LiveRig) -> None:
+async def test_a_token_that_dies_in_the_session_stops_one_account_and_a_login_revives_it(pair: BrokerLoop) -> None:
     rig = pair.rig
     async with running(rig):
         await pair.until_contracts()
@@ -322,7 +322,7 @@ async def test_a_token_that_dies_in_the_session_stops_one_account_and_a_login_re
         assert "token1" not in texts
 
 
-async def test_a_crashing_stream_is_restarted_then_given_up_and_its_instruments_move(pair: LiveRig) -> None:
+async def test_a_crashing_stream_is_restarted_then_given_up_and_its_instruments_move(pair: BrokerLoop) -> None:
     rig = pair.rig
     async with running(rig):
         await pair.until_contracts()
@@ -348,7 +348,7 @@ async def test_a_crashing_stream_is_restarted_then_given_up_and_its_instruments_
         await pair.until_account(home, AccountState.READY)
 
 
-async def test_the_user_moves_an_account_and_a_pinned_instrument_stays(pair: LiveRig) -> None:
+async def test_the_user_moves_an_account_and_a_pinned_instrument_stays(pair: BrokerLoop) -> None:
     rig = pair.rig
     async with running(rig):
         await pair.until_contracts()
@@ -397,7 +397,7 @@ async def test_what_the_broker_refuses_on_a_full_socket_is_known_by_instrument(t
         assert any("refuses: Can't subscribe to more than 5" in text for text in rig.texts())
 
 
-async def test_a_refused_upgrade_is_shown_and_rest_fills_in(live: LiveRig) -> None:
+async def test_a_refused_upgrade_is_shown_and_rest_fills_in(live: BrokerLoop) -> None:
     rig = live.rig
     fault = await live.broker.misbehave(RefuseUpgrade(status=503))
     async with running(rig):
@@ -414,7 +414,7 @@ async def test_a_refused_upgrade_is_shown_and_rest_fills_in(live: LiveRig) -> No
         await rig.until(lambda: (rig.board.sources[rows] == Source.LIVE).all(), "live again")
 
 
-async def test_modes_of_the_plan_reach_the_broker_and_a_change_is_one_frame(live: LiveRig) -> None:
+async def test_modes_of_the_plan_reach_the_broker_and_a_change_is_one_frame(live: BrokerLoop) -> None:
     rig = live.rig
     async with running(rig):
         await live.until_contracts()
@@ -440,7 +440,7 @@ async def test_modes_of_the_plan_reach_the_broker_and_a_change_is_one_frame(live
         assert (result.mode_changed, result.added, result.removed) == (1, 0, 0)
 
 
-async def test_history_is_fetched_through_any_account_and_contracts_on_demand(pair: LiveRig) -> None:
+async def test_history_is_fetched_through_any_account_and_contracts_on_demand(pair: BrokerLoop) -> None:
     rig = pair.rig
     async with running(rig):
         await pair.until_contracts()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.loops import LoopRig, build_loop, open_store, running
+from tests.support.loop_rig import LoopRig, build_loop, open_store, running
 from tests.support.simulators import MARKET_TIME
 from tickertui.clock import SystemClock
 from tickertui.market.hours import load_calendar

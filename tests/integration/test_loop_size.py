@@ -8,8 +8,8 @@ import anyio
 import numpy as np
 import pytest
 
-from tests.support.live_loops import LiveRig, live_loop
-from tests.support.loops import running
+from tests.support.broker_loop import BrokerLoop, live_loop
+from tests.support.loop_rig import running
 from tests.support.plain_market import EXPIRY, LATER, NIFTY, PlainMarket, option, plain_instruments
 from tickertui.market.instruments import Instrument, InstrumentKind
 from tickertui.market.ticks import Word
@@ -33,7 +33,7 @@ def wide_market(legs: int) -> PlainMarket:
     return market
 
 
-async def all_ticked(live: LiveRig, times: int) -> None:
+async def all_ticked(live: BrokerLoop, times: int) -> None:
     """Wait until every row of the plan has had its cached packet and so many steps."""
     rig = live.rig
     rows = rig.board.rows([leg.token for leg in rig.reconciler.watched()])

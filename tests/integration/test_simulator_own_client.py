@@ -56,7 +56,7 @@ async def test_its_pacing_stays_within_the_brokers_rates() -> None:
     market = mock_market()
     account = simulated_accounts(1)[0]
     # A loaded machine brings requests closer together by a tenth of a second and more; the schedule itself is under
-    # test to the millisecond in tests/unit/test_pacing.py.
+    # test to the millisecond in tests/unit/kite/test_pacing.py.
     async with simulated_broker(market, accounts=(account,), limits=Limits(window_seconds=0.8)) as broker:
         client = client_of(broker)
         address = f"http://127.0.0.1/?request_token={broker.simulator.request_token(account.api_key)}&status=success"

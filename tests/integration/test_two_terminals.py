@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.live_loops import LiveRig, live_terminal
-from tests.support.loops import running
+from tests.support.broker_loop import BrokerLoop, live_terminal
+from tests.support.loop_rig import running
 from tests.support.postgres import cut_all_connections, lock_holders, postgres_cluster, postgres_location
 from tests.support.simulators import BY_HAND, GENEROUS, SimulatedBroker, simulated_broker
 from tickertui.market.ticks import Source
@@ -33,8 +33,8 @@ class Pair:
     """Two terminals; the first has started and carries three options, the second has not."""
 
     broker: SimulatedBroker
-    first: LiveRig
-    second: LiveRig
+    first: BrokerLoop
+    second: BrokerLoop
     tokens: list[int]
 
     async def until_second_watches(self) -> None:
@@ -44,7 +44,7 @@ class Pair:
         await self.second.loop.reload_subscriptions()
         assert self.second.loop.runtime_state().instruments == len(self.tokens)
 
-    async def until_streamed_by(self, terminal: LiveRig) -> None:
+    async def until_streamed_by(self, terminal: BrokerLoop) -> None:
         """Wait until a terminal has the account and shows live values."""
         rig = terminal.rig
         await rig.until(

@@ -1,4 +1,4 @@
-"""A desk for tests of planning: contracts of two underlyings, a spot that one moves, accounts that come and go."""
+"""A rig for tests of planning: contracts of two underlyings, a spot that one moves, accounts that come and go."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def a_day(*more: Instrument, expiries: Sequence[date] = (M23, W01, W08, M29)) ->
     )
 
 
-class Desk:
+class PlanningRig:
     """A reconciler with everything about it.
 
     Attributes:

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from textual import events
 
-from tests.support.desk import chain_tokens, desk
 from tests.support.fake_backend import FakeBackend
+from tests.support.prepared_backend import chain_tokens, prepared_backend
 from tickertui.market.ticks import Source, TickBatch, Word
 from tickertui.tui.app import TickerApp
 from tickertui.tui.view.options import ScreenOptions
@@ -53,4 +53,4 @@ class Busy(TickerApp):
 
 
 if __name__ == "__main__":
-    Busy(desk(), Path(sys.argv[1]), is_still=len(sys.argv) > 2).run(mouse=False)
+    Busy(prepared_backend(), Path(sys.argv[1]), is_still=len(sys.argv) > 2).run(mouse=False)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from tests.support.desk import Situation, desk
 from tests.support.fake_backend import FakeBackend
+from tests.support.prepared_backend import Situation, prepared_backend
 from tests.support.waiting import wait_until
 from tickertui.tui.app import TickerApp
 from tickertui.tui.chain_grid.grid import ChainGrid
@@ -105,7 +105,7 @@ async def driven(
     backend: FakeBackend | None = None,
 ) -> AsyncIterator[Driven]:
     """Run the application over a desk and draw its first frame."""
-    backend = backend or desk(situation)
+    backend = backend or prepared_backend(situation)
     app = TickerApp(backend, replace(options, live_frames=False))
     async with app.run_test(size=size, notifications=True) as pilot:
         run = Driven(app, backend, pilot)

@@ -17,8 +17,8 @@ import pytest
 from textual.color import Color
 from textual.pilot import Pilot
 
-from tests.support.desk import Situation, desk
 from tests.support.paths import REPOSITORY
+from tests.support.prepared_backend import Situation, prepared_backend
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.market.chain import Side
@@ -248,7 +248,7 @@ class Broken(TickerApp):
 
 @pytest.mark.failures_expected
 def test_a_crash_prints_where_it_happened_and_no_local_variable(capsys: pytest.CaptureFixture[str]) -> None:
-    backend = desk()
+    backend = prepared_backend()
     app = Broken(backend, STILL)
 
     async def crash(pilot: Pilot[object]) -> None:
@@ -271,10 +271,10 @@ def test_a_crash_prints_where_it_happened_and_no_local_variable(capsys: pytest.C
 CHILD = """
 import signal, sys
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-from tests.support.desk import desk
+from tests.support.prepared_backend import prepared_backend
 from tickertui.tui.app import TickerApp
 from tickertui.tui.view.options import ScreenOptions
-app = TickerApp(desk(), ScreenOptions())
+app = TickerApp(prepared_backend(), ScreenOptions())
 app.run()
 open(sys.argv[1], "w").write(f"ended {app.return_code}")
 """

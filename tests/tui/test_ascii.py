@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.desk import Situation
+from tests.support.prepared_backend import Situation
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.tui.main.screen import PANES

@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 
-from tests.support.desk import Situation
+from tests.support.prepared_backend import Situation
 from tests.support.waiting import wait_until
 from tests.tui.covering import covers, press
 from tests.tui.driving import driven

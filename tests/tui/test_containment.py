@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.widget import Widget
 
-from tests.support.desk import Situation
+from tests.support.prepared_backend import Situation
 from tests.support.waiting import wait_until
 from tests.tui.covering import covers, key_of
 from tests.tui.driving import Driven, driven

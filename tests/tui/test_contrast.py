@@ -15,7 +15,7 @@ from textual.notifications import SeverityLevel
 from textual.widgets._toast import Toast
 
 from tests.support.colours import contrast
-from tests.support.desk import Situation
+from tests.support.prepared_backend import Situation
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.market.ticks import Source, TickBatch

@@ -11,7 +11,7 @@ from textual._compositor import Compositor
 from textual.screen import Screen
 
 from tests.support.boards import FORWARD, SPOT
-from tests.support.desk import Situation, chain_tokens
+from tests.support.prepared_backend import Situation, chain_tokens
 from tests.support.waiting import wait_until
 from tests.tui.driving import Driven, driven
 from tests.tui.painting import settled, watched

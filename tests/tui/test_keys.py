@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from textual.widgets import Input
 
-from tests.support.desk import Situation, desk
+from tests.support.prepared_backend import Situation, prepared_backend
 from tests.support.waiting import wait_until
 from tests.tui import test_chain_keys, test_containment, test_panel_keys  # noqa: F401 - they count for the last test
 from tests.tui.covering import TESTED, covers, press, text_of
@@ -307,7 +307,7 @@ async def test_clicks_on_strip_grid_panels_lists_and_key_bar() -> None:
 
 @pytest.mark.parametrize("action", ["reload-plan", "toggle-bootstrap", "retry-failed"])
 async def test_a_refusal_becomes_one_notice(action: str) -> None:
-    backend = desk()
+    backend = prepared_backend()
     backend.refusal = "the store cannot be reached; reload is off until it is back"
     async with driven(backend=backend) as run:
         await press(run, *(["show-bootstrap"] if action == "retry-failed" else []), action)
@@ -317,7 +317,7 @@ async def test_a_refusal_becomes_one_notice(action: str) -> None:
 
 
 async def test_an_account_that_is_out_of_room_or_unknown_is_not_a_crash() -> None:
-    backend = desk()
+    backend = prepared_backend()
     accounts = tuple(replace(account, state=AccountState.FAILED) for account in backend.state.accounts)
     backend.state = replace(backend.state, accounts=accounts)
     async with driven(backend=backend) as run:

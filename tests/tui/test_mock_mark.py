@@ -11,7 +11,7 @@ import pytest
 from rich.segment import Segment
 from textual.screen import Screen
 
-from tests.support.desk import Situation
+from tests.support.prepared_backend import Situation
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.tui.look.themes import SHIPPED

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.support.boards import EXPIRIES
-from tests.support.desk import desk, prices_around
 from tests.support.fake_backend import FakeBackend
+from tests.support.prepared_backend import prepared_backend, prices_around
 from tests.tui.driving import driven
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import Source, TickBatch
@@ -22,7 +22,7 @@ SIZES = ((80, 24), (200, 50), (60, 20))
 
 def with_chain(strikes: Sequence[float], level: float, *, name: str = "ODD", priced: bool = True) -> FakeBackend:
     """A desk with one more underlying whose chain has these strikes."""
-    backend = desk()
+    backend = prepared_backend()
     rows = [backend.table.instrument(at) for at in range(len(backend.table))]
     for number, strike in enumerate(strikes):
         for place, kind in enumerate((InstrumentKind.CALL, InstrumentKind.PUT)):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.support.boards import EXPIRIES
-from tests.support.desk import Situation, chain_tokens
+from tests.support.prepared_backend import Situation, chain_tokens
 from tests.support.waiting import wait_until
 from tests.tui.driving import Driven, driven
 from tickertui.market.clock import IST

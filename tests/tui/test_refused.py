@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.support.desk import chain_tokens
+from tests.support.prepared_backend import chain_tokens
 from tests.tui.driving import Driven, driven
 from tickertui.tui.view.data_states import DataState
 

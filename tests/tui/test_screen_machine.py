@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.support.desk import Situation, prices_around
+from tests.support.prepared_backend import Situation, prices_around
 from tests.support.waiting import wait_until
 from tests.tui.driving import Driven, driven
 from tests.tui.painting import Painted, settled, watched

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import pytest
 from textual.pilot import Pilot
 
-from tests.support.desk import Situation, desk
+from tests.support.prepared_backend import Situation, prepared_backend
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL
 from tickertui.tui.app import TickerApp
@@ -115,7 +115,7 @@ SIZES = [
 @pytest.mark.parametrize("picture", [*STATES, *PANES, *PANELS, *VIEWS, *SIZES], ids=lambda picture: picture.id)
 def test_picture(picture: Picture, snap_compare: Compare) -> None:
     options = replace(STILL, theme=picture.theme, ascii_glyphs=picture.ascii)
-    app = TickerApp(desk(picture.situation), options)
+    app = TickerApp(prepared_backend(picture.situation), options)
 
     async def arrange(pilot: Pilot[int]) -> None:
         main = app.screen_stack[0]

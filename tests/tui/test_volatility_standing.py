@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.desk import Situation, desk
+from tests.support.prepared_backend import Situation, prepared_backend
 from tests.support.waiting import wait_until
 from tests.tui.driving import Driven, driven
 
@@ -42,7 +42,7 @@ async def test_frames_do_not_ask_again_before_ten_minutes() -> None:
 
 
 async def test_too_few_days_and_none_are_dashes() -> None:
-    backend = desk(Situation.LIVE)
+    backend = prepared_backend(Situation.LIVE)
     backend.volatilities = {"NIFTY": backend.volatilities["SENSEX"]}
     async with driven(backend=backend) as run:
         await opened(run)
@@ -51,7 +51,7 @@ async def test_too_few_days_and_none_are_dashes() -> None:
 
 
 async def test_a_database_that_cannot_be_read_leaves_dashes() -> None:
-    backend = desk(Situation.LIVE)
+    backend = prepared_backend(Situation.LIVE)
     async with driven(backend=backend) as run:
         backend.refusal = "the database cannot be reached"
         await opened(run)

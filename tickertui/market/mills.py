@@ -15,7 +15,7 @@ function      meaning                                     rational   range      
 
 N is the cumulative normal distribution and phi its density. The coefficients are a minimax fit of our own; those
 of the first two are all positive, so Horner's rule adds no cancellation and the computed values stay within 2e-15
-of the true ones. ``tests/unit/test_mills.py`` measures all three against decimal arithmetic of 60 digits.
+of the true ones. ``tests/unit/market/test_mills.py`` measures all three against decimal arithmetic of 60 digits.
 """
 
 from __future__ import annotations

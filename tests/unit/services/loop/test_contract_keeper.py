@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from tests.support.fake_broker import FakeClient, FakeTokens
-from tests.support.loop_desk import contracts
+from tests.support.virtual_loop import contracts
 from tests.support.virtual_time import LoopClock, virtual_trio
 from tests.support.waiting import wait_until
 from tickertui.kite.errors import BrokerUnavailable

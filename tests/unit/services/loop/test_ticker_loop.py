@@ -10,16 +10,16 @@ import anyio
 import pytest
 
 from tests.support.fakes import table_of
-from tests.support.loop_desk import (
+from tests.support.virtual_loop import (
     EXPIRY,
     LATER,
     MORNING,
     NIFTY,
     SETTINGS,
-    LoopDesk,
-    make_desk,
+    VirtualLoop,
+    make_virtual_loop,
     quotes_of,
-    running_desk,
+    running_virtual_loop,
 )
 from tests.support.virtual_time import virtual_trio
 from tickertui.kite.errors import AuthExpired, BrokerUnavailable
@@ -51,14 +51,14 @@ def at(hour: int, minute: int, second: int = 0, *, day: int = 25, month: int = 1
 
 
 async def test_it_is_started_by_its_run_and_only_there() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     with pytest.raises(LoopNotRunning, match="engine"):
         await desk.loop.start()
     await desk.loop.stop()
     with pytest.raises(LoopNotRunning):
         await desk.loop.apply_reload()
     assert await desk.loop.reload_subscriptions() is None
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         with pytest.raises(RuntimeError, match="run once"):
             await desk.loop.run()
         assert desk.loop.state is LoopState.RUNNING
@@ -67,8 +67,8 @@ async def test_it_is_started_by_its_run_and_only_there() -> None:
 
 
 async def test_a_loop_that_is_not_to_start_by_itself_waits_for_the_call() -> None:
-    desk = make_desk("Z1", settings=replace(SETTINGS, autostart=False))
-    async with running_desk(desk):
+    desk = make_virtual_loop("Z1", settings=replace(SETTINGS, autostart=False))
+    async with running_virtual_loop(desk):
         assert desk.loop.runtime_state().state is LoopState.STOPPED
         with pytest.raises(LoopNotRunning, match="stopped"):
             await desk.loop.plan_reload()
@@ -77,10 +77,10 @@ async def test_a_loop_that_is_not_to_start_by_itself_waits_for_the_call() -> Non
 
 
 async def test_a_start_that_fails_is_rolled_back_and_the_next_one_succeeds() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     desk.want(desk.options(3))
     desk.store.broken = StoreUnavailable("the database server cannot be reached")
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         state = desk.loop.runtime_state()
         assert state.state is LoopState.FAILED
         assert "the database server cannot be reached" in state.detail
@@ -99,7 +99,7 @@ async def test_a_start_that_fails_is_rolled_back_and_the_next_one_succeeds() -> 
 
 
 async def test_a_start_whose_caller_is_cancelled_is_rolled_back() -> None:
-    desk = make_desk("Z1", settings=replace(SETTINGS, autostart=False))
+    desk = make_virtual_loop("Z1", settings=replace(SETTINGS, autostart=False))
     desk.client("Z1").quotes = None
     desk.store.rule(ChainRule(0, "NIFTY", strikes=2))
 
@@ -108,7 +108,7 @@ async def test_a_start_whose_caller_is_cancelled_is_rolled_back() -> None:
         raise AssertionError
 
     desk.client("Z1").quote_batch = slow  # type: ignore[method-assign, assignment]
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         with anyio.move_on_after(2):
             await desk.loop.start()
         assert desk.loop.state is LoopState.STOPPED
@@ -118,9 +118,9 @@ async def test_a_start_whose_caller_is_cancelled_is_rolled_back() -> None:
 
 
 async def test_stop_has_a_deadline_and_then_cancels() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     desk.want(desk.options(3))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         await desk.until_carried(desk.options(3))
         desk.sockets[0].close_takes = 1e9
         began = anyio.current_time()
@@ -131,7 +131,7 @@ async def test_stop_has_a_deadline_and_then_cancels() -> None:
         assert any("not everything had stopped after 10 s" in text for text in desk.rig.texts("loop"))
 
 
-async def inside_commit(desk: LoopDesk, action: Any) -> None:
+async def inside_commit(desk: VirtualLoop, action: Any) -> None:
     """Let something happen in the middle of the next reload, in its own task."""
     commit = desk.rig.reconciler.commit
 
@@ -144,8 +144,8 @@ async def inside_commit(desk: LoopDesk, action: Any) -> None:
 
 
 async def test_stop_from_inside_a_reload_returns_and_stops() -> None:
-    desk = make_desk("Z1")
-    async with running_desk(desk):
+    desk = make_virtual_loop("Z1")
+    async with running_virtual_loop(desk):
         desk.want(desk.options(3))
         await inside_commit(desk, desk.loop.stop)
         with anyio.fail_after(30):
@@ -157,8 +157,8 @@ async def test_stop_from_inside_a_reload_returns_and_stops() -> None:
 
 
 async def test_stop_from_inside_a_triggered_reload_leaves_the_reloader_alive() -> None:
-    desk = make_desk("Z1")
-    async with running_desk(desk):
+    desk = make_virtual_loop("Z1")
+    async with running_virtual_loop(desk):
         desk.want(desk.options(3))
         await inside_commit(desk, desk.loop.stop)
         desk.loop.reload_subscriptions_async()
@@ -170,8 +170,8 @@ async def test_stop_from_inside_a_triggered_reload_leaves_the_reloader_alive() -
 
 
 async def test_start_and_reload_from_inside_a_reload_do_not_deadlock() -> None:
-    desk = make_desk("Z1")
-    async with running_desk(desk):
+    desk = make_virtual_loop("Z1")
+    async with running_virtual_loop(desk):
         desk.want(desk.options(3))
 
         async def act() -> None:
@@ -191,7 +191,7 @@ async def test_start_and_reload_from_inside_a_reload_do_not_deadlock() -> None:
 
 
 async def test_stop_during_the_start_ends_it() -> None:
-    desk = make_desk("Z1", settings=replace(SETTINGS, autostart=False))
+    desk = make_virtual_loop("Z1", settings=replace(SETTINGS, autostart=False))
     desk.store.rule(ChainRule(0, "NIFTY", strikes=2))
 
     async def slow(_: object) -> object:
@@ -199,7 +199,7 @@ async def test_stop_during_the_start_ends_it() -> None:
         raise AssertionError
 
     desk.client("Z1").quote_batch = slow  # type: ignore[method-assign, assignment]
-    async with running_desk(desk), anyio.create_task_group() as group:
+    async with running_virtual_loop(desk), anyio.create_task_group() as group:
         group.start_soon(desk.loop.start)
         await desk.until(lambda: desk.loop.state is LoopState.STARTING, "starting")
         await desk.loop.stop()
@@ -210,8 +210,8 @@ async def test_stop_during_the_start_ends_it() -> None:
 
 
 async def test_a_shown_plan_is_carried_out_as_it_was_shown() -> None:
-    desk = make_desk("Z1")
-    async with running_desk(desk):
+    desk = make_virtual_loop("Z1")
+    async with running_virtual_loop(desk):
         desk.store.rule(ChainRule(0, "NIFTY", strikes=2, include_future=False))
         plan = await desk.loop.plan_reload()
         desk.loop.spots.remember("NIFTY", 26_400.0)
@@ -221,9 +221,9 @@ async def test_a_shown_plan_is_carried_out_as_it_was_shown() -> None:
 
 
 async def test_a_shown_plan_that_the_store_has_overtaken_is_made_anew() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     desk.want(desk.options(3))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         desk.want(desk.options(2, skip=3))
         assert (await desk.loop.plan_reload()).added == 2
         for token in desk.options(4, skip=1):
@@ -234,8 +234,8 @@ async def test_a_shown_plan_that_the_store_has_overtaken_is_made_anew() -> None:
 
 
 async def test_a_shown_plan_that_another_reload_has_overtaken_is_made_anew() -> None:
-    desk = make_desk("Z1")
-    async with running_desk(desk):
+    desk = make_virtual_loop("Z1")
+    async with running_virtual_loop(desk):
         desk.want(desk.options(3))
         assert (await desk.loop.plan_reload()).added == 3
         other = await desk.loop.reload_subscriptions()
@@ -249,10 +249,10 @@ async def test_a_shown_plan_that_another_reload_has_overtaken_is_made_anew() -> 
 
 
 async def test_a_shown_plan_for_an_account_that_has_failed_meanwhile_is_made_anew() -> None:
-    desk = make_desk("Z1", "Z2")
+    desk = make_virtual_loop("Z1", "Z2")
     desk.want(desk.options(4), pin="Z2")
     desk.want(desk.options(2, skip=4), pin="Z1")
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         await desk.until_carried(desk.options(6))
         socket = next(one for one in desk.sockets.running if desk.options(1)[0] in one.subscribed)
         socket.lose("no route to host")
@@ -270,9 +270,9 @@ async def test_a_shown_plan_for_an_account_that_has_failed_meanwhile_is_made_ane
 
 
 async def test_a_reload_that_fails_leaves_the_running_plan() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     desk.want(desk.options(3))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         await desk.until_carried(desk.options(3))
         generation = desk.loop.runtime_state().generation
         desk.want(desk.options(2, skip=3))
@@ -293,8 +293,8 @@ async def test_a_reload_that_fails_leaves_the_running_plan() -> None:
 
 
 async def test_a_triggered_reload_that_fails_is_remembered_by_the_reloader() -> None:
-    desk = make_desk("Z1")
-    async with running_desk(desk):
+    desk = make_virtual_loop("Z1")
+    async with running_virtual_loop(desk):
         desk.store.broken = StoreBusy("the database is busy")
         desk.loop.reload_subscriptions_async()
         await desk.until(lambda: desk.loop.reloader.last_error, "remembered")
@@ -307,10 +307,10 @@ async def test_a_triggered_reload_that_fails_is_remembered_by_the_reloader() -> 
 
 
 async def test_unknown_dump_rows_and_too_little_room_are_visible_states() -> None:
-    desk = make_desk("Z1", limits=PlacementLimits(per_socket=2, comfortable=2))
+    desk = make_virtual_loop("Z1", limits=PlacementLimits(per_socket=2, comfortable=2))
     desk.want(desk.options(8))
     desk.store.subscribe(99_999 << 8 | 2, "UNHEARD", expiry=EXPIRY)
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         state = desk.loop.runtime_state()
         assert state.instruments == 6
         assert len(state.unassigned) == 2
@@ -331,9 +331,9 @@ async def test_unknown_dump_rows_and_too_little_room_are_visible_states() -> Non
     ids=["open", "close"],
 )
 async def test_the_market_opens_and_closes_by_the_calendar(start: datetime, before: FeedMode, after: FeedMode) -> None:
-    desk = make_desk("Z1", at=start)
+    desk = make_virtual_loop("Z1", at=start)
     desk.want(desk.options(3))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         await desk.until_carried(desk.options(3))
         desk.sockets[0].tick()
         assert desk.loop.runtime_state().feed is before
@@ -348,15 +348,15 @@ async def test_the_market_opens_and_closes_by_the_calendar(start: datetime, befo
 
 @pytest.mark.parametrize("start", [at(11, 0, day=22), at(11, 0, day=24)], ids=["Sunday", "holiday"])
 async def test_on_a_day_without_trading_it_is_closed(start: datetime) -> None:
-    desk = make_desk("Z1", at=start)
-    async with running_desk(desk):
+    desk = make_virtual_loop("Z1", at=start)
+    async with running_virtual_loop(desk):
         assert desk.loop.runtime_state().feed is FeedMode.CLOSED
 
 
 async def test_a_machine_that_slept_reconnects_at_once_and_says_what_it_missed() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     desk.want(desk.options(3))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         await desk.until_carried(desk.options(3))
         await anyio.sleep(10)
         reloads = desk.loop.reloader.reloads
@@ -370,10 +370,10 @@ async def test_a_machine_that_slept_reconnects_at_once_and_says_what_it_missed()
 
 
 async def test_contracts_leave_at_their_expiry_instant_and_the_rule_takes_the_next_expiry() -> None:
-    desk = make_desk("Z1", at=at(15, 39, 30, day=1, month=12))
+    desk = make_virtual_loop("Z1", at=at(15, 39, 30, day=1, month=12))
     desk.store.rule(ChainRule(0, "NIFTY", strikes=1, include_future=False))
     desk.want(desk.options(1))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         assert desk.rig.reconciler.rules()[0].expiries == (EXPIRY,)
         await desk.until(lambda: desk.rig.reconciler.rules()[0].expiries == (LATER,), "the next expiry", 120)
         waited = (desk.clock.now() - at(15, 40, day=1, month=12)).total_seconds()
@@ -384,9 +384,9 @@ async def test_contracts_leave_at_their_expiry_instant_and_the_rule_takes_the_ne
 
 
 async def test_rules_follow_the_spot_of_the_stream() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     desk.store.rule(ChainRule(0, "NIFTY", strikes=2, include_future=False))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         assert desk.rig.reconciler.rules()[0].centre == 26_000
         assert desk.client("Z1").calls[0] == "quote 1", "the first spot came by REST"
         await desk.until(lambda: desk.carried(), "carried")
@@ -401,11 +401,11 @@ async def test_rules_follow_the_spot_of_the_stream() -> None:
 
 
 async def test_a_spot_that_rest_cannot_give_comes_with_the_stream() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     desk.client("Z1").quotes = None
     desk.client("Z1").failure = BrokerUnavailable("down")
     desk.store.rule(ChainRule(0, "NIFTY", strikes=2, include_future=False))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         assert desk.rig.reconciler.rules()[0].centre is None
         await desk.until(lambda: desk.carried(), "the index is carried at least")
         desk.spot(26_100)
@@ -416,10 +416,10 @@ async def test_a_spot_that_rest_cannot_give_comes_with_the_stream() -> None:
 
 
 async def test_an_account_that_is_down_for_long_gives_its_unpinned_instruments_away() -> None:
-    desk = make_desk("Z1", "Z2")
+    desk = make_virtual_loop("Z1", "Z2")
     desk.want(desk.options(4), pin="Z1")
     desk.want(desk.options(4, skip=4))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         await desk.until_carried(desk.options(8))
         home = {socket.connection: socket for socket in desk.sockets.running}
         first = home[min(home)]
@@ -436,9 +436,9 @@ async def test_an_account_that_is_down_for_long_gives_its_unpinned_instruments_a
 
 
 async def test_the_user_empties_an_account_and_takes_it_up_again() -> None:
-    desk = make_desk("Z1", "Z2")
+    desk = make_virtual_loop("Z1", "Z2")
     desk.want(desk.options(4))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         await desk.until_carried(desk.options(4))
         (home,) = {leg.account for leg in desk.rig.reconciler.watched()}
         await desk.loop.move_account(home)
@@ -454,10 +454,10 @@ async def test_the_user_empties_an_account_and_takes_it_up_again() -> None:
 
 
 async def test_two_terminals_on_one_store_do_not_fight() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     desk.want(desk.options(3))
     desk.store.owners["Z1"] = Owner("desk-2", 4711, MORNING - timedelta(hours=1))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         state = desk.loop.runtime_state()
         assert state.instruments == 3
         assert state.accounts[0].state is AccountState.ELSEWHERE
@@ -475,8 +475,8 @@ async def test_two_terminals_on_one_store_do_not_fight() -> None:
 
 
 async def test_a_change_of_another_terminal_is_taken_up() -> None:
-    desk = make_desk("Z1")
-    async with running_desk(desk):
+    desk = make_virtual_loop("Z1")
+    async with running_virtual_loop(desk):
         desk.want(desk.options(2))
         desk.store.tell_of_change()
         await desk.until(lambda: desk.loop.runtime_state().store_revision == 2, "noticed")
@@ -489,10 +489,10 @@ async def test_a_change_of_another_terminal_is_taken_up() -> None:
 
 
 async def test_a_session_that_is_dead_at_the_start_is_asked_for_and_everything_else_goes_on() -> None:
-    desk = make_desk("Z1", "Z2", logged_in=["Z2"])
+    desk = make_virtual_loop("Z1", "Z2", logged_in=["Z2"])
     desk.want(desk.options(4))
     desk.client("Z2").failure = AuthExpired("dead")
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         assert desk.loop.runtime_state().accounts[0].state is AccountState.AUTH_EXPIRED
         assert desk.loop.runtime_state().state is LoopState.RUNNING
         assert desk.loop.runtime_state().feed is FeedMode.LIVE
@@ -500,10 +500,10 @@ async def test_a_session_that_is_dead_at_the_start_is_asked_for_and_everything_e
 
 
 async def test_a_login_of_another_process_makes_the_account_stream_under_a_task_of_its_own() -> None:
-    desk = make_desk("Z1", logged_in=[])
+    desk = make_virtual_loop("Z1", logged_in=[])
     wanted = desk.options(4)
     desk.want(wanted)
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         assert desk.loop.runtime_state().accounts[0].state is AccountState.AUTH_EXPIRED
         assert "token files" in desk.rig.alive(), "the health pane names it"
         desk.rig.tokens.save("Z1", Secret("from the shell"), "USER", desk.clock.now())
@@ -516,9 +516,9 @@ async def test_a_login_of_another_process_makes_the_account_stream_under_a_task_
 
 
 async def test_the_mock_is_on_from_the_start_where_the_user_wants_it() -> None:
-    desk = make_desk("Z1", settings=replace(SETTINGS, first_feed=FeedMode.MOCK))
+    desk = make_virtual_loop("Z1", settings=replace(SETTINGS, first_feed=FeedMode.MOCK))
     desk.store.rule(ChainRule(0, "NIFTY", strikes=2))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         assert desk.loop.runtime_state().feed is FeedMode.MOCK
         assert not desk.sockets.made
         rows = desk.rig.board.rows([leg.token for leg in desk.rig.reconciler.watched()])
@@ -530,10 +530,10 @@ async def test_the_mock_is_on_from_the_start_where_the_user_wants_it() -> None:
 
 async def test_bundled_contracts_serve_the_mock_and_never_a_socket() -> None:
     settings = replace(SETTINGS, first_feed=FeedMode.MOCK)
-    desk = make_desk("Z1", settings=settings, logged_in=[], dump=table_of())
+    desk = make_virtual_loop("Z1", settings=settings, logged_in=[], dump=table_of())
     registry = desk.rig.registry
     desk.store.rule(ChainRule(0, "NIFTY", strikes=2))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         assert registry.contracts.bundled
         assert desk.loop.runtime_state().instruments > 8
         await desk.loop.set_feed(FeedMode.LIVE)
@@ -545,16 +545,16 @@ async def test_bundled_contracts_serve_the_mock_and_never_a_socket() -> None:
 
 
 async def test_a_mock_of_its_own_can_be_injected_and_without_one_nothing_runs() -> None:
-    desk = make_desk(settings=replace(SETTINGS, mock_allowed=False))
-    async with running_desk(desk):
+    desk = make_virtual_loop(settings=replace(SETTINGS, mock_allowed=False))
+    async with running_virtual_loop(desk):
         state = desk.loop.runtime_state()
         assert (state.state, state.feed) == (LoopState.RUNNING, FeedMode.NONE)
 
 
 async def test_what_the_stream_says_about_the_dump_leads_to_another_one() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     desk.want(desk.options(1))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         await desk.until_carried(desk.options(1))
         count = len(desk.rig.registry)
         sink = desk.sockets[0].sink
@@ -567,22 +567,22 @@ async def test_what_the_stream_says_about_the_dump_leads_to_another_one() -> Non
 
 
 async def test_yesterdays_open_interest_is_shown_beside_live_rows() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     first, second = desk.options(2)
     desk.store.interest = {first: 1234}
     desk.want([first, second])
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         board = desk.rig.board
         assert board.previous_oi[board.row(first)] == 1234
         assert board.previous_oi[board.row(second)] == -1
 
 
 async def test_yesterdays_open_interest_returns_after_a_mock_and_changes_with_the_day() -> None:
-    desk = make_desk("Z1", at=at(23, 59, 30))
+    desk = make_virtual_loop("Z1", at=at(23, 59, 30))
     first, second = desk.options(2)
     desk.store.interest = {first: 1234}
     desk.want([first])
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         board = desk.rig.board
         await desk.loop.set_feed(FeedMode.MOCK)
         await desk.until(lambda: board.previous_oi[board.row(first)] not in (-1, 1234), "the mock's own")
@@ -596,8 +596,8 @@ async def test_yesterdays_open_interest_returns_after_a_mock_and_changes_with_th
 
 
 async def test_open_interest_that_cannot_be_read_is_said_and_the_plan_is_in_force() -> None:
-    desk = make_desk("Z1")
-    async with running_desk(desk):
+    desk = make_virtual_loop("Z1")
+    async with running_virtual_loop(desk):
         desk.want(desk.options(1))
 
         async def busy() -> None:
@@ -612,9 +612,9 @@ async def test_open_interest_that_cannot_be_read_is_said_and_the_plan_is_in_forc
 
 
 async def test_the_mock_lists_a_strike_and_the_rule_takes_it_in() -> None:
-    desk = make_desk(at=at(11, 37, 30))
+    desk = make_virtual_loop(at=at(11, 37, 30))
     desk.store.rule(ChainRule(0, "NIFTY", strikes=None))
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         before = desk.loop.runtime_state().instruments
         await desk.until(lambda: desk.loop.runtime_state().instruments == before + 2, "call and put", 60)
         assert desk.clock.now() >= at(11, 38)
@@ -622,11 +622,11 @@ async def test_the_mock_lists_a_strike_and_the_rule_takes_it_in() -> None:
 
 
 async def test_the_state_counts_what_ticks_and_what_never_did() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     desk.want(desk.options(4))
     desk.client("Z1").failure = BrokerUnavailable("down")
     desk.sockets.silent = True
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         await desk.until_carried(desk.options(4))
         socket = desk.sockets[0]
         for _ in range(70):
@@ -640,11 +640,11 @@ async def test_the_state_counts_what_ticks_and_what_never_did() -> None:
 
 
 async def test_quotes_fill_what_the_broker_does_not_send() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     desk.want(desk.options(4))
     desk.sockets.silent = True
     desk.client("Z1").quotes = quotes_of(desk.clock, 123.0)
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         rows = desk.rig.board.rows(desk.options(4))
         await desk.until(lambda: (desk.rig.board.sources[rows] == Source.SNAPSHOT).all(), "filled", 30)
         assert (desk.rig.board.price(rows) == 123.0).all()
@@ -652,7 +652,7 @@ async def test_quotes_fill_what_the_broker_does_not_send() -> None:
 
 
 async def test_every_part_is_injected_and_can_be_reached() -> None:
-    desk = make_desk("Z1")
+    desk = make_virtual_loop("Z1")
     loop, rig = desk.loop, desk.rig
     assert loop.orchestrator is rig.orchestrator
     assert loop.registry is rig.registry
@@ -663,7 +663,7 @@ async def test_every_part_is_injected_and_can_be_reached() -> None:
     assert loop.bootstrapper is None
     assert loop.mock_generator.generation == 0
     rig.reconciler.trigger_reload()
-    async with running_desk(desk):
+    async with running_virtual_loop(desk):
         await desk.until(lambda: loop.reloader.reloads == 1, "the reconciler's own trigger reaches the loop's reloader")
         await rig.reconciler.reload_subscriptions_blocking()
         assert loop.runtime_state().accounts[0].account_id == "Z1"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from tests.support.fakes import index_of
-from tests.support.planning import NIFTY_INDEX, SENSEX_INDEX, VIX_INDEX, Desk, a_day
+from tests.support.planning import NIFTY_INDEX, SENSEX_INDEX, VIX_INDEX, PlanningRig, a_day
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
 from tickertui.services.plan.desired_plan import INDICES
 
 
-def desk() -> Desk:
-    return Desk(
+def desk() -> PlanningRig:
+    return PlanningRig(
         table=a_day(index_of("INDIA VIX", VIX_INDEX)), indices=("INDIA VIX", "SENSEX", "NIFTY", "NO SUCH INDEX")
     )
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.desk import desk
 from tests.support.fake_backend import a_leg
+from tests.support.prepared_backend import prepared_backend
 from tickertui.market.instruments import InstrumentTable
 from tickertui.market.ticks import Mode
 from tickertui.services.plan.legs import NO_LEGS, Legs
@@ -47,7 +47,7 @@ def test_legs_are_counted_by_owner_and_account() -> None:
 
 
 def test_particulars_are_those_of_the_contracts() -> None:
-    backend = desk()
+    backend = prepared_backend()
     legs = backend.legs()
     for place in (0, 1, 60, -1):
         contract = backend.table.get(legs[place].token)

@@ -10,7 +10,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.support.fakes import chain_of, run_at_once, table_of
-from tests.support.planning import M23, M29, NIFTY_INDEX, NOW, S03, S26, SENSEX_INDEX, W01, W08, Z1, Z2, Z3, Desk, a_day
+from tests.support.planning import (
+    M23,
+    M29,
+    NIFTY_INDEX,
+    NOW,
+    S03,
+    S26,
+    SENSEX_INDEX,
+    W01,
+    W08,
+    Z1,
+    Z2,
+    Z3,
+    PlanningRig,
+    a_day,
+)
 from tickertui.market.instruments import Instrument, InstrumentTable
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Mode
@@ -37,7 +52,7 @@ class Planning(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.desk = Desk(LIMITS)
+        self.desk = PlanningRig(LIMITS)
         self.rows: list[Instrument] = []
         self.listed = 0
         self.loaded = True

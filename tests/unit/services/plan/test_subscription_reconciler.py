@@ -22,7 +22,7 @@ from tests.support.planning import (
     W08,
     Z1,
     Z2,
-    Desk,
+    PlanningRig,
     a_day,
     nifty_chain,
 )
@@ -51,7 +51,7 @@ def tokens(prepared: PreparedReload) -> set[int]:
 
 
 def test_nothing_wanted_is_an_empty_plan() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     prepared = desk.reload()
     assert prepared.plan.is_empty
     assert len(prepared.desired) == 0
@@ -61,7 +61,7 @@ def test_nothing_wanted_is_an_empty_plan() -> None:
 
 
 def test_a_rule_is_legs_index_and_nearest_future() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     prepared = desk.reload()
     assert prepared.plan.added == 2 * 7 * 2 + 2
@@ -79,7 +79,7 @@ def test_a_rule_is_legs_index_and_nearest_future() -> None:
 
 
 def test_index_and_future_are_full_whatever_the_rule_asks_for() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(replace(NIFTY_2X3, mode=Mode.QUOTE))
     modes = desk.reload().distribution[0]
     assert modes[NIFTY_INDEX] is Mode.FULL
@@ -88,13 +88,13 @@ def test_index_and_future_are_full_whatever_the_rule_asks_for() -> None:
 
 
 def test_a_rule_without_its_future() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(replace(NIFTY_2X3, include_future=False))
     assert NIFTY_NOV_FUTURE.token not in tokens(desk.reload())
 
 
 def test_overlapping_wishes_are_one_subscription_in_the_highest_mode() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     leg = desk.find(M23, 24_350, "CE")
     first = desk.store.rule(replace(NIFTY_2X3, expiry_count=1, mode=Mode.QUOTE))
     second = desk.store.rule(replace(NIFTY_2X3, expiry_count=1, strikes=1, mode=Mode.FULL))
@@ -113,14 +113,14 @@ def test_overlapping_wishes_are_one_subscription_in_the_highest_mode() -> None:
 
 
 def test_named_expiries() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(ChainRule(0, "NIFTY", expiries=(W08, M29), strikes=1))
     desk.reload()
     assert desk.reconciler.rules()[0].expiries == (W08, M29)
 
 
 def test_a_rule_that_is_switched_off_asks_for_nothing() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     rule = desk.store.rule(NIFTY_2X3)
     desk.reload()
     desk.store.change(replace(rule, enabled=False))
@@ -132,7 +132,7 @@ def test_a_rule_that_is_switched_off_asks_for_nothing() -> None:
 
 
 def test_a_share_is_a_single_subscription_like_any_other() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.add(SHARE, Mode.LTP)
     prepared = desk.reload()
     assert prepared.distribution == {0: {SHARE.token: Mode.LTP}}
@@ -142,7 +142,7 @@ def test_a_share_is_a_single_subscription_like_any_other() -> None:
 
 
 def test_the_typed_plan_can_be_had_alone_and_placed_by_itself() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     plan = run_at_once(desk.reconciler.load_subscription_plan())
     assert plan.revision == 1
@@ -158,7 +158,7 @@ def test_the_typed_plan_can_be_had_alone_and_placed_by_itself() -> None:
 
 
 def test_a_plan_that_is_dropped_leaves_no_trace() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     desk.reload()
     before = desk.reconciler.desired
@@ -171,7 +171,7 @@ def test_a_plan_that_is_dropped_leaves_no_trace() -> None:
 
 
 def test_a_reload_writes_once_and_only_what_changed() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     rule = desk.store.rule(NIFTY_2X3)
     desk.reload()
     assert [len(write.assigned) for write in desk.store.writes] == [30]
@@ -186,7 +186,7 @@ def test_a_reload_writes_once_and_only_what_changed() -> None:
 
 
 def test_when_the_store_cannot_be_written_the_plan_before_stays_in_force() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     desk.store.failure = StoreBusy("another process holds the database")
     with pytest.raises(StoreBusy):
@@ -197,7 +197,7 @@ def test_when_the_store_cannot_be_written_the_plan_before_stays_in_force() -> No
 
 
 def test_a_terminal_that_only_looks_writes_nothing() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     prepared = desk.prepare()
     run_at_once(desk.reconciler.commit(prepared, write=False))
@@ -206,7 +206,7 @@ def test_a_terminal_that_only_looks_writes_nothing() -> None:
 
 
 def test_a_plan_is_overtaken_by_the_store_the_contracts_or_an_expiry() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     prepared = desk.prepare()
     assert run_at_once(desk.reconciler.is_current(prepared))
@@ -224,7 +224,7 @@ def test_a_plan_is_overtaken_by_the_store_the_contracts_or_an_expiry() -> None:
 
 
 def test_after_a_restart_everything_is_where_it_was() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     desk.store.rule(ChainRule(0, "SENSEX", 1, strikes=3))
     before = desk.reload().assignments
@@ -236,7 +236,7 @@ def test_after_a_restart_everything_is_where_it_was() -> None:
 
 
 def test_a_token_that_is_used_again_does_not_inherit_a_place() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     leg = desk.find(M23, 24_350, "CE")
     desk.slots = [Z2]
     desk.store.add(leg)
@@ -254,7 +254,7 @@ def test_a_token_that_is_used_again_does_not_inherit_a_place() -> None:
 
 
 def test_pins_of_singles_go_before_pins_of_rules_and_survive_an_absent_account() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     leg = desk.find(M23, 24_350, "CE")
     desk.store.add(leg, pin="Z1")
     desk.store.rule(replace(NIFTY_2X3, preferred_account="Z2"))
@@ -273,7 +273,7 @@ def test_pins_of_singles_go_before_pins_of_rules_and_survive_an_absent_account()
 
 
 def test_without_accounts_everything_is_planned_for_the_mock_and_the_store_keeps_the_places() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     desk.reload()
     kept = dict(desk.store.assignments)
@@ -292,7 +292,7 @@ def test_without_accounts_everything_is_planned_for_the_mock_and_the_store_keeps
 
 
 def test_what_another_terminal_streams_stays_where_that_one_put_it() -> None:
-    ours, theirs = Desk(), Desk()
+    ours, theirs = PlanningRig(), PlanningRig()
     theirs.store = ours.store
     ours.slots = [Z1, AccountSlots("Z2", 3, is_ours=False)]
     theirs.slots = [AccountSlots("Z1", 0, is_ours=False), Z2]
@@ -309,7 +309,7 @@ def test_what_another_terminal_streams_stays_where_that_one_put_it() -> None:
 
 
 def test_more_than_fits_is_listed_near_the_money_last_and_placed_when_there_is_room() -> None:
-    desk = Desk(PlacementLimits(per_socket=4, comfortable=4, slack=0))
+    desk = PlanningRig(PlacementLimits(per_socket=4, comfortable=4, slack=0))
     desk.slots = [Z1]
     leg = desk.find(M29, 23_800, "PE")
     desk.store.rule(replace(NIFTY_2X3, expiry_count=1))
@@ -331,7 +331,7 @@ def test_more_than_fits_is_listed_near_the_money_last_and_placed_when_there_is_r
 
 
 def test_contracts_go_at_the_expiry_instant_and_not_before() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     leg = desk.find(M23, 24_350, "CE")
     desk.store.add(leg)
     desk.store.rule(NIFTY_2X3)
@@ -357,7 +357,7 @@ def test_contracts_go_at_the_expiry_instant_and_not_before() -> None:
 
 
 def test_an_expired_single_is_told_from_the_record_even_without_contracts() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     leg = desk.find(M23, 24_350, "CE")
     desk.store.add(leg)
     desk.clock.set(datetime(2026, 11, 24, 9, 0, tzinfo=IST))
@@ -368,7 +368,7 @@ def test_an_expired_single_is_told_from_the_record_even_without_contracts() -> N
 
 
 def test_named_expiries_that_are_over_are_said_to_be() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(ChainRule(0, "NIFTY", expiries=(date(2026, 11, 17), W01), strikes=1))
     prepared = desk.reload()
     assert prepared.plan.unresolved == ()
@@ -383,7 +383,7 @@ def test_named_expiries_that_are_over_are_said_to_be() -> None:
 
 
 def test_an_unknown_contract_is_listed_and_kept() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.subscribe(999 << 8 | 2, "NIFTY26D0827400CE", expiry=W08)
     prepared = desk.reload()
     assert prepared.plan.unresolved == (
@@ -398,7 +398,7 @@ def test_an_unknown_contract_is_listed_and_kept() -> None:
 
 
 def test_a_token_that_names_another_contract_now_is_not_subscribed() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     leg = desk.find(W01, 24_350, "CE")
     desk.store.subscribe(leg.token, "NIFTY26D1524350CE", expiry=date(2026, 12, 15))
     prepared = desk.reload()
@@ -408,7 +408,7 @@ def test_a_token_that_names_another_contract_now_is_not_subscribed() -> None:
 
 
 def test_an_expiry_that_the_exchange_moved_is_the_same_contract() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     leg = desk.find(W01, 24_350, "CE")
     desk.store.subscribe(leg.token, leg.tradingsymbol, expiry=date(2026, 12, 2))
     prepared = desk.reload()
@@ -432,7 +432,7 @@ def test_an_expiry_that_the_exchange_moved_is_the_same_contract() -> None:
     ],
 )
 def test_a_rule_that_names_nothing_listed_is_unresolved(rule: ChainRule, label: str, reason: str) -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(rule)
     prepared = desk.reload()
     assert prepared.plan.unresolved == (Unplaced(label, reason, rule_id=1),)
@@ -440,7 +440,7 @@ def test_a_rule_that_names_nothing_listed_is_unresolved(rule: ChainRule, label: 
 
 
 def test_when_every_listed_expiry_is_over_the_contracts_are_too_old() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(ChainRule(0, "NIFTY"))
     desk.clock.set(datetime(2027, 1, 4, 9, 0, tzinfo=IST))
     (unresolved,) = desk.reload().plan.unresolved
@@ -448,7 +448,7 @@ def test_when_every_listed_expiry_is_over_the_contracts_are_too_old() -> None:
 
 
 def test_without_contracts_everything_stays_as_it_was_and_is_said_to() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     desk.store.add(SHARE)
     before = desk.reload().distribution
@@ -467,7 +467,7 @@ def test_without_contracts_everything_stays_as_it_was_and_is_said_to() -> None:
 
 
 def test_without_contracts_what_is_over_still_goes() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     desk.reload()
     desk.forget_contracts()
@@ -479,7 +479,7 @@ def test_without_contracts_what_is_over_still_goes() -> None:
 
 
 def test_a_first_start_without_contracts_loses_nothing() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     desk.store.add(SHARE)
     before = desk.reload().distribution
@@ -496,7 +496,7 @@ def test_a_first_start_without_contracts_loses_nothing() -> None:
 
 
 def test_a_rule_follows_the_spot_when_it_has_been_away_for_a_while() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     desk.reload()
     desk.spots["NIFTY"] = 24_450.0
@@ -517,7 +517,7 @@ def test_a_rule_follows_the_spot_when_it_has_been_away_for_a_while() -> None:
 
 
 def test_a_spot_that_swings_about_a_boundary_changes_nothing() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     desk.reload()
     for spot in (24_374.0, 24_376.0, 24_424.0, 24_426.0, 24_424.0, 24_374.0) * 5:
@@ -528,7 +528,7 @@ def test_a_spot_that_swings_about_a_boundary_changes_nothing() -> None:
 
 
 def test_a_spot_that_comes_back_before_the_reload_moves_nothing() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     desk.reload()
     desk.spots["NIFTY"] = 24_500.0
@@ -541,7 +541,7 @@ def test_a_spot_that_comes_back_before_the_reload_moves_nothing() -> None:
 
 
 def test_a_single_bad_price_moves_nothing() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     desk.reload()
     desk.spots["NIFTY"] = 1.0
@@ -554,7 +554,7 @@ def test_a_single_bad_price_moves_nothing() -> None:
 
 
 def test_all_strikes_need_not_follow() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(ChainRule(0, "NIFTY", 1, strikes=None))
     desk.reload()
     desk.spots["NIFTY"] = 24_800.0
@@ -564,7 +564,7 @@ def test_all_strikes_need_not_follow() -> None:
 
 
 def test_before_there_is_a_spot_a_rule_is_centred_on_a_guess() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.spots.clear()
     desk.store.rule(NIFTY_2X3)
     desk.reload()
@@ -581,7 +581,7 @@ def test_before_there_is_a_spot_a_rule_is_centred_on_a_guess() -> None:
 
 
 def test_after_a_restart_the_guess_is_what_was_there() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.spots["NIFTY"] = 23_950.0
     desk.store.rule(NIFTY_2X3)
     before = desk.reload()
@@ -593,7 +593,7 @@ def test_after_a_restart_the_guess_is_what_was_there() -> None:
 
 
 def test_a_strike_that_is_listed_during_the_day_joins_its_chain() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     desk.reload()
     strike = chain_of("NIFTY", W01, [24_375.0], first=19_000)
@@ -603,7 +603,7 @@ def test_a_strike_that_is_listed_during_the_day_joins_its_chain() -> None:
 
 
 def test_a_strike_that_is_gone_from_the_contracts_is_let_go() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(replace(NIFTY_2X3, expiry_count=1))
     desk.reload()
     gone = {desk.find(M23, 24_500, "CE").token, desk.find(M23, 24_500, "PE").token}
@@ -616,7 +616,7 @@ def test_a_strike_that_is_gone_from_the_contracts_is_let_go() -> None:
 
 
 def test_a_narrowed_rule_lets_its_wings_go_at_once() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     rule = desk.store.rule(replace(NIFTY_2X3, expiry_count=1))
     desk.reload()
     desk.store.change(replace(rule, strikes=2))
@@ -631,7 +631,7 @@ def test_a_narrowed_rule_lets_its_wings_go_at_once() -> None:
 
 
 def test_what_a_rule_would_cost() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(replace(NIFTY_2X3, expiry_count=1))
     desk.reload()
     cost = desk.reconciler.what_if(replace(NIFTY_2X3, strikes=4))
@@ -647,14 +647,14 @@ def test_what_a_rule_would_cost() -> None:
 
 
 def test_what_a_change_of_a_rule_would_cost() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     rule = desk.store.rule(replace(NIFTY_2X3, expiry_count=1))
     desk.reload()
     assert desk.reconciler.what_if(replace(rule, strikes=1)).account_loads[0] == ("Z1", 0, 8, 9_000)
 
 
 def test_a_rule_that_does_not_fit_is_said_not_to() -> None:
-    desk = Desk(PlacementLimits(per_socket=6, comfortable=6, slack=0))
+    desk = PlanningRig(PlacementLimits(per_socket=6, comfortable=6, slack=0))
     desk.slots = [Z1]
     desk.store.rule(ChainRule(0, "NIFTY", 1, strikes=1))
     desk.reload()
@@ -663,7 +663,7 @@ def test_a_rule_that_does_not_fit_is_said_not_to() -> None:
 
 
 def test_the_cost_of_nothing() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     cost = desk.reconciler.what_if(ChainRule(0, "NIFTI"))
     assert (cost.legs, cost.new_legs, cost.fits, cost.backfill_requests) == (0, 0, True, 0)
 
@@ -672,7 +672,7 @@ def test_the_cost_of_nothing() -> None:
 
 
 def test_watched_instruments_are_in_the_order_of_a_list() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(replace(NIFTY_2X3, expiry_count=1, strikes=1))
     desk.reload()
     labels = [one.label for one in desk.reconciler.watched()]
@@ -686,7 +686,7 @@ def test_watched_instruments_are_in_the_order_of_a_list() -> None:
 
 
 def test_a_moved_instrument_is_a_line_that_says_from_where_to_where() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(replace(NIFTY_2X3, expiry_count=1, strikes=1))
     desk.reload()
     desk.slots = [Z2]
@@ -698,7 +698,7 @@ def test_a_moved_instrument_is_a_line_that_says_from_where_to_where() -> None:
 
 
 def test_many_indices_are_counted_rather_than_named() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(ChainRule(0, "SENSEX", 1, strikes=1))
     prepared = desk.reload()
     assert ("add", 1, "SENSEX", "→ Z1/s1 (0 → 8)") in lines(prepared)
@@ -708,7 +708,7 @@ def test_many_indices_are_counted_rather_than_named() -> None:
 
 
 def test_the_number_of_the_plan_and_the_changes_it_answers_are_passed_through() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     desk.store.rule(NIFTY_2X3)
     prepared = run_at_once(desk.reconciler.prepare(desk.slots, generation=119, merged_triggers=3))
     assert (prepared.plan.generation, prepared.plan.merged_triggers, prepared.plan.revision) == (119, 3, 1)
@@ -719,7 +719,7 @@ def test_the_number_of_the_plan_and_the_changes_it_answers_are_passed_through() 
 
 
 async def test_triggers_before_there_is_a_reloader_are_kept() -> None:
-    desk = Desk()
+    desk = PlanningRig()
     calls = []
 
     async def reload() -> None:
@@ -738,7 +738,7 @@ async def test_triggers_before_there_is_a_reloader_are_kept() -> None:
 
 
 async def test_a_reloader_of_the_loop_may_be_used() -> None:
-    desk = Desk()
+    desk = PlanningRig()
 
     async def reload() -> None: ...
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from tests.support.boards import EXPIRIES
-from tests.support.desk import Situation, desk
+from tests.support.prepared_backend import Situation, prepared_backend
 from tickertui.market.clock import IST
 from tickertui.market.instruments import InstrumentKind
 from tickertui.market.ticks import Word
@@ -31,7 +31,7 @@ def test_the_reasons_are_counted(never: NeverTicked, text: str) -> None:
 
 
 def test_a_far_strike_is_told_from_one_that_has_not_traded() -> None:
-    backend = desk()
+    backend = prepared_backend()
     far, near = backend.leg_list[0], backend.leg_list[60]
     strike = backend.table.get(far.token)
     assert strike is not None
@@ -55,7 +55,7 @@ def test_a_far_strike_is_told_from_one_that_has_not_traded() -> None:
 
 
 def test_an_expiry_far_away_is_a_reason_and_an_unknown_contract_has_none() -> None:
-    backend = desk()
+    backend = prepared_backend()
     late = backend.table.find_option("NIFTY", EXPIRIES[5], 24_350.0, InstrumentKind.CALL)
     assert late is not None
     legs = [replace(backend.leg_list[0], token=token) for token in (late.token, 12_345)]
@@ -76,7 +76,7 @@ def test_an_expiry_far_away_is_a_reason_and_an_unknown_contract_has_none() -> No
 
 
 def test_a_refused_leg_is_an_error_and_says_whose_doing_it_is() -> None:
-    backend = desk()
+    backend = prepared_backend()
     leg = backend.leg_list[0]
     first, second = backend.state.accounts
     sockets = (replace(first.connections[0], refused=frozenset({leg.token})), *first.connections[1:])
@@ -89,7 +89,7 @@ def test_a_refused_leg_is_an_error_and_says_whose_doing_it_is() -> None:
 
 
 def test_a_leg_of_a_sick_socket_is_stale_and_says_why() -> None:
-    backend = desk(Situation.STALE)
+    backend = prepared_backend(Situation.STALE)
     silent = backend.state.accounts[0].connections[1]
     codes = LinkWatch().update(backend.state.accounts, market_open=True).codes
     around = Around(backend.state, Links(codes, (LinkProblem(silent, Link.SILENT, "Z1"),)), MarketView())

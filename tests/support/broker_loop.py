@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from tests.support.fake_broker import FakeStoredToken
-from tests.support.loops import QUICK, LoopRig, build_loop
+from tests.support.loop_rig import QUICK, LoopRig, build_loop
 from tests.support.simulators import BY_HAND, GENEROUS, MARKET_TIME, SimulatedBroker, simulated_broker
 from tickertui.kite.client import KiteClient
 from tickertui.kite.pacing import CallClass, Pacer
@@ -63,7 +63,7 @@ class Tape:
 
 
 @dataclass
-class LiveRig:
+class BrokerLoop:
     """A loop and the broker it talks to."""
 
     rig: LoopRig
@@ -139,7 +139,7 @@ async def live_loop(
     backfill: bool = False,
     sockets: int = 3,
     start: datetime = MARKET_TIME,
-) -> AsyncIterator[LiveRig]:
+) -> AsyncIterator[BrokerLoop]:
     """Build (not start) a loop whose accounts Z1, Z2, ... are logged in at a broker of its own."""
     async with (
         simulated_broker(market, accounts=accounts, limits=GENEROUS, timing=BY_HAND, start=start, speed=1.0) as broker,
@@ -160,7 +160,7 @@ async def live_terminal(
     clock: Clock | None = None,
     backfill: bool = False,
     sockets: int = 3,
-) -> AsyncIterator[LiveRig]:
+) -> AsyncIterator[BrokerLoop]:
     """Build (not start) a loop for a broker that runs; several at one location are terminals that share a store.
 
     A location is a directory for an SQLite file, or the address of a PostgreSQL database.
@@ -210,7 +210,7 @@ async def live_terminal(
     for name, user in users.items():
         if user.access_token:
             rig.tokens.tokens[name] = FakeStoredToken(Secret(user.access_token), user.user_id, own_clock.now())
-    live = LiveRig(rig, broker, tape)
+    live = BrokerLoop(rig, broker, tape)
     try:
         yield live
     finally:

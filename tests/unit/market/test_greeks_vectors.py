@@ -6,18 +6,17 @@ import json
 import math
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.support.paths import shared_data
+from tests.support.paths import REPOSITORY, shared_data
 from tickertui.market.clock import IST
 from tickertui.market.conventions import calendar_years
 from tickertui.market.greeks import Greeks, GreeksCalculator, Model, Status
 
-OWN = Path(__file__).parent / "data" / "greeks_reference.json"
+OWN = REPOSITORY / "tests" / "data" / "greeks_reference.json"
 EPSILON = float(np.finfo(np.float64).eps)
 NAMES = ("delta", "gamma", "theta", "vega", "rho", "vanna", "volga", "charm", "price")
 

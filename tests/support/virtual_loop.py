@@ -14,7 +14,7 @@ import numpy as np
 from tests.support.fake_broker import FakeClient
 from tests.support.fake_sockets import FakeSockets, rows_of
 from tests.support.fakes import MemoryStore, chain_of, future_of, index_of, table_of
-from tests.support.loops import LoopRig, build_loop, running
+from tests.support.loop_rig import LoopRig, build_loop, running
 from tests.support.virtual_time import LoopClock
 from tickertui.kite.secrets import Secret
 from tickertui.market.candles import Candles, Interval
@@ -113,7 +113,7 @@ class LoopStore(MemoryStore):
 
 
 @dataclass
-class LoopDesk:
+class VirtualLoop:
     """Everything of one loop."""
 
     rig: LoopRig
@@ -172,15 +172,15 @@ def quotes_of(clock: LoopClock, price: float = 26_000.0) -> Callable[[Sequence[I
     return quotes
 
 
-def make_desk(
+def make_virtual_loop(
     *accounts: str,
     at: datetime = MORNING,
     settings: LoopSettings = SETTINGS,
     limits: PlacementLimits | None = None,
     dump: InstrumentTable | None = None,
     logged_in: Sequence[str] | None = None,
-) -> LoopDesk:
-    """Build a desk; accounts are logged in unless said otherwise, and the day's contracts (or ``dump``) are there."""
+) -> VirtualLoop:
+    """Build one; accounts are logged in unless said otherwise, and the day's contracts (or ``dump``) are there."""
     clock = LoopClock(at)
     store = LoopStore()
     sockets = FakeSockets(clock)
@@ -204,14 +204,14 @@ def make_desk(
     table = contracts() if dump is None else dump
     if accounts and len(table):
         rig.registry.replace(table, rig.registry.dump_day())
-    return LoopDesk(rig, clock, store, sockets, clients)
+    return VirtualLoop(rig, clock, store, sockets, clients)
 
 
 @asynccontextmanager
-async def running_desk(desk: LoopDesk) -> AsyncIterator[LoopDesk]:
+async def running_virtual_loop(virtual: VirtualLoop) -> AsyncIterator[VirtualLoop]:
     """Run the loop until the block ends; then nothing may be left."""
-    async with running(desk.rig):
-        yield desk
-    assert not desk.sockets.running
-    assert not any(claim.is_held for claim in desk.store.claims.values())
-    assert desk.rig.alive() == []
+    async with running(virtual.rig):
+        yield virtual
+    assert not virtual.sockets.running
+    assert not any(claim.is_held for claim in virtual.store.claims.values())
+    assert virtual.rig.alive() == []

@@ -1,4 +1,4 @@
-"""A whole desk at a standing clock: the frozen NIFTY chain, its neighbours, and a `FakeBackend` in a given situation.
+"""A backend at a standing clock: the frozen NIFTY chain, its neighbours, and a `FakeBackend` in a given situation.
 
 The pictures of the snapshot tests and of the README are drawn from it. Everything follows from the seed; nothing here
 is market data.
@@ -38,7 +38,7 @@ LEVELS: Final = {"BANKNIFTY": (57_912.05, 57_974.35), "SENSEX": (79_640.15, 79_4
 
 
 class Situation(StrEnum):
-    """What the desk is in the middle of."""
+    """What is going on."""
 
     LIVE = "live"
     STALE = "stale"
@@ -58,7 +58,7 @@ _SOURCES: Final = {
 }  # fmt: skip
 
 
-def desk(situation: Situation = Situation.LIVE) -> FakeBackend:
+def prepared_backend(situation: Situation = Situation.LIVE) -> FakeBackend:
     """Return a backend in a situation; the clock stands at 23 Nov 2026 11:42:07 unless the situation needs another."""
     scene = build_scene(source=_SOURCES.get(situation, Source.LIVE), connections=2)
     table = _table(scene)
@@ -318,4 +318,4 @@ _SITUATE = {
     Situation.STARTING: _starting,
 }
 
-__all__ = ["FUTURE_TOKEN", "NOW", "Situation", "chain_tokens", "desk"]
+__all__ = ["FUTURE_TOKEN", "NOW", "Situation", "chain_tokens", "prepared_backend"]
