@@ -11,24 +11,49 @@ from pathlib import Path
 import pytest
 
 import tickertui
+from tests.support.paths import REPOSITORY
 
-_BELOW_THE_SCREEN = ("market", "kite", "store", "recording", "services", "simulator")
+_BELOW_THE_SCREEN = ("market", "kite", "store", "recording", "synthetic", "settings", "services", "simulator")
 
 
 def modules_of(package: str) -> list[str]:
+    """Every module of a package, at whatever depth, itself included."""
     path = [f"{entry}/{package}" for entry in tickertui.__path__]
-    return [f"tickertui.{package}.{info.name}" for info in pkgutil.iter_modules(path)]
+    inside = [info.name for info in pkgutil.walk_packages(path, f"tickertui.{package}.")]
+    return [f"tickertui.{package}", *inside]
 
 
-def loaded_by(modules: list[str]) -> set[str]:
+def modules_in_files(package: str) -> list[str]:
+    """The same by the files that are there."""
+    top = REPOSITORY / "tickertui"
+    files = (path.relative_to(REPOSITORY).with_suffix("") for path in (top / package).rglob("*.py"))
+    return [".".join(path.parts).removesuffix(".__init__") for path in files]
+
+
+@pytest.mark.parametrize("package", [*_BELOW_THE_SCREEN, "tui", "commands"])
+def test_every_module_there_is_is_looked_at(package: str) -> None:
+    assert sorted(modules_of(package)) == sorted(modules_in_files(package))
+
+
+def everything_loaded_by(modules: list[str]) -> set[str]:
     code = (
         "import importlib, sys\n"
         f"for name in {modules!r}:\n    importlib.import_module(name)\n"
-        "print(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))\n"
+        "print(' '.join(sorted(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
+
+
+def loaded_by(modules: list[str]) -> set[str]:
+    """Top-level packages that importing these modules loads."""
+    return {name.partition(".")[0] for name in everything_loaded_by(modules)}
+
+
+def ours_loaded_by(modules: list[str]) -> set[str]:
+    """Modules of this program that importing these loads."""
+    return {name for name in everything_loaded_by(modules) if name.startswith("tickertui.")}
 
 
 @pytest.mark.parametrize("package", _BELOW_THE_SCREEN)
@@ -40,6 +65,17 @@ def test_the_market_floor_is_pure() -> None:
     modules = modules_of("market")
     assert modules
     assert not {"anyio", "trio", "websockets", "apsw", "kiteconnect", "pydantic"} & loaded_by(modules)
+
+
+def test_the_synthetic_market_stands_on_the_market_alone() -> None:
+    floors = {name.split(".")[1] for name in ours_loaded_by(modules_of("synthetic"))}
+    assert floors == {"synthetic", "market", "frozen"}
+
+
+def test_the_simulator_needs_no_service() -> None:
+    floors = {name.split(".")[1] for name in ours_loaded_by(modules_of("simulator"))}
+    assert "kite" in floors
+    assert not {"services", "settings", "store", "tui"} & floors
 
 
 def test_importing_the_broker_client_loads_neither_the_official_ticker_nor_twisted() -> None:
