@@ -1,38 +1,54 @@
-"""What the README shows is true: the table of keys is the registry's, the pictures are there."""
+"""What the README shows is true: the tables of keys are the registry's, the pictures are there."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from scripts.readme_keys import BEGIN, END, MarkersMissingError, with_table
+from scripts.readme_keys import BEGIN, END, FIRST_KEYS, TABLES, MarkersMissingError, main, with_table
 from scripts.screenshots import SHOTS, take
 from tests.support.paths import REPOSITORY
-from tickertui.tui.keys.actions import ACTIONS
+from tickertui.tui.keys.actions import ACTIONS, key_table
 
 
-def test_the_table_of_keys_is_current() -> None:
+def test_the_tables_of_keys_are_current() -> None:
     check = [sys.executable, str(REPOSITORY / "scripts" / "readme_keys.py"), "--check"]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_table_lists_every_action_between_the_markers_and_leaves_the_rest_alone() -> None:
-    text = with_table(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    assert text.startswith(f"before\n{BEGIN}\n")
-    assert text.endswith(f"{END}\nafter\n")
-    assert "old" not in text
-    assert all(f"| `{action.id}` |" in text for action in ACTIONS)
-    assert with_table(text) == text
+def test_a_table_stands_between_the_markers_and_the_rest_is_left_alone() -> None:
+    text = with_table(f"before\n{BEGIN}\nold\n{END}\nafter\n", "| new |")
+    assert text == f"before\n{BEGIN}\n\n| new |\n\n{END}\nafter\n"
+    assert with_table(text, "| new |") == text
+
+
+def test_all_keys_are_in_their_own_file_and_the_first_dozen_in_the_readme() -> None:
+    listed = {path: re.findall(r"\| `([\w-]+)` \|$", (REPOSITORY / path).read_text("utf-8"), re.M) for path in TABLES}
+    assert listed[Path("docs/keys.md")] == [action.id for action in ACTIONS]
+    assert listed[Path("README.md")] == list(FIRST_KEYS)
+    assert 10 <= len(FIRST_KEYS) <= 14
+    assert "(docs/keys.md)" in (REPOSITORY / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("text", ["", BEGIN, f"{END} {BEGIN}", f"{BEGIN} {BEGIN} {END}"])
-def test_a_readme_without_a_place_for_the_table_is_refused(text: str) -> None:
+def test_a_file_without_a_place_for_the_table_is_refused(text: str) -> None:
     with pytest.raises(MarkersMissingError, match="once each"):
-        with_table(text)
+        with_table(text, key_table())
+
+
+def test_each_file_that_is_not_current_is_named_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in TABLES:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(f"{BEGIN}\n{END}\n", "utf-8")
+    assert main(["--check"], tmp_path) == 1
+    assert [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()] == [str(path) for path in TABLES]
+    assert main(["--write"], tmp_path) == 0
+    assert main(["--check"], tmp_path) == 0
 
 
 def test_every_picture_of_the_readme_is_there_and_is_taken_by_the_script() -> None:

@@ -1,4 +1,4 @@
-"""The one registry of actions: bindings, footer, help, palette, keymap and the README's key table come from it.
+"""The one registry of actions: bindings, footer, help, palette, keymap and the documentation's key tables come from it.
 
 An action is reachable by its keys, by the palette and by ``:id``. Lower-case keys only look; the few that change
 something at once are upper case and ask first. Actions of panels (pickers, questions, plans ...) have keys only:
@@ -364,10 +364,10 @@ def actions_of(contexts: Iterable[Context]) -> list[Action]:
     return [action for action in ACTIONS if action.context in wanted]
 
 
-def key_table() -> str:
-    """Return the README's table of keys, in Markdown."""
+def key_table(actions: Iterable[Action] = ACTIONS) -> str:
+    """Return the table of keys of the documentation, in Markdown: of every action, or of those given."""
     lines = ["| Key | Where | What it does | Id |", "| --- | --- | --- | --- |"]
-    for action in ACTIONS:
+    for action in actions:
         keys = " ".join(f"`{key_display(key)}`" for key in action.keys.split(","))
         asks = " Asks first." if action.asks else ""
         lines.append(f"| {keys} | {action.context} | {action.tooltip}{asks} | `{action.id}` |")
