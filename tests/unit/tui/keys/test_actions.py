@@ -44,7 +44,11 @@ def test_looking_is_safe_only_upper_case_keys_act_at_once() -> None:
 
 def test_bindings_carry_id_and_tooltip() -> None:
     (binding,) = [item for item in bindings_of(Context.CHAIN) if item.id == "chain-to-atm"]
-    assert (binding.key, binding.action, binding.tooltip) == ("a", "to_atm", "Go to the strike at the money.")
+    assert (binding.key, binding.action, binding.tooltip) == (
+        "a",
+        "look('chain-to-atm')",
+        "Go to the strike at the money.",
+    )
 
 
 def test_a_good_keymap_is_taken() -> None:
