@@ -4,7 +4,7 @@ Nothing here shares a formula with the kernel except the definition of the price
 series, volatilities are found by bisection and Newton on it, Greeks are difference quotients of the price with
 steps so small that, at 60 digits and more, they are exact to double precision.
 
-``python -m tests.support.decimal_black FILE`` writes the reference values of ``tests/data``.
+``python -m tests.support.decimal_black FILE`` writes the reference values of ``tests/data/greeks``.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from tickertui.market.clock import IST
 from tickertui.market.conventions import calendar_years
 from tickertui.market.greeks import Greeks, GreeksCalculator, Model, Status
 
-OWN = REPOSITORY / "tests" / "data" / "greeks_reference.json"
+OWN = REPOSITORY / "tests" / "data" / "greeks" / "greeks_reference.json"
 EPSILON = float(np.finfo(np.float64).eps)
 NAMES = ("delta", "gamma", "theta", "vega", "rho", "vanna", "volga", "charm", "price")
 
