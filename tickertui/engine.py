@@ -49,7 +49,7 @@ from tickertui.services.plan.subscription_reconciler import SubscriptionReconcil
 from tickertui.services.supervision.event_logging import log_event
 from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.services.supervision.process_watch import ProcessWatch
-from tickertui.services.supervision.store_keeper import StoreKeeper
+from tickertui.services.supervision.store_maintenance import StoreMaintenance
 from tickertui.services.supervision.store_watch import StoreWatch
 from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.valuation.valuation import Valuation
@@ -163,8 +163,8 @@ class Engine:
         if not self._options.demo:
             history = self._settings.history
             # `days` are trading days: weekends and holidays come on top.
-            keeper = StoreKeeper(services.store, self._clock, max(history.keep_days, 2 * history.days + 14))
-            monitor.start(tasks, "store keeper", keeper.run, restart=always)
+            maintenance = StoreMaintenance(services.store, self._clock, max(history.keep_days, 2 * history.days + 14))
+            monitor.start(tasks, "store maintenance", maintenance.run, restart=always)
         if services.bootstrapper is not None and not self._settings.history.enabled:
             services.bootstrapper.pause()
 

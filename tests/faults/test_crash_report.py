@@ -78,12 +78,12 @@ def broken():
 TickerApp.on_ready = lambda self: threading.Thread(target=broken, name="the unlucky").start()
 """
 IN_A_SERVICE = """
-from tickertui.services.supervision.store_keeper import StoreKeeper
+from tickertui.services.supervision.store_maintenance import StoreMaintenance
 
 async def broken(self):
     raise ExceptionGroup("many", [ZeroDivisionError(f"defect {number}") for number in range(20)])
 
-StoreKeeper.run = broken
+StoreMaintenance.run = broken
 """
 IN_A_COMMAND = """
 from tickertui.commands import config
@@ -196,7 +196,8 @@ def test_an_error_of_a_service_is_whole_in_the_log(environ: dict[str, str], tmp_
         assert all(f"ZeroDivisionError: defect {number}\n" in log.read_text() for number in range(20))
         # The event of the restart says when, and why.
         restarts = (
-            r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} IST WARNING events.task: store keeper restarts in \d+\.\d s after"
+            r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} IST WARNING events.task: "
+            r"store maintenance restarts in \d+\.\d s after"
         )
         assert re.search(restarts, log.read_text())
         terminal.type("q")

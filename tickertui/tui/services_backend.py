@@ -23,7 +23,7 @@ from tickertui.services.accounts.session_orchestrator import MissingApiSecret, N
 from tickertui.services.bundle import Services
 from tickertui.services.contracts.instrument_registry import DumpRefused
 from tickertui.services.history.status import BootstrapProgress, BootstrapState
-from tickertui.services.loop.contract_keeper import ContractsMissing
+from tickertui.services.loop.contract_refresher import ContractsMissing
 from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.services.loop.ticker_loop import LoopNotRunning, ReloadFailed
 from tickertui.services.mock.seeding import MockSeed

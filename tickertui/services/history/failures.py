@@ -8,7 +8,7 @@ from typing import Final
 
 from tickertui.kite.errors import InvalidRequest, KiteError
 from tickertui.market.clock import Clock
-from tickertui.services.history.progress import BackfillBoard
+from tickertui.services.history.progress import BackfillProgress
 from tickertui.services.history.status import BootstrapFailure
 from tickertui.services.history.types import BackfillSettings, BackfillTarget, HistoryStore
 from tickertui.store.protocol import ContractKey, HistoryFailure
@@ -24,14 +24,16 @@ class FailureBook:
 
     Args:
         store: Keeps them over a restart.
-        board: Shows them.
+        progress: Shows them.
         clock: Stamps them.
         settings: Attempts and delays.
     """
 
-    def __init__(self, store: HistoryStore, board: BackfillBoard, clock: Clock, settings: BackfillSettings) -> None:
+    def __init__(
+        self, store: HistoryStore, progress: BackfillProgress, clock: Clock, settings: BackfillSettings
+    ) -> None:
         self._store = store
-        self._board = board
+        self._progress = progress
         self._clock = clock
         self._settings = settings
         self._attempts: dict[ContractKey, int] = {}
@@ -68,9 +70,9 @@ class FailureBook:
     def show(self, target: BackfillTarget) -> None:
         """Show the failure that was left of a contract, if any."""
         failure = self._kept.get(target.key)
-        if failure is not None and self._board.failure(target.key) is None:
+        if failure is not None and self._progress.failure(target.key) is None:
             shown = BootstrapFailure(target.token, target.label, failure.reason, failure.attempts, failure.retry_at)
-            self._board.add_failure(target, shown)
+            self._progress.add_failure(target, shown)
 
     async def add(self, target: BackfillTarget, error: KiteError) -> float | None:
         """Note a failed attempt.
@@ -95,7 +97,7 @@ class FailureBook:
             self._retry_at[key] = retry_at
             if attempts < _SHOWN_AFTER:
                 return delay
-        self._board.add_failure(target, BootstrapFailure(target.token, target.label, str(error), attempts, retry_at))
+        self._progress.add_failure(target, BootstrapFailure(target.token, target.label, str(error), attempts, retry_at))
         failure = HistoryFailure(*key, self._settings.interval, str(error), attempts, now, retry_at)
         self._kept[key] = failure
         await self._store.record_failure(failure)
@@ -113,7 +115,7 @@ class FailureBook:
             StoreError: When the store could not be told; it is told the next time.
         """
         self._given_up.discard(key)
-        self._board.clear_failure(key)
+        self._progress.clear_failure(key)
         if key in self._kept:
             await self._store.clear_failures(self._settings.interval, [key])
             del self._kept[key]

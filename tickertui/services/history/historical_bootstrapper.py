@@ -20,13 +20,13 @@ from anyio.abc import TaskGroup
 from tickertui.kite.errors import AuthExpired, KiteError, PermissionDenied, RateLimited
 from tickertui.market.clock import Clock
 from tickertui.market.instruments import Instrument
+from tickertui.services.history.account_pool import AccountPool
 from tickertui.services.history.daily_volatility import DailyVolatility, VolatilityHook
 from tickertui.services.history.failures import FailureBook
 from tickertui.services.history.fetcher import Fetched, fetch_into_store
 from tickertui.services.history.gap_map import build_gap_map
-from tickertui.services.history.lanes import Lanes
-from tickertui.services.history.progress import BackfillBoard
-from tickertui.services.history.queue import Meanwhile, RequestQueue
+from tickertui.services.history.progress import BackfillProgress
+from tickertui.services.history.queue import ChangesWhilePlanning, RequestQueue
 from tickertui.services.history.sessions import HistoryWindow, missing_requests
 from tickertui.services.history.status import BootstrapProgress, BootstrapState, DayCoverage
 from tickertui.services.history.types import (
@@ -83,15 +83,15 @@ class HistoricalBootstrapper:
         self._events = events
         self._settings = settings if settings is not None else BackfillSettings()
         self._daily_volatility = DailyVolatility(store, daily_volatility)
-        self._board = BackfillBoard()
-        self._failures = FailureBook(store, self._board, clock, self._settings)
+        self._progress = BackfillProgress()
+        self._failures = FailureBook(store, self._progress, clock, self._settings)
         self._queue = RequestQueue()
-        self._lanes = Lanes(clients, self._settings)
+        self._pool = AccountPool(clients, self._settings)
         self._targets: tuple[BackfillTarget, ...] = ()
         self._wanted: frozenset[ContractKey] = frozenset()
         self._window = HistoryWindow(calendar, self._settings, clock.now())
         self._under_way: dict[ContractKey, list[Request]] = {}
-        self._meanwhile: Meanwhile | None = None
+        self._changes: ChangesWhilePlanning | None = None
         self._wake = anyio.Event()
         self._is_running = False
         self._is_paused = False
@@ -128,21 +128,21 @@ class HistoricalBootstrapper:
     def resume(self) -> None:
         """Go on, also with accounts that were not allowed to read history."""
         self._is_paused = False
-        self._lanes.forgive()
+        self._pool.forgive()
         self._plan_again()
 
     def retry_failed(self) -> None:
         """Ask at once for everything that failed or waits for its next attempt."""
         self._failures.forgive()
-        self._lanes.forgive()
+        self._pool.forgive()
         self._queue.release()
         self._plan_again()
 
     def progress(self) -> BootstrapProgress:
         """Return how it stands; cheap enough for every frame."""
-        left = len(self._queue) + self._lanes.under_way
+        left = len(self._queue) + self._pool.under_way
         refusals = self._clients.history_refusals()
-        return self._board.progress(self._seconds(), left, self._lanes.rate_limit(), refusals)
+        return self._progress.progress(self._seconds(), left, self._pool.rate_limit(), refusals)
 
     async def gap_map(self) -> dict[str, tuple[DayCoverage, ...]]:
         """Return the coverage of each group by trading day, as it is in the store now.
@@ -154,12 +154,12 @@ class HistoricalBootstrapper:
         window, interval, targets = self._make_window(), self._settings.interval, self._targets
         days = window.days({target.segment for target in targets})
         if not days:
-            self._board.coverage = {}
+            self._progress.coverage = {}
             return {}
         coverage = await self._store.coverage(interval)
         stored = await self._store.candle_days(interval, days[0], days[-1])
-        self._board.coverage = await build_gap_map(targets, window, interval, coverage, stored)
-        return self._board.coverage
+        self._progress.coverage = await build_gap_map(targets, window, interval, coverage, stored)
+        return self._progress.coverage
 
     # ------------------------------------------------------------------ the seed's methods
 
@@ -253,8 +253,8 @@ class HistoricalBootstrapper:
             self._is_running = False
             self._queue.clear()
             self._under_way.clear()
-            self._board.start_rate(None)
-            self._board.state = BootstrapState.IDLE
+            self._progress.start_rate(None)
+            self._progress.state = BootstrapState.IDLE
 
     async def _supervise(self, group: TaskGroup) -> None:
         while True:
@@ -269,15 +269,15 @@ class HistoricalBootstrapper:
     async def _advance(self, group: TaskGroup) -> None:
         """Do what is due now."""
         if self._is_paused:
-            self._board.state, self._board.detail = BootstrapState.PAUSED, ""
-            self._board.start_rate(None)
+            self._progress.state, self._progress.detail = BootstrapState.PAUSED, ""
+            self._progress.start_rate(None)
             return
         if self._seconds() < self._store_held_until:
             return
         if self._must_plan or self._clock.time_ns() / 1e9 >= self._plan_at:
             await self._plan()
         self._dispatch(group)
-        if not self._queue and not self._lanes.under_way:
+        if not self._queue and not self._pool.under_way:
             await self._finish()
         elif self._seconds() >= self._map_at:
             await self.gap_map()
@@ -290,35 +290,35 @@ class HistoricalBootstrapper:
             return self._store_held_until - now
         due = [settings.poll if self._queue else math.inf, self._plan_at - self._clock.time_ns() / 1e9]
         # What is ready already waits for an account: one that is held, or one whose request ends and wakes us.
-        later = (self._queue.next_ready(), self._lanes.next_free(now))
+        later = (self._queue.next_ready(), self._pool.next_free(now))
         due += [at - now for at in later if at is not None and at > now]
         # The wall clock may be set; looking at it each minute keeps the next plan in time.
         return max(_SHORTEST_WAIT, min(60.0, *due))
 
     async def _finish(self) -> None:
         """Nothing is left to ask for."""
-        if self._board.state is BootstrapState.DONE:
+        if self._progress.state is BootstrapState.DONE:
             return
-        self._board.start_rate(None)
+        self._progress.start_rate(None)
         await self.gap_map()
         day = self._window.last_closed_day({target.segment for target in self._targets})
         await self._daily_volatility.save(day, {target.underlying for target in self._targets})
-        failed = len(self._board.failed())
+        failed = len(self._progress.failed())
         if not failed:
-            self._done_accounts.update(self._lanes.usable())
-        if self._board.requests_done > self._announced:
-            self._announced = self._board.requests_done
+            self._done_accounts.update(self._pool.usable())
+        if self._progress.requests_done > self._announced:
+            self._announced = self._progress.requests_done
             rest = f", {failed} instruments failed" if failed else ""
-            self._say(f"the history is there: {self._board.candles_stored:,} candles stored so far{rest}")
-        self._board.state, self._board.detail = BootstrapState.DONE, ""
+            self._say(f"the history is there: {self._progress.candles_stored:,} candles stored so far{rest}")
+        self._progress.state, self._progress.detail = BootstrapState.DONE, ""
 
     # ------------------------------------------------------------------ planning
 
     async def _plan(self) -> None:
         """Compare what there must be with what there is, and queue the difference."""
         self._must_plan = False
-        self._board.state, self._board.detail = BootstrapState.PLANNING, ""
-        self._meanwhile = meanwhile = Meanwhile()
+        self._progress.state, self._progress.detail = BootstrapState.PLANNING, ""
+        self._changes = changes = ChangesWhilePlanning()
         try:
             window, targets = self._make_window(), self._targets
             await self._failures.load()
@@ -328,18 +328,18 @@ class HistoricalBootstrapper:
             for number, target in enumerate(targets):
                 if number % _PLANNED_AT_ONCE == 0:
                     await anyio.lowlevel.checkpoint()
-                busy = [one.span for one in self._under_way.get(target.key, ())] + meanwhile.spans_of(target.key)
+                busy = [one.span for one in self._under_way.get(target.key, ())] + changes.spans_of(target.key)
                 requests = missing_requests(window, target, [*coverage.get(target.key, ()), *busy])
-                if requests or meanwhile.is_open(target.key) or target.key in self._under_way:
+                if requests or changes.is_open(target.key) or target.key in self._under_way:
                     missing.append(target)
                 if not self._failures.has_given_up(target.key):
                     for request in requests:
                         queue.push(request, self._ready_at(target))
             self._window = window
-            self._take_plan(targets, missing, queue, meanwhile)
+            self._take_plan(targets, missing, queue, changes)
         finally:
-            self._meanwhile = None
-        for request in meanwhile.finished:
+            self._changes = None
+        for request in changes.finished:
             await self._close_if_complete(request.target)
 
     def _ready_at(self, target: BackfillTarget) -> float | None:
@@ -351,29 +351,29 @@ class HistoricalBootstrapper:
         targets: Sequence[BackfillTarget],
         missing: Sequence[BackfillTarget],
         queue: RequestQueue,
-        meanwhile: Meanwhile,
+        changes: ChangesWhilePlanning,
     ) -> None:
         """Put a plan into force, in one step."""
         planned = len(queue)
-        if meanwhile.returned:
+        if changes.returned:
             wanted = {target.key for target in targets}
-            for request, ready_at in meanwhile.returned:
+            for request, ready_at in changes.returned:
                 if request.target.key in wanted:
                     queue.push(request, ready_at)
         self._queue = queue
-        self._board.set_targets(targets)
+        self._progress.set_targets(targets)
         for target in missing:
-            self._board.open_contract(target)
+            self._progress.open_contract(target)
             self._failures.show(target)
-        left = len(self._queue) + self._lanes.under_way
-        self._board.gaps_found = self._board.gaps_filled + left
+        left = len(self._queue) + self._pool.under_way
+        self._progress.gaps_found = self._progress.gaps_filled + left
         closes = self._window.next_close({target.segment for target in targets})
         self._plan_at = math.inf if closes is None else closes.timestamp()
         self._map_at = -math.inf
-        self._board.state = BootstrapState.RUNNING
+        self._progress.state = BootstrapState.RUNNING
         if planned:
             self._done_accounts.clear()
-            self._board.start_rate(self._seconds())
+            self._progress.start_rate(self._seconds())
             self._say(f"{len(missing):,} of {len(targets):,} instruments lack history: {left:,} requests")
 
     # ------------------------------------------------------------------ asking
@@ -381,17 +381,17 @@ class HistoricalBootstrapper:
     def _dispatch(self, group: TaskGroup) -> None:
         """Give each account that may ask as many requests as it may have under way."""
         now = self._seconds()
-        while (account := self._lanes.free(now)) is not None:
+        while (account := self._pool.free(now)) is not None:
             request = self._queue.pop(now)
             if request is None:
                 break
-            self._lanes.start(account)
+            self._pool.start(account)
             self._under_way.setdefault(request.target.key, []).append(request)
             group.start_soon(self._ask, account, self._clients.client(account), request)
-        if self._queue and not self._lanes.usable():
-            self._board.detail = self._lanes.why_none()
-        elif self._queue or self._lanes.under_way:
-            self._board.state, self._board.detail = BootstrapState.RUNNING, ""
+        if self._queue and not self._pool.usable():
+            self._progress.detail = self._pool.why_none()
+        elif self._queue or self._pool.under_way:
+            self._progress.state, self._progress.detail = BootstrapState.RUNNING, ""
 
     async def _ask(self, account: str, client: HistoryClient, request: Request) -> None:
         try:
@@ -401,10 +401,10 @@ class HistoricalBootstrapper:
             self._clients.report_auth_expired(account)
         except PermissionDenied as error:
             self._leave_account(account, request, error)
-            self._lanes.deny(account, str(error))
+            self._pool.deny(account, str(error))
         except RateLimited as error:
-            self._board.count_answer(self._seconds())
-            self._lanes.hold(account, self._seconds(), error.retry_after)
+            self._progress.count_answer(self._seconds())
+            self._pool.hold(account, self._seconds(), error.retry_after)
             self._return(request)
         except KiteError as error:
             await self._on_failure(account, request, error)
@@ -412,11 +412,11 @@ class HistoricalBootstrapper:
             self._return(request)
             self._hold_for_store(error)
         else:
-            self._lanes.succeed(account)
-            self._board.count_answer(self._seconds())
+            self._pool.succeed(account)
+            self._progress.count_answer(self._seconds())
             self._take_in(request, fetched)
         finally:
-            self._lanes.end(account)
+            self._pool.end(account)
             self._end(request)
             self._wake.set()
         await self._close_if_complete(request.target)
@@ -428,25 +428,25 @@ class HistoricalBootstrapper:
 
     def _take_in(self, request: Request, fetched: Fetched) -> None:
         """Note a stored answer; what is doubtful in it is asked for once more, later."""
-        self._board.candles_stored += fetched.candles
-        self._board.gaps_filled += 1
+        self._progress.candles_stored += fetched.candles
+        self._progress.gaps_filled += 1
         self._failures.succeeded(request.target.key)
         if self._on_interest is not None:
             for day, interest in fetched.interest:
                 self._on_interest(request.target.token, day, interest)
-        if self._meanwhile is not None:
-            self._meanwhile.finished.append(request)
+        if self._changes is not None:
+            self._changes.finished.append(request)
         if fetched.doubtful and self._is_running:
-            self._board.gaps_found += 1
+            self._progress.gaps_found += 1
             first, last = fetched.doubtful[0][0], fetched.doubtful[-1][1]
             again = Request(request.target, first, last, look=1)
             self._return(again, self._seconds() + self._settings.second_look)
 
     async def _on_failure(self, account: str, request: Request, error: KiteError) -> None:
         now = self._seconds()
-        self._board.count_answer(now)
+        self._progress.count_answer(now)
         if error.retryable:
-            self._lanes.hold(account, now)
+            self._pool.hold(account, now)
         try:
             delay = await self._failures.add(request.target, error)
         except StoreError as store_error:
@@ -457,16 +457,16 @@ class HistoricalBootstrapper:
 
     def _leave_account(self, account: str, request: Request, error: KiteError) -> None:
         """An account cannot be asked: its requests go to the others."""
-        is_news = account in self._lanes.usable()
-        self._lanes.hold(account, self._seconds(), self._settings.poll)
+        is_news = account in self._pool.usable()
+        self._pool.hold(account, self._seconds(), self._settings.poll)
         self._return(request)
         if is_news:
             self._say(f"the history is fetched without {account}: {error}", Severity.WARNING, account)
 
     def _return(self, request: Request, ready_at: float | None = None) -> None:
         """Queue a request again, where its contract is still wanted."""
-        if self._meanwhile is not None:
-            self._meanwhile.returned.append((request, ready_at))
+        if self._changes is not None:
+            self._changes.returned.append((request, ready_at))
         elif self._is_running and request.target.key in self._wanted:
             self._queue.push(request, ready_at)
 
@@ -480,9 +480,9 @@ class HistoricalBootstrapper:
     async def _close_if_complete(self, target: BackfillTarget) -> None:
         key = target.key
         is_open = self._queue.left_of(key) or key in self._under_way or self._failures.has_given_up(key)
-        if is_open or self._meanwhile is not None:
+        if is_open or self._changes is not None:
             return  # a plan that is being made finds out by itself
-        self._board.finish_contract(target)
+        self._progress.finish_contract(target)
         try:
             await self._failures.clear(key)
         except StoreError as error:
@@ -493,14 +493,14 @@ class HistoricalBootstrapper:
     def _plan_again(self) -> None:
         self._must_plan = True
         if self._is_running and not self._is_paused:
-            self._board.state = BootstrapState.PLANNING
+            self._progress.state = BootstrapState.PLANNING
         self._wake.set()
 
     def _hold_for_store(self, error: StoreError) -> None:
         self._store_held_until = self._seconds() + _STORE_PAUSE
-        if self._board.detail != str(error):
+        if self._progress.detail != str(error):
             self._say(str(error), Severity.ERROR)
-        self._board.detail = str(error)
+        self._progress.detail = str(error)
         self._must_plan = True
 
     def _make_window(self) -> HistoryWindow:

@@ -1,4 +1,4 @@
-"""`BackfillBoard`: how the backfill stands, kept by the bootstrapper and read by the screens."""
+"""`BackfillProgress`: how the backfill stands, kept by the bootstrapper and read by the screens."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Group:
     failed: int = 0
 
 
-class BackfillBoard:
+class BackfillProgress:
     """Counters of the backfill, cheap to read many times a second."""
 
     def __init__(self) -> None:

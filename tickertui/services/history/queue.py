@@ -78,7 +78,7 @@ class RequestQueue:
             del self._left[key]
 
 
-class Meanwhile:
+class ChangesWhilePlanning:
     """What happens to requests under way while a plan is being made."""
 
     def __init__(self) -> None:

@@ -85,8 +85,8 @@ class Spots:
 class SpotFiller:
     """Fills in by REST the spots that the stream has not brought.
 
-    Called by the plan keeper before the rules are expanded (the first plan would else hold nothing but the indices)
-    and by the loop's follower.
+    Called by `ActivePlan` before the rules are expanded (the first plan would else hold nothing but the indices) and by
+    the loop's follower.
 
     Args:
         spots: Where they are kept.

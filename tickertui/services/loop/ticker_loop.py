@@ -105,7 +105,11 @@ class MultiAccountTickerLoop:
         self._parts = parts = LoopParts(inputs, lambda: self.reloader.trigger(), lambda: self.reloader.merged)
         self._feed, self._fleet, self._plan = parts.feed, parts.fleet, parts.plan
         self._contracts, self._rate = parts.contracts, parts.rate
-        self._duties: Mapping[str, Duty] = {"pulse": self._pulse, "clock": self._watch_clock, **parts.duties}
+        self._duties: Mapping[str, Duty] = {
+            "each-second": self._each_second,
+            "clock": self._watch_clock,
+            **parts.duties,
+        }
 
     # ------------------------------------------------------------------ life
 
@@ -347,7 +351,7 @@ class MultiAccountTickerLoop:
 
     # ------------------------------------------------------------------ each second
 
-    async def _pulse(self) -> None:
+    async def _each_second(self) -> None:
         expired: datetime | None = None
         while True:
             await anyio.sleep(1.0)
@@ -359,7 +363,7 @@ class MultiAccountTickerLoop:
                 expired = instant
                 self.events.add("reload", f"contracts expired at {instant:%H:%M}")
                 self.reloader.trigger()
-            self.task_monitor.touch("pulse")
+            self.task_monitor.touch("each-second")
 
     async def _watch_clock(self) -> None:
         await watch_clock(self.clock, self._after_gap)

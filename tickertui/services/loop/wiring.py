@@ -30,10 +30,10 @@ from tickertui.services.accounts.token_watch import TokenWatch
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.history.previous_interest import PreviousInterest
 from tickertui.services.loop import duties
+from tickertui.services.loop.active_plan import ActivePlan
 from tickertui.services.loop.backfill_targets import BackfillTargets
-from tickertui.services.loop.contract_keeper import ContractKeeper
+from tickertui.services.loop.contract_refresher import ContractRefresher
 from tickertui.services.loop.feed_switch import FeedSwitch
-from tickertui.services.loop.plan_keeper import PlanKeeper
 from tickertui.services.loop.settings import LoopSettings
 from tickertui.services.loop.snapshot_quotes import SnapshotPlanner
 from tickertui.services.loop.spots import SpotFiller, Spots
@@ -148,7 +148,7 @@ class LoopParts:
             mock_allowed=settings.mock_allowed,
         )
         self.feed.wish(settings.first_feed)
-        self.contracts = ContractKeeper(
+        self.contracts = ContractRefresher(
             registry=inputs.registry,
             orchestrator=inputs.orchestrator,
             universe=inputs.mock_generator.universe,
@@ -171,7 +171,7 @@ class LoopParts:
             on_instruments_meta=self.contracts.note_meta,
             frame_tap=inputs.frame_tap,
         )
-        self.plan = PlanKeeper(
+        self.plan = ActivePlan(
             reconciler=inputs.reconciler,
             board=board,
             fleet=self.fleet,

@@ -25,10 +25,10 @@ from tickertui.services.plan.placement import NO_PIN, Wanted
 from tickertui.services.plan.status import RuleStatus, Unplaced
 
 SINGLES: Final = 0
-"""`Source.rule_id` of the single subscriptions."""
+"""`Demand.rule_id` of the single subscriptions."""
 
 INDICES: Final = -2
-"""`Source.rule_id` of the indices that come along with whatever is subscribed."""
+"""`Demand.rule_id` of the indices that come along with whatever is subscribed."""
 
 _DISTANCE_SHIFT: Final = 32
 _PLACE_SHIFT: Final = 16
@@ -37,7 +37,7 @@ _MOST_RULES: Final = (1 << _PLACE_SHIFT) - 1
 
 
 @frozen(slots=False, eq=False)
-class Source:
+class Demand:
     """What one rule, or all single subscriptions together, ask for: columns of equal length n.
 
     Attributes:
@@ -48,7 +48,7 @@ class Source:
         expiries: int64[n], ordinals, 0 where there is none.
         groups: n names of what belongs together (the underlying), or one for all.
         pins: n account ids, None for anywhere, or one for all.
-        instants: When contracts of this source are over, no instant twice.
+        instants: When contracts of this demand are over, no instant twice.
     """
 
     rule_id: int
@@ -63,10 +63,10 @@ class Source:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def where(self, keep: NDArray[np.bool_], instants: tuple[datetime, ...]) -> Source:
+    def where(self, keep: NDArray[np.bool_], instants: tuple[datetime, ...]) -> Demand:
         """Return the part of it that a mask selects."""
         rows = np.flatnonzero(keep)
-        return Source(
+        return Demand(
             self.rule_id,
             self.tokens[rows],
             self.modes[rows],
@@ -106,7 +106,7 @@ class DesiredPlan:
         revision: Of the store it was made from.
         contracts: The day's contracts it was made from.
         made_at: When, aware.
-        sources: Who asks for what; single subscriptions first, then the rules in their order, then what comes along.
+        demands: Who asks for what; single subscriptions first, then the rules in their order, then what comes along.
         wanted: The merged columns, as placement takes them.
         expiries: int64[n], ordinals, beside the columns of ``wanted``.
         rules: Every rule as it stands.
@@ -119,7 +119,7 @@ class DesiredPlan:
     revision: int
     contracts: DayContracts
     made_at: datetime
-    sources: tuple[Source, ...]
+    demands: tuple[Demand, ...]
     wanted: Wanted
     expiries: Integers
     rules: tuple[RuleStatus, ...] = ()
@@ -144,29 +144,29 @@ class DesiredPlan:
     @cached_property
     def next_expiry(self) -> datetime | None:
         """When the first of these contracts is over, None when none ever is."""
-        return min((instant for source in self.sources for instant in source.instants), default=None)
+        return min((instant for demand in self.demands for instant in demand.instants), default=None)
 
     @cached_property
     def _owners(self) -> tuple[Integers, Integers]:
-        """All tokens of all sources ascending, and the number of the source of each."""
-        tokens = _joined([source.tokens for source in self.sources])
-        numbers = np.repeat(np.arange(len(self.sources)), [len(source) for source in self.sources])
+        """All tokens of all demands ascending, and the number of the demand of each."""
+        tokens = _joined([demand.tokens for demand in self.demands])
+        numbers = np.repeat(np.arange(len(self.demands)), [len(demand) for demand in self.demands])
         order = np.argsort(tokens, kind="stable")
         return tokens[order], numbers[order]
 
-    def owners_of(self, token: int) -> tuple[Source, ...]:
+    def owners_of(self, token: int) -> tuple[Demand, ...]:
         """Return everybody who asks for an instrument."""
         tokens, numbers = self._owners
         first, last = np.searchsorted(tokens, [token, token + 1])
-        return tuple(self.sources[number] for number in numbers[first:last].tolist())
+        return tuple(self.demands[number] for number in numbers[first:last].tolist())
 
     def owner_columns(self) -> tuple[Integers, tuple[tuple[int, ...], ...]]:
         """Return who asks for each instrument, as int64[n] beside ``tokens`` of places in the groups given with it.
 
-        A group holds the numbers (`Source.rule_id`) of those who ask, in the order of the sources.
+        A group holds the numbers (`Demand.rule_id`) of those who ask, in the order of the demands.
         """
         tokens, numbers = self._owners
-        groups: list[tuple[int, ...]] = [(source.rule_id,) for source in self.sources]
+        groups: list[tuple[int, ...]] = [(demand.rule_id,) for demand in self.demands]
         _, starts, counts = np.unique(tokens, return_index=True, return_counts=True)
         owners = numbers[starts]
         together: dict[tuple[int, ...], int] = {}
@@ -175,7 +175,7 @@ class DesiredPlan:
             number = together.get(several)
             if number is None:
                 number = together[several] = len(groups)
-                groups.append(tuple(self.sources[one].rule_id for one in several))
+                groups.append(tuple(self.demands[one].rule_id for one in several))
             owners[place] = number
         return owners.astype(np.int64), tuple(groups)
 
@@ -197,16 +197,16 @@ class Merged:
     expiries: Integers
 
 
-def merge(sources: Sequence[Source]) -> Merged:
-    """Put sources together: each instrument once, in the highest mode, with the best priority.
+def merge(demands: Sequence[Demand]) -> Merged:
+    """Put demands together: each instrument once, in the highest mode, with the best priority.
 
     Of several pins the first counts, so that of a single subscription goes before those of rules.
     """
     names: dict[str | None, int] = {}
     groups: dict[str, int] = {}
-    tokens = _joined([source.tokens for source in sources])
-    pins = _joined([_numbered(source.pins, len(source), names) for source in sources])
-    group_ids = _joined([_numbered(source.groups, len(source), groups) for source in sources])
+    tokens = _joined([demand.tokens for demand in demands])
+    pins = _joined([_numbered(demand.pins, len(demand), names) for demand in demands])
+    group_ids = _joined([_numbered(demand.groups, len(demand), groups) for demand in demands])
     pins = np.where(pins == names.get(None, NO_PIN), NO_PIN, pins)
     order = np.argsort(tokens, kind="stable")
     tokens = tokens[order]
@@ -214,19 +214,19 @@ def merge(sources: Sequence[Source]) -> Merged:
     if not len(starts):
         empty = np.zeros(0, dtype=np.int64)
         return Merged(Wanted(empty, empty, empty, empty, empty), empty)
-    priorities = np.minimum.reduceat(_joined([source.priorities for source in sources])[order], starts)
+    priorities = np.minimum.reduceat(_joined([demand.priorities for demand in demands])[order], starts)
     unique = tokens[starts]
     ranks = np.empty(len(unique), dtype=np.int64)
     ranks[np.lexsort((unique, priorities))] = np.arange(len(unique))
     wanted = Wanted(
         tokens=unique,
-        modes=np.maximum.reduceat(_joined([source.modes for source in sources])[order], starts),
+        modes=np.maximum.reduceat(_joined([demand.modes for demand in demands])[order], starts),
         ranks=ranks,
         groups=group_ids[order][starts],
         pins=_first_pins(pins[order], starts),
         pin_names=tuple(name or "" for name in names),
     )
-    return Merged(wanted, _joined([source.expiries for source in sources])[order][starts])
+    return Merged(wanted, _joined([demand.expiries for demand in demands])[order][starts])
 
 
 def _first_pins(pins: Integers, starts: NDArray[np.intp]) -> Integers:

@@ -44,7 +44,7 @@ Integers = NDArray[np.int64]
 
 
 @frozen(eq=False)
-class Named:
+class NameColumn:
     """A column of names, each kept once.
 
     Attributes:
@@ -56,7 +56,7 @@ class Named:
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, names: Iterable[str]) -> Named:
+    def of(cls, names: Iterable[str]) -> NameColumn:
         """Return a column of these."""
         places: dict[str, int] = {}
         ids = [places.setdefault(name, len(places)) for name in names]
@@ -65,9 +65,9 @@ class Named:
     def __getitem__(self, row: int) -> str:
         return self.names[int(self.ids[row])]
 
-    def select(self, rows: NDArray[np.intp]) -> Named:
+    def select(self, rows: NDArray[np.intp]) -> NameColumn:
         """Return some rows."""
-        return Named(self.ids[rows], self.names)
+        return NameColumn(self.ids[rows], self.names)
 
     def where(self, holds: Callable[[str], bool]) -> NDArray[np.intp]:
         """Return the rows whose name a condition holds for; it is asked once for each name."""
@@ -106,7 +106,7 @@ class Owners:
 
 
 @frozen(eq=False)
-class Particulars:
+class ContractTerms:
     """What the contracts of the day say about each leg.
 
     Attributes:
@@ -115,16 +115,16 @@ class Particulars:
         expiries: int64[n], ordinals, 0 without one.
     """
 
-    underlyings: Named
+    underlyings: NameColumn
     strikes: NDArray[np.float64]
     expiries: Integers
 
     @classmethod
-    def of(cls, tokens: Integers, table: InstrumentTable) -> Particulars:
+    def of(cls, tokens: Integers, table: InstrumentTable) -> ContractTerms:
         """Look the tokens up."""
         rows = [-1 if (row := table.row(token)) is None else row for token in tokens.tolist()]
         names = table.names
-        underlyings = Named.of("" if row < 0 else names[row] for row in rows)
+        underlyings = NameColumn.of("" if row < 0 else names[row] for row in rows)
         at = np.array(rows, dtype=np.int64)
         if not len(table):
             return cls(underlyings, np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64))
@@ -134,9 +134,9 @@ class Particulars:
             np.where(at < 0, 0, table.expiries[at]).astype(np.int64),
         )
 
-    def select(self, rows: NDArray[np.intp]) -> Particulars:
+    def select(self, rows: NDArray[np.intp]) -> ContractTerms:
         """Return some rows."""
-        return Particulars(self.underlyings.select(rows), self.strikes[rows], self.expiries[rows])
+        return ContractTerms(self.underlyings.select(rows), self.strikes[rows], self.expiries[rows])
 
 
 @frozen(eq=False)
@@ -149,16 +149,16 @@ class Legs(Sequence[WatchedInstrument]):
         modes: int64[n], values of `Mode`.
         accounts: Account ids, empty in a mock feed.
         owners: Who asks for each, by number.
-        particulars: Strikes, expiries, underlyings.
+        terms: Strikes, expiries, underlyings.
         label: Trading symbol of a token.
     """
 
     tokens: Integers
     connections: Integers
     modes: Integers
-    accounts: Named
+    accounts: NameColumn
     owners: Owners
-    particulars: Particulars
+    terms: ContractTerms
     label: Callable[[int], str]
 
     @classmethod
@@ -171,9 +171,9 @@ class Legs(Sequence[WatchedInstrument]):
             tokens,
             np.array([row.connection for row in made], dtype=np.int64),
             np.array([row.mode for row in made], dtype=np.int64),
-            Named.of(row.account for row in made),
+            NameColumn.of(row.account for row in made),
             Owners.of(row.owners for row in made),
-            Particulars.of(tokens, table),
+            ContractTerms.of(tokens, table),
             labels.__getitem__,
         )
 
@@ -205,7 +205,7 @@ class Legs(Sequence[WatchedInstrument]):
         """Return the legs in some rows."""
         accounts, owners = self.accounts.select(rows), self.owners.select(rows)
         tokens, connections, modes = self.tokens[rows], self.connections[rows], self.modes[rows]
-        return Legs(tokens, connections, modes, accounts, owners, self.particulars.select(rows), self.label)
+        return Legs(tokens, connections, modes, accounts, owners, self.terms.select(rows), self.label)
 
     def find(self, token: int) -> WatchedInstrument | None:
         """Return the leg of a token, None without one."""

@@ -24,8 +24,8 @@ from tickertui.services.plan.assignments import Integers
 from tickertui.services.plan.desired_plan import (
     INDICES,
     SINGLES,
+    Demand,
     DesiredPlan,
-    Source,
     leg_priorities,
     merge,
     single_priority,
@@ -50,7 +50,7 @@ class ExpandedRule:
         future: Token of the nearest future, 0 for none.
         place: Its place among the rules.
         expansion: Its legs.
-        source: Legs, index and future.
+        demand: Legs, index and future.
         status: For the screen.
     """
 
@@ -60,7 +60,7 @@ class ExpandedRule:
     future: int
     place: int
     expansion: Expansion
-    source: Source
+    demand: Demand
     status: RuleStatus
 
 
@@ -110,22 +110,22 @@ class PlanBuilder:
 
     def build(self, revision: int, records: Sequence[SubscriptionRecord], rules: Sequence[ChainRule]) -> DesiredPlan:
         """Return the plan of everything that is wanted."""
-        sources = [self._singles(records)]
+        demands = [self._singles(records)]
         statuses = []
         for place, rule in enumerate(rules):
-            status, source = self._rule(rule, place)
+            status, demand = self._rule(rule, place)
             statuses.append(status)
-            if source is not None and len(source):
-                sources.append(source)
-        first = next((source for source in sources if len(source)), None)
+            if demand is not None and len(demand):
+                demands.append(demand)
+        first = next((demand for demand in demands if len(demand)), None)
         if first is not None:
-            sources.append(self._indices(first.groups[0]))
-        merged = merge(sources)
+            demands.append(self._indices(first.groups[0]))
+        merged = merge(demands)
         return DesiredPlan(
             revision=revision,
             contracts=self._contracts,
             made_at=self._inputs.now,
-            sources=tuple(sources),
+            demands=tuple(demands),
             wanted=merged.wanted,
             expiries=merged.expiries,
             rules=tuple(statuses),
@@ -135,16 +135,16 @@ class PlanBuilder:
             expired=tuple(self._expired),
         )
 
-    def expand_rule(self, rule: ChainRule) -> Source:
+    def expand_rule(self, rule: ChainRule) -> Demand:
         """Return what one rule asks for; empty where it cannot be resolved."""
-        _, source = self._rule(rule, 0)
-        if source is None:
-            return Source(rule.rule_id, _NONE, _NONE, _NONE, _NONE, (rule.underlying,), (None,))
-        return source
+        _, demand = self._rule(rule, 0)
+        if demand is None:
+            return Demand(rule.rule_id, _NONE, _NONE, _NONE, _NONE, (rule.underlying,), (None,))
+        return demand
 
     # ------------------------------------------------------------------ single subscriptions
 
-    def _singles(self, records: Sequence[SubscriptionRecord]) -> Source:
+    def _singles(self, records: Sequence[SubscriptionRecord]) -> Demand:
         wanted: list[tuple[SubscriptionRecord, str, int]] = []
         instants: set[datetime] = set()
         for record in records:
@@ -163,7 +163,7 @@ class PlanBuilder:
             wanted.append((record, name, expiry.toordinal() if expiry else 0))
             if instant is not None:
                 instants.add(instant)
-        return Source(
+        return Demand(
             rule_id=SINGLES,
             tokens=_column([record.token for record, _, _ in wanted]),
             modes=_column([record.mode for record, _, _ in wanted]),
@@ -190,14 +190,14 @@ class PlanBuilder:
         day = self._contracts.day
         return f"the contracts of {day:%d %b}" if day else "the day's contracts"
 
-    def _indices(self, group: str) -> Source:
+    def _indices(self, group: str) -> Demand:
         """The indices of the header line; one that the day's contracts do not know is simply not there.
 
         They go with a group that is there anyhow: three indices are not worth a socket of their own.
         """
         tokens = [token for name in self._inputs.indices if (token := self._contracts.index_token(name)) is not None]
         known = _column([token for token in dict.fromkeys(tokens) if self._contracts.get(token) is not None])
-        return Source(
+        return Demand(
             rule_id=INDICES,
             tokens=known,
             modes=_full(len(known), Mode.FULL),
@@ -209,7 +209,7 @@ class PlanBuilder:
 
     # ------------------------------------------------------------------ rules
 
-    def _rule(self, rule: ChainRule, place: int) -> tuple[RuleStatus, Source | None]:
+    def _rule(self, rule: ChainRule, place: int) -> tuple[RuleStatus, Demand | None]:
         if not rule.enabled:
             return RuleStatus(rule, detail="switched off"), None
         if not len(self._contracts):
@@ -224,34 +224,34 @@ class PlanBuilder:
         if one is None:
             state = self._inputs.states.get(rule.rule_id)
             legs = expand(rule, chains, anchor, state, self._inputs.settings, is_guess=is_guess)
-            source = self._source(rule, place, legs, chains, future)
+            demand = self._demand(rule, place, legs, chains, future)
             if is_guess and not detail:
                 detail = f"no price of {rule.underlying} yet: centred on a guess"
-            status = RuleStatus(rule, len(source), None if is_guess else legs.centre, expiries, detail)
+            status = RuleStatus(rule, len(demand), None if is_guess else legs.centre, expiries, detail)
             one = ExpandedRule(
-                rule, self._contracts, expiries, future.token if future else 0, place, legs, source, status
+                rule, self._contracts, expiries, future.token if future else 0, place, legs, demand, status
             )
         self.expanded[rule.rule_id] = one
-        return one.status, one.source
+        return one.status, one.demand
 
-    def _hold(self, rule: ChainRule) -> tuple[RuleStatus, Source | None]:
+    def _hold(self, rule: ChainRule) -> tuple[RuleStatus, Demand | None]:
         """While there are no contracts, a rule keeps what it has, without what is over."""
         self._unresolved.append(Unplaced(rule.describe(), NOT_LOADED, rule_id=rule.rule_id))
         last = self._inputs.last.get(rule.rule_id)
         if last is None or last.rule != rule:
             return RuleStatus(rule, detail=NOT_LOADED), None
         self.expanded[rule.rule_id] = last
-        now, source = self._inputs.now, last.source
-        live = tuple(instant for instant in source.instants if now < instant)
-        if len(live) < len(source.instants):
+        now, demand = self._inputs.now, last.demand
+        live = tuple(instant for instant in demand.instants if now < instant)
+        if len(live) < len(demand.instants):
             over = [
                 ordinal
-                for ordinal in distinct(source.expiries).tolist()
+                for ordinal in distinct(demand.expiries).tolist()
                 if ordinal and now >= last.contracts.expiry_instant(_exchange(last), ordinal)
             ]
-            source = source.where(~np.isin(source.expiries, over), live)
-        status = RuleStatus(rule, len(source), last.status.centre, last.status.expiries, NOT_LOADED)
-        return status, source
+            demand = demand.where(~np.isin(demand.expiries, over), live)
+        status = RuleStatus(rule, len(demand), last.status.centre, last.status.expiries, NOT_LOADED)
+        return status, demand
 
     def _expiries(self, rule: ChainRule) -> tuple[tuple[date, ...], str]:
         """The expiries a rule means that are not over, and what is to be said about the others."""
@@ -335,9 +335,9 @@ class PlanBuilder:
 
     # ------------------------------------------------------------------ columns
 
-    def _source(
+    def _demand(
         self, rule: ChainRule, place: int, legs: Expansion, chains: Sequence[ChainRows], future: Instrument | None
-    ) -> Source:
+    ) -> Demand:
         """Legs, and before them the index and the future, which are wanted in full whatever the legs' mode is."""
         first: list[tuple[int, int]] = []
         index = self._contracts.index_token(rule.underlying)
@@ -349,7 +349,7 @@ class PlanBuilder:
         if future is not None and future.expiry is not None:
             instants.add(self._contracts.expiry_instant(future.exchange, future.expiry))
         count = len(first)
-        return Source(
+        return Demand(
             rule_id=rule.rule_id,
             tokens=np.concatenate([_column([token for token, _ in first]), legs.tokens]),
             modes=np.concatenate([_full(count, Mode.FULL), _full(len(legs), rule.mode)]),

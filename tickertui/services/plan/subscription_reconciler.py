@@ -35,7 +35,7 @@ from tickertui.services.plan.assignments import (
 )
 from tickertui.services.plan.desired_plan import DesiredPlan, merge
 from tickertui.services.plan.expansion import FollowSettings, moved_strikes
-from tickertui.services.plan.legs import NO_LEGS, Legs, Named, Owners, Particulars
+from tickertui.services.plan.legs import NO_LEGS, ContractTerms, Legs, NameColumn, Owners
 from tickertui.services.plan.placement import PlacementLimits, place
 from tickertui.services.plan.plan_builder import ExpandedRule, PlanBuilder, PlanInputs
 from tickertui.services.plan.plan_lines import lines_of, order_of
@@ -215,14 +215,14 @@ class SubscriptionReconciler:
         tokens, connections = placed.tokens[order], placed.connections[order]
         owners, groups = desired.owner_columns()
         sockets, on_socket = np.unique(connections, return_inverse=True)
-        accounts = Named.of(placed.account_of(connection) for connection in sockets.tolist())
+        accounts = NameColumn.of(placed.account_of(connection) for connection in sockets.tolist())
         return Legs(
             tokens=tokens,
             connections=connections,
             modes=placed.modes[order],
             accounts=accounts.select(on_socket),
             owners=Owners(owners[np.searchsorted(desired.tokens, tokens)], groups),
-            particulars=Particulars.of(tokens, contracts.table),
+            terms=ContractTerms.of(tokens, contracts.table),
             label=partial(_symbol, contracts),
         )
 
@@ -422,20 +422,20 @@ class SubscriptionReconciler:
         """Return what a rule would cost beside the plan in force; a rule with a known number takes that one's place."""
         rule = replace(rule, rule_id=rule.rule_id or _WHAT_IF, enabled=True)
         builder = PlanBuilder(self._registry.contracts, self._inputs([rule], self._stored))
-        source = builder.expand_rule(rule)
-        asked = () if self._desired is None else self._desired.sources
-        sources = [one for one in asked if one.rule_id != rule.rule_id]
+        demand = builder.expand_rule(rule)
+        asked = () if self._desired is None else self._desired.demands
+        demands = [one for one in asked if one.rule_id != rule.rule_id]
         before = self._assignments
-        after = place(merge([*sources, source]).wanted, self._slots, before, self._limits)
-        own, others = distinct(source.tokens), [source.tokens[:0], *(one.tokens for one in asked)]
+        after = place(merge([*demands, demand]).wanted, self._slots, before, self._limits)
+        own, others = distinct(demand.tokens), [demand.tokens[:0], *(one.tokens for one in asked)]
         new = own[~np.isin(own, distinct(np.concatenate(others)), assume_unique=True)]
         requests = self._backfill_requests(new.tolist())
         keys = max(1, len(self._slots))
         return RuleCost(
-            legs=len(source),
+            legs=len(demand),
             new_legs=len(new),
             fits=len(after.unassigned) <= len(before.unassigned)
-            and not any(token in after.unassigned for token in source.tokens.tolist()),
+            and not any(token in after.unassigned for token in demand.tokens.tolist()),
             account_loads=tuple(self._load(one, new, after) for one in self._slots),
             sockets=max(0, len(after.loads) - len(before.loads)) if self._slots else 0,
             backfill_requests=requests,

@@ -137,7 +137,7 @@ class WatchedLegs:
 
     def _reasons(self, legs: Legs) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which legs are far from the money, and which of the others expire late."""
-        about = legs.particulars
+        about = legs.terms
         spots = np.array([self._spot(name) for name in about.underlyings.names])[about.underlyings.ids]
         with np.errstate(invalid="ignore", divide="ignore"):
             far = (spots > 0) & (np.abs(about.strikes / spots - 1) > FAR_FROM_MONEY)
@@ -146,7 +146,7 @@ class WatchedLegs:
 
     def _why_never(self, leg: Legs) -> str:
         """The reason of a single leg."""
-        if not leg.particulars.underlyings[0]:
+        if not leg.terms.underlyings[0]:
             return _UNKNOWN
         far, late = self._reasons(leg)
         return _FAR if far[0] else _LATE if late[0] else _UNTRADED

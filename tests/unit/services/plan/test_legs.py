@@ -52,7 +52,7 @@ def test_particulars_are_those_of_the_contracts() -> None:
     for place in (0, 1, 60, -1):
         contract = backend.table.get(legs[place].token)
         assert contract is not None
-        about = legs.particulars
+        about = legs.terms
         assert (about.underlyings[place], about.strikes[place]) == (contract.name, contract.strike)
         assert contract.expiry is not None
         assert about.expiries[place] == contract.expiry.toordinal()

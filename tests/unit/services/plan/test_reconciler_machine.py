@@ -269,7 +269,7 @@ class Planning(RuleBasedStateMachine):
             assert full or all(token in pins for token in placed.unassigned), "nobody is left out while there is room"
         for token, mode in zip(placed.tokens.tolist(), placed.modes.tolist(), strict=True):
             asked = [
-                int(source.modes[source.tokens.tolist().index(token)]) for source in prepared.desired.owners_of(token)
+                int(demand.modes[demand.tokens.tolist().index(token)]) for demand in prepared.desired.owners_of(token)
             ]
             assert mode == max(asked), "the highest mode that anybody asks for"
         afresh = place(prepared.desired.wanted, self.desk.slots, {}, LIMITS)
@@ -278,9 +278,9 @@ class Planning(RuleBasedStateMachine):
     def pins(self, prepared: PreparedReload) -> dict[int, str]:
         """First the singles' own, then those of the rules in their order."""
         pins: dict[int, str] = {}
-        for source in prepared.desired.sources:
-            for place_, token in enumerate(source.tokens.tolist()):
-                pin = source.pins[0 if len(source.pins) == 1 else place_]
+        for demand in prepared.desired.demands:
+            for place_, token in enumerate(demand.tokens.tolist()):
+                pin = demand.pins[0 if len(demand.pins) == 1 else place_]
                 if pin is not None:
                     pins.setdefault(token, pin)
         return pins
@@ -412,10 +412,10 @@ class Planning(RuleBasedStateMachine):
         known = {row.token: row for row in self.rows}
         now, wanted = self.desk.clock.now(), set(prepared.desired.tokens.tolist())
         asked = {token for token, one in self.desk.store.records.items() if one.status is SubscriptionStatus.ACTIVE}
-        for source in earlier.sources:
-            status = earlier.rule_of(source.rule_id)
-            if status is not None and status.rule.enabled and self.desk.store.rules.get(source.rule_id) == status.rule:
-                asked |= set(source.tokens.tolist())
+        for demand in earlier.demands:
+            status = earlier.rule_of(demand.rule_id)
+            if status is not None and status.rule.enabled and self.desk.store.rules.get(demand.rule_id) == status.rule:
+                asked |= set(demand.tokens.tolist())
         for token in asked & set(earlier.tokens.tolist()):
             row = known.get(token)
             expiry = self.desk.store.records[token].expiry if row is None else row.expiry

@@ -1,4 +1,4 @@
-"""`StoreKeeper`: keeps backups of the database and lets it not grow for ever."""
+"""`StoreMaintenance`: keeps backups of the database and lets it not grow for ever."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class KeptStore(Protocol):
         ...
 
 
-class StoreKeeper:
+class StoreMaintenance:
     """Backs the store up once an hour when rules or instruments have changed, and drops old candles once a day.
 
     Candles alone are no reason for a copy: the broker has them.

@@ -1,4 +1,4 @@
-"""`PlanKeeper`: the plan in force, and the one way from it to the next.
+"""`ActivePlan`: the plan in force, and the one way from it to the next.
 
 The ticker loop calls it for every reload: prepare (read the store, expand the rules, place, compare), give new
 instruments rows on the board, apply the difference to the account streams, commit, release the rows of what is gone.
@@ -31,7 +31,7 @@ Applied = Callable[[Sequence[int], Sequence[int]], Awaitable[None]]
 """Told after each plan that was put into force, with the tokens that came to the board and those that left it."""
 
 
-class PlanKeeper:
+class ActivePlan:
     """The plan in force.
 
     Attributes:

@@ -24,7 +24,7 @@ from tickertui.market.instruments import InstrumentTable
 from tickertui.market.universe import load_universe
 from tickertui.services.accounts.session_orchestrator import AccountConfig, NoAccounts, SessionOrchestrator
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
-from tickertui.services.loop.contract_keeper import ContractKeeper, ContractsMissing
+from tickertui.services.loop.contract_refresher import ContractRefresher, ContractsMissing
 from tickertui.services.supervision.events import EventLog
 from tickertui.store.protocol import StoreBusy
 
@@ -80,7 +80,7 @@ class Desk:
             events=self.events,
         )
         self.reloads_due = 0
-        self.keeper = ContractKeeper(
+        self.refresher = ContractRefresher(
             registry=self.registry,
             orchestrator=self.orchestrator,
             universe=universe,
@@ -105,7 +105,7 @@ class Desk:
 async def running(desk: Desk) -> AsyncIterator[Desk]:
     await desk.orchestrator.open()
     async with anyio.create_task_group() as group:
-        group.start_soon(desk.keeper.run)
+        group.start_soon(desk.refresher.run)
         yield desk
         group.cancel_scope.cancel()
 
@@ -123,9 +123,9 @@ async def test_without_contracts_they_are_fetched_at_once_and_kept() -> None:
         assert desk.fetched == 1
     again = Desk(wednesday(7, 10))
     again.cache.kept = desk.cache.kept
-    await again.keeper.load()
+    await again.refresher.load()
     assert len(again.registry) == len(desk.registry)
-    await again.keeper.load()
+    await again.refresher.load()
 
 
 async def test_a_new_day_is_fetched_when_the_broker_has_surely_written_it() -> None:
@@ -147,7 +147,7 @@ async def test_a_dump_that_cannot_be_had_is_asked_for_ever_more_rarely() -> None
         assert 5 <= desk.fetched <= 9
         assert any("today's contracts: the broker is not available" in event.text for event in desk.events.since())
         desk.client.failure = None
-        desk.keeper.look_again()
+        desk.refresher.look_again()
         await wait_until(lambda: len(desk.registry), "at once after a login")
 
 
@@ -169,7 +169,7 @@ async def test_without_a_session_nobody_is_asked() -> None:
         await anyio.sleep(3600)
         assert desk.fetched == 0
         with pytest.raises(NoAccounts):
-            await desk.keeper.refresh(force=True)
+            await desk.refresher.refresh(force=True)
 
 
 async def test_contracts_that_cannot_be_kept_are_in_force_all_the_same() -> None:
@@ -177,51 +177,51 @@ async def test_contracts_that_cannot_be_kept_are_in_force_all_the_same() -> None
     await desk.orchestrator.open()
     desk.cache.failure = StoreBusy("the database is busy")
     with pytest.raises(StoreBusy):
-        await desk.keeper.refresh()
+        await desk.refresher.refresh()
     assert len(desk.registry)
     assert desk.reloads_due == 1
 
 
 async def test_a_dump_of_another_size_at_the_broker_is_fetched_once_for_each_etag() -> None:
     desk = Desk(wednesday(9, 0))
-    desk.keeper.note_meta(5, "before there are any")
+    desk.refresher.note_meta(5, "before there are any")
     desk.take(contracts())
     async with running(desk):
         count = len(desk.registry)
-        desk.keeper.note_meta(count + 7, "one")
+        desk.refresher.note_meta(count + 7, "one")
         await wait_until(lambda: desk.fetched == 1, "fetched")
-        desk.keeper.note_meta(count + 7, "one")
+        desk.refresher.note_meta(count + 7, "one")
         await anyio.sleep(100)
         assert desk.fetched == 1
-        desk.keeper.note_meta(count, "two")
+        desk.refresher.note_meta(count, "two")
         await wait_until(lambda: desk.fetched == 2, "a new one within the run", timeout=600)
 
 
 async def test_a_mock_without_the_brokers_contracts_gets_the_programs_own() -> None:
     desk = Desk(wednesday(9, 0))
-    assert desk.keeper.table() is None
-    desk.keeper.require_broker()
-    desk.keeper.ensure_for_mock()
-    first = desk.keeper.table()
+    assert desk.refresher.table() is None
+    desk.refresher.require_broker()
+    desk.refresher.ensure_for_mock()
+    first = desk.refresher.table()
     assert first is not None
-    assert desk.keeper.are_bundled
+    assert desk.refresher.are_bundled
     with pytest.raises(ContractsMissing, match="log in"):
-        desk.keeper.require_broker()
-    desk.keeper.ensure_for_mock()
-    assert desk.keeper.table() is first, "not made anew without need"
+        desk.refresher.require_broker()
+    desk.refresher.ensure_for_mock()
+    assert desk.refresher.table() is first, "not made anew without need"
     more = InstrumentTable.from_instruments(
         [*(first.instrument(row) for row in range(50)), replace(first.instrument(0), token=99 << 8 | 2)]
     )
-    desk.keeper.take_listed(more)
-    assert desk.keeper.table() is more
+    desk.refresher.take_listed(more)
+    assert desk.refresher.table() is more
     assert desk.reloads_due == 1
 
 
 async def test_what_a_mock_lists_never_enters_the_brokers_contracts() -> None:
     desk = Desk(wednesday(9, 0))
     desk.take(contracts())
-    table = desk.keeper.table()
-    desk.keeper.ensure_for_mock()
-    desk.keeper.take_listed(contracts())
-    assert desk.keeper.table() is table
+    table = desk.refresher.table()
+    desk.refresher.ensure_for_mock()
+    desk.refresher.take_listed(contracts())
+    assert desk.refresher.table() is table
     assert desk.reloads_due == 0

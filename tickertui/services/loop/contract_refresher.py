@@ -1,4 +1,4 @@
-"""`ContractKeeper`: keeps the day's contracts fresh, as one duty of the ticker loop.
+"""`ContractRefresher`: keeps the day's contracts fresh, as one duty of the ticker loop.
 
 At the start it takes what was kept of the last dump, so that the program is usable without a network. The broker writes
 a new dump each trading morning at about 08:00; it is fetched at 08:30, and when the stream says that the broker's dump
@@ -35,7 +35,7 @@ class ContractsMissing(Exception):  # noqa: N818 - says what is missing
     """The broker's contracts of the day are not there yet, so that nothing can be subscribed."""
 
 
-class ContractKeeper:
+class ContractRefresher:
     """Loads, refreshes and watches the day's contracts.
 
     Args:

@@ -12,7 +12,7 @@ import pytest
 from tests.support.virtual_time import LoopClock, virtual_trio
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import IST, ManualClock
-from tickertui.services.supervision.store_keeper import StoreKeeper
+from tickertui.services.supervision.store_maintenance import StoreMaintenance
 from tickertui.store.open import open_store
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=IST)
@@ -30,16 +30,16 @@ def backups(folder: Path) -> list[Path]:
 async def test_a_copy_is_made_when_the_trader_changed_something_and_only_then(tmp_path: Path) -> None:
     clock = ManualClock(NOW)
     store = await open_store(tmp_path / "desk.db", clock)
-    keeper = StoreKeeper(store, clock, keep_days=30)
+    maintenance = StoreMaintenance(store, clock, keep_days=30)
     try:
         await store.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=None)
-        await keeper.round()
+        await maintenance.round()
         assert len(backups(tmp_path)) == 1
         clock.advance(3600)
-        await keeper.round()
+        await maintenance.round()
         assert len(backups(tmp_path)) == 1
         await store.upsert(token=2, tradingsymbol="B", segment="NFO-OPT", expiry=None)
-        await keeper.round()
+        await maintenance.round()
         assert len(backups(tmp_path)) == 2
     finally:
         await store.close()
@@ -48,7 +48,7 @@ async def test_a_copy_is_made_when_the_trader_changed_something_and_only_then(tm
 async def test_old_candles_go_once_a_day(tmp_path: Path) -> None:
     clock = ManualClock(NOW)
     store = await open_store(tmp_path / "desk.db", clock)
-    keeper = StoreKeeper(store, clock, keep_days=30)
+    maintenance = StoreMaintenance(store, clock, keep_days=30)
 
     async def days_old() -> list[int]:
         found = await store.candles(1, None, Interval.MINUTE, NOW - timedelta(days=90), NOW)
@@ -57,10 +57,10 @@ async def test_old_candles_go_once_a_day(tmp_path: Path) -> None:
     try:
         for age in (40, 29, 1):
             await store.add_candles(1, None, Interval.MINUTE, candle(NOW - timedelta(days=age)), None)
-        await keeper.round()
+        await maintenance.round()
         assert await days_old() == [29, 1]
         clock.advance(2 * 86_400)
-        await keeper.round()
+        await maintenance.round()
         assert await days_old() == [3]
     finally:
         await store.close()
@@ -90,6 +90,6 @@ async def test_it_waits_for_the_start_to_be_over_and_then_looks_every_hour() -> 
     store = Counting()
     begun = anyio.current_time()
     with anyio.move_on_after(300 + 2 * 3600 + 1):
-        await StoreKeeper(store, LoopClock(NOW), keep_days=30).run()
+        await StoreMaintenance(store, LoopClock(NOW), keep_days=30).run()
     assert [round(at - begun) for at in store.copied] == [300, 3900, 7500]
     assert [round(at - begun) for at in store.pruned] == [300]
