@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.support.paths import REPOSITORY
+from tickertui import services
 
 DOCUMENTS = sorted(
     path.relative_to(REPOSITORY).as_posix()
@@ -21,6 +23,8 @@ _FILE = re.compile(
     r"[\w.-]+(?:/[\w.-]+)*\.(?:py|toml|md|sql|svg|tcss)|(?:tickertui|tests|scripts|docs|themes)(?:/[\w-]+)+/?"
 )
 _NAME_IN_FILE = re.compile(r"([\w/]+\.py)::([A-Za-z_][\w.]*)")
+_CLASS = re.compile(r"[A-Z]\w*[a-z]\w*[A-Z]\w*(?:\.\w+)?")
+_KEYS = {"PgUp", "PgDn"}
 _ROOMS = ("", "tickertui/", "tickertui/services/", "tickertui/tui/", "docs/")
 """What a path in a document may leave out."""
 _WRITTEN_BY_THE_USER = {"config.toml", "secrets.toml", "presets.toml"}
@@ -65,6 +69,43 @@ def test_every_name_in_a_file_is_there(document: str) -> None:
         if value is None:
             missing.append(f"{path}::{name}")
     assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_class_is_there(document: str) -> None:
+    sources = (path for package in ("tickertui", "tests") for path in (REPOSITORY / package).rglob("*.py"))
+    classes = {name for path in sources for name in re.findall(r"^class (\w+)", path.read_text("utf-8"), re.M)}
+    named = {text.partition(".")[0] for text in quoted(document) if _CLASS.fullmatch(text)}
+    assert sorted(named - classes - _KEYS) == []
+
+
+def test_the_classes_of_the_original_service_have_the_names_that_their_callers_know() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `([\w/]+)\.py` \| (.*) \|$", architecture(), re.M)
+    assert {name for name, _, _ in rows} >= set(services.__all__)
+    for name, path, names in rows:
+        known = getattr(importlib.import_module("tickertui." + path.replace("/", ".")), name)
+        methods = [text for text in _QUOTED.findall(names) if "." not in text]
+        assert [method for method in methods if not hasattr(known, method)] == [], name
+        if name in services.__all__:
+            assert getattr(services, name) is known
+            assert methods
+
+
+def test_the_ticker_loop_is_as_short_as_is_said() -> None:
+    assert "The ticker loop has under 500 lines" in architecture()
+    loop = REPOSITORY / "tickertui/services/loop/ticker_loop.py"
+    assert len(loop.read_text("utf-8").splitlines()) < 500
+
+
+def test_every_room_is_in_the_drawing_of_the_house() -> None:
+    drawn = set(re.findall(r"\w+", "".join(re.findall(r"^```\n(.*?)^```", architecture(), re.M | re.S))))
+    packages = ("tickertui", "tickertui.services", "tickertui.tui")
+    rooms = {info.name for name in packages for info in pkgutil.iter_modules(importlib.import_module(name).__path__)}
+    assert sorted(rooms - drawn) == []
+
+
+def architecture() -> str:
+    return (REPOSITORY / "docs/architecture.md").read_text("utf-8")
 
 
 def test_there_are_documents_to_look_at() -> None:
