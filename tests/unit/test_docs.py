@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tests.support.paths import REPOSITORY
-from tickertui import services
+from tickertui import __version__, services
 
 DOCUMENTS = sorted(
     path.relative_to(REPOSITORY).as_posix()
@@ -102,6 +103,15 @@ def test_every_room_is_in_the_drawing_of_the_house() -> None:
     packages = ("tickertui", "tickertui.services", "tickertui.tui")
     rooms = {info.name for name in packages for info in pkgutil.iter_modules(importlib.import_module(name).__path__)}
     assert sorted(rooms - drawn) == []
+
+
+def test_the_newest_version_of_the_changelog_is_that_of_the_code() -> None:
+    headings = re.findall(
+        r"^## \[(.*?)\](?: - (\d{4}-\d\d-\d\d))?$", (REPOSITORY / "CHANGELOG.md").read_text("utf-8"), re.M
+    )
+    assert headings[0] == ("Unreleased", "")
+    assert headings[1][0] == __version__
+    assert all(date.fromisoformat(day) for _, day in headings[1:])
 
 
 def architecture() -> str:
