@@ -39,7 +39,7 @@ from tickertui.tui.look.format import UNICODE, Units
 from tickertui.tui.look.styles import build_palette
 from tickertui.tui.look.themes import load_themes, variable_defaults
 from tickertui.tui.panes.chain.view import ChainView
-from tickertui.tui.terminal.paced import Paced, hurry_for
+from tickertui.tui.terminal.responsive_screen import ResponsiveScreen, hurry_for
 from tickertui.tui.view.chain_reader import ChainContext, ChainReader
 from tickertui.tui.view.data_states import MarketView
 from tickertui.tui.view.frames import BarMeaning, ChainFrame
@@ -75,7 +75,7 @@ class Figures:
 FIGURES = Figures()
 
 
-class Measured(Paced, Screen[None]):
+class Measured(ResponsiveScreen, Screen[None]):
     """The screen whose paints are timed."""
 
     def _on_timer_update(self) -> None:

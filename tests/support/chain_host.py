@@ -20,7 +20,7 @@ from tickertui.tui.look.format import UNICODE, GlyphSet
 from tickertui.tui.look.themes import load_themes, variable_defaults
 from tickertui.tui.panes.chain.view import ChainView
 from tickertui.tui.view.chain_reader import ChainContext, ChainReader
-from tickertui.tui.view.data_states import Link, Links, MarketView
+from tickertui.tui.view.data_states import Link, MarketView, SocketHealth
 from tickertui.tui.view.frames import ChainFrame
 from tickertui.tui.widgets.banner import Banner, BannerKind, BannerView
 from tickertui.tui.widgets.status_bar import StatusBar, StatusField
@@ -110,7 +110,7 @@ _BANNERS: Final = {
 
 def banner_of(context: ChainContext) -> BannerView | None:
     """What the first row says, as the main screen would find it from the same facts."""
-    if context.links.codes.any():
+    if context.socket_health.codes.any():
         return BannerView(BannerKind.SILENT, "Z1/s2 SILENT 14s · R rebuilds it now")
     return _BANNERS.get(context.feed)
 
@@ -140,7 +140,7 @@ def _stale() -> ChainReader:
         ChainContext(
             market=OPEN_MARKET,
             convention=CONVENTION,
-            links=Links(np.array(codes, dtype=np.int8)),
+            socket_health=SocketHealth(np.array(codes, dtype=np.int8)),
         ),
         MARKS,
     )

@@ -34,7 +34,7 @@ from tickertui.services.plan.status import PlanLine, ReloadPlan, ReloadResult, R
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui.view.backend import BackendRefused, HealthFigures, LoginPage
-from tickertui.tui.view.frames import ExpiryMark
+from tickertui.tui.view.frames import ListedExpiry
 
 NOW = datetime(2026, 11, 23, 11, 42, 7, tzinfo=IST)
 """Monday, expiry day of the November monthly, as in the mock-ups."""
@@ -208,7 +208,7 @@ class FakeBackend:
     def underlyings(self) -> tuple[str, ...]:
         return self.table.option_underlyings
 
-    def expiries(self, underlying: str) -> tuple[ExpiryMark, ...]:
+    def expiries(self, underlying: str) -> tuple[ListedExpiry, ...]:
         today = self.clock.now().date()
         listed = tuple(expiry for expiry in self.table.expiries_of(underlying) if expiry >= today)
         return expiry_marks(listed, today, self.notes)

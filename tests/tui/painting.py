@@ -17,7 +17,7 @@ from tests.support.screen_model import ScreenModel
 from tests.support.waiting import wait_until
 from tests.tui.driving import Driven
 from tickertui.tui.terminal.direct_painting import DirectUpdate
-from tickertui.tui.terminal.paced import Paced
+from tickertui.tui.terminal.responsive_screen import ResponsiveScreen
 
 
 @dataclass
@@ -62,7 +62,7 @@ def fresh(run: Driven, console: Console) -> ScreenModel:
     """The same screen, painted as a whole by Textual's own compositor."""
     screen = run.app.screen
     for each in run.app.screen_stack:
-        if isinstance(each, Paced):
+        if isinstance(each, ResponsiveScreen):
             each.forget_below()
     model = ScreenModel(*screen.size)
     update: Any = screen._compositor.render_update(full=True, screen_stack=run.app._background_screens)

@@ -21,7 +21,7 @@ from tickertui.tui.main.screen import PANES
 from tickertui.tui.panels.base import ListScreen, PickerScreen, TextScreen
 from tickertui.tui.panes.chain.expiry_strip import ExpiryStrip
 from tickertui.tui.terminal.failures import RETRY_S
-from tickertui.tui.terminal.line import Pens
+from tickertui.tui.terminal.line import StyleEncoder
 from tickertui.tui.widgets.banner import Banner
 from tickertui.tui.widgets.status_bar import StatusBar
 
@@ -186,7 +186,7 @@ async def test_an_error_in_a_line_stays_in_the_line(owner: Any, name: str, monke
 
 async def test_what_surrounds_the_chain_may_fail_while_the_chain_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     async with driven(size=(200, 50)) as run:
-        Broken(monkeypatch, run.main.standing, "look")
+        Broken(monkeypatch, run.main.program_status, "look")
         Broken(monkeypatch, run.chain.rail, "show")
         before = run.chain.current_frame
         tick(run, random.Random(4))
@@ -274,12 +274,12 @@ async def test_a_line_that_does_not_fit_ends_direct_painting_until_the_next_resi
             run.main.frame()
             await settled(run, painted, "ticks")
             assert painted.direct
-            right: Callable[..., Any] = ChainGrid._ink_lines
-            monkeypatch.setattr(ChainGrid, "_ink_lines", lambda self, crop: right(self, crop)[:-1])
+            right: Callable[..., Any] = ChainGrid._terminal_lines
+            monkeypatch.setattr(ChainGrid, "_terminal_lines", lambda self, crop: right(self, crop)[:-1])
             run.backend.clock.advance(0.5)
             run.grid.move_cursor(rows=1)
             await settled(run, painted, "a line too few")
-            monkeypatch.setattr(ChainGrid, "_ink_lines", right)
+            monkeypatch.setattr(ChainGrid, "_terminal_lines", right)
             told = [event.text for event in run.backend.events() if "direct painting" in event.text]
             assert len(told) == 1
             painted.direct = 0
@@ -303,7 +303,7 @@ async def test_a_line_that_cannot_be_written_is_painted_in_textuals_own_way(monk
     with watched(monkeypatch, (120, 40)) as painted:
         async with driven(size=(120, 40)) as run:
             await settled(run, painted, "the start")
-            broken = Broken(monkeypatch, Pens, "write")
+            broken = Broken(monkeypatch, StyleEncoder, "write")
             tick(run, random.Random(8))
             run.main.frame()
             run.grid.refresh()

@@ -16,9 +16,9 @@ from tests.support.waiting import wait_until
 from tests.tui.driving import Driven, driven
 from tests.tui.painting import settled, watched
 from tickertui.market.ticks import Source, TickBatch, Word
-from tickertui.tui.terminal import paced as paced_module
+from tickertui.tui.terminal import responsive_screen as responsive_screen_module
 from tickertui.tui.terminal.direct_painting import DirectCompositor, is_supported
-from tickertui.tui.terminal.paced import Paced
+from tickertui.tui.terminal.responsive_screen import ResponsiveScreen
 
 SIZES = {"small": (80, 24), "wide": (200, 50)}
 
@@ -125,7 +125,7 @@ def test_textual_is_as_the_short_way_needs_it() -> None:
 
 
 def test_another_textual_keeps_its_own_compositor(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Host(Paced, Screen[None]):
+    class Host(ResponsiveScreen, Screen[None]):
         pass
 
     assert isinstance(Host()._compositor, DirectCompositor)
@@ -136,7 +136,7 @@ def test_another_textual_keeps_its_own_compositor(monkeypatch: pytest.MonkeyPatc
 
 async def test_a_paint_waits_for_a_terminal_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     behind = [0]
-    monkeypatch.setattr(paced_module, "waiting_writes", lambda app: behind[0])
+    monkeypatch.setattr(responsive_screen_module, "waiting_writes", lambda app: behind[0])
     with watched(monkeypatch, SIZES["wide"]) as painted:
         async with driven(size=SIZES["wide"]) as run:
             await settled(run, painted, "the start")

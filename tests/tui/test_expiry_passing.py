@@ -84,4 +84,4 @@ async def test_a_spot_of_zero_moves_no_money() -> None:
         assert any("ATM 24,350 last" in line for line in run.text())
         assert any("NIFTY 24,266.25 close Fri 20 Nov  Fut" in line for line in run.text()), "no arrow, no price of now"
         await slow_frame(run)
-        assert any(situation.name == "no-spot" for situation in run.main.standing.found)
+        assert any(problem.name == "no-spot" for problem in run.main.program_status.problems)

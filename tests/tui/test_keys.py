@@ -334,6 +334,6 @@ def test_every_action_has_a_test() -> None:
 
 async def test_every_action_that_a_table_has_by_its_id_is_in_that_table_and_no_other_is() -> None:
     async with driven() as run:
-        tables = {REQUEST: run.main.requests.action_ids, LOOK: run.chain.looks.action_ids}
+        tables = {REQUEST: run.main.dialogs.action_ids, LOOK: run.chain.appearance.action_ids}
         for method, action_ids in tables.items():
             assert set(action_ids) == {action.id for action in ACTIONS if action.method == method}

@@ -20,7 +20,7 @@ from tickertui.tui.panes.chain.header import Header, header_view, phase_text, ta
 from tickertui.tui.panes.chain.summary import ChainSummaryLine, summary_view
 from tickertui.tui.panes.chain.totals import Totals, totals_view
 from tickertui.tui.view.data_states import DataState, MarketView
-from tickertui.tui.view.frames import ExpiryMark, QuoteView
+from tickertui.tui.view.frames import ListedExpiry, QuoteView
 from tickertui.tui.widgets.banner import BannerKind, BannerView, banner_text
 from tickertui.tui.widgets.one_line import Piece, Tint, length
 from tickertui.tui.widgets.status_bar import StatusBar, StatusField
@@ -134,7 +134,7 @@ def test_another_chain_on_its_way_takes_the_tags_place() -> None:
     assert text(Header().lay_out(view, 80)).startswith("[SENSEX W03Dec 84/162]")
 
 
-def strip(width: int, marks: tuple[ExpiryMark, ...] = MARKS, settings: tuple[str, ...] = ("±8",)) -> str:
+def strip(width: int, marks: tuple[ListedExpiry, ...] = MARKS, settings: tuple[str, ...] = ("±8",)) -> str:
     return text(ExpiryStrip().lay_out(StripView(marks, date(2026, 12, 1), settings), width))
 
 

@@ -112,7 +112,7 @@ async def test_a_filter_that_leaves_nothing_says_so_and_lets_go() -> None:
         backend.clock.advance(5)
         run.main.frame()
         assert run.chain.underlying == "ODD"
-        run.chain.looks.keep("open interest")
+        run.chain.appearance.keep("open interest")
         run.main.frame()
         await run.pilot.pause()
         assert len(run.grid._order) == 0
@@ -130,7 +130,7 @@ async def test_a_filter_that_leaves_nothing_says_so_and_lets_go() -> None:
 async def test_sort_then_filter_then_another_expiry_and_back() -> None:
     async with driven() as run:
         await run.press("s")
-        run.chain.looks.keep("heavy")
+        run.chain.appearance.keep("heavy")
         for key in ("right_square_bracket", "left_square_bracket", "left_square_bracket", "U"):
             await run.press(key)
             run.backend.clock.advance(5)

@@ -250,7 +250,7 @@ class ScreenMachine(RuleBasedStateMachine):
     @rule(preset=st.sampled_from(["oi", "price", "greeks", "full"]), units=st.sampled_from(list(Units)))
     def another_look(self, preset: str, units: Units) -> None:
         def step(run: Driven) -> None:
-            run.chain.looks.show_preset(preset)
+            run.chain.appearance.show_preset(preset)
             run.grid.set_units(units)
 
         self.take(step)

@@ -57,7 +57,7 @@ class Listing:
 
 
 @frozen
-class ListedExpiry:
+class ScheduledExpiry:
     """An expiry as it is listed on a day.
 
     Attributes:
@@ -168,14 +168,14 @@ class Underlying:
         """``EXCHANGE:TRADINGSYMBOL`` of the index, the key of the broker's quote calls."""
         return f"{self.index_exchange}:{self.index_symbol}"
 
-    def expiries(self, as_of: date) -> tuple[ListedExpiry, ...]:
+    def expiries(self, as_of: date) -> tuple[ScheduledExpiry, ...]:
         """Return what is listed on a day, nearest first; an expiry of that day included."""
-        taken: dict[date, ListedExpiry] = {}
+        taken: dict[date, ScheduledExpiry] = {}
         for listing in self.listings:
             streams = [self.schedule.after(kind, as_of) for kind in listing.kinds]
             for rank, (day, kind) in enumerate(_first(streams, listing.kinds, listing.count, set(taken))):
                 ladders = listing.ladders[min(rank, len(listing.ladders) - 1)]
-                taken[day] = ListedExpiry(day, listing.cycle, kind == "weekly", ladders)
+                taken[day] = ScheduledExpiry(day, listing.cycle, kind == "weekly", ladders)
         return tuple(taken[day] for day in sorted(taken))
 
     def future_expiries(self, as_of: date) -> tuple[date, ...]:
@@ -193,7 +193,7 @@ class Underlying:
         """The index itself."""
         return _index_instrument(self.index_token, self.index_symbol, self.index_symbol, self.index_exchange)
 
-    def option(self, listed: ListedExpiry, strike: float, kind: InstrumentKind) -> Instrument:
+    def option(self, listed: ScheduledExpiry, strike: float, kind: InstrumentKind) -> Instrument:
         """Return one option as the bundled universe lists it, for instance one that is new during the day."""
         number = int(self.option_numbers(listed, np.array([strike]), np.array([kind], dtype=np.int8))[0])
         return Instrument(
@@ -228,7 +228,7 @@ class Underlying:
         )
 
     def option_numbers(
-        self, listed: ListedExpiry, strikes: NDArray[np.float64], kinds: NDArray[np.int8]
+        self, listed: ScheduledExpiry, strikes: NDArray[np.float64], kinds: NDArray[np.int8]
     ) -> NDArray[np.int64]:
         """Return the made-up exchange tokens of options: weeks and months turn in slots longer than any lives.
 
@@ -349,7 +349,7 @@ class _Columns:
         self._segments = list(first.segments)
         self._exchanges = list(first.exchanges)
 
-    def add_chain(self, underlying: Underlying, listed: ListedExpiry, strikes: NDArray[np.float64]) -> None:
+    def add_chain(self, underlying: Underlying, listed: ScheduledExpiry, strikes: NDArray[np.float64]) -> None:
         """Add call and put of every strike."""
         count = 2 * len(strikes)
         kinds = np.tile(np.array([InstrumentKind.CALL, InstrumentKind.PUT], dtype=np.int8), len(strikes))
@@ -401,7 +401,7 @@ def _first(
     return found
 
 
-def _expiry_text(listed: ListedExpiry) -> str:
+def _expiry_text(listed: ScheduledExpiry) -> str:
     """The expiry in the broker's symbols: ``26D08`` of a weekly, ``26DEC`` of all others."""
     day = listed.day
     if listed.is_weekly:

@@ -34,7 +34,7 @@ from tickertui.tui.panels.base import PanelScreen
 from tickertui.tui.terminal.application import TerminalApplication
 from tickertui.tui.terminal.contained import failing_place
 from tickertui.tui.terminal.failures import Failure, FailureLog
-from tickertui.tui.terminal.paced import hurry_for
+from tickertui.tui.terminal.responsive_screen import hurry_for
 from tickertui.tui.terminal.toasts import LastingNotification
 from tickertui.tui.terminal.window_title import WindowTitle
 from tickertui.tui.view.backend import Backend

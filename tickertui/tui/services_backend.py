@@ -33,7 +33,7 @@ from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.store.protocol import StoreError
 from tickertui.tui.view.backend import BackendRefused, HealthFigures, LoginPage
-from tickertui.tui.view.frames import ExpiryMark
+from tickertui.tui.view.frames import ListedExpiry
 
 if TYPE_CHECKING:
     from tickertui.services.history.historical_bootstrapper import HistoricalBootstrapper
@@ -56,7 +56,7 @@ class ServicesBackend:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._expiries: dict[str, tuple[object, tuple[ExpiryMark, ...]]] = {}
+        self._expiries: dict[str, tuple[object, tuple[ListedExpiry, ...]]] = {}
 
     @property
     def clock(self) -> Clock:
@@ -160,7 +160,7 @@ class ServicesBackend:
         first = tuple(name for name in watched if name in listed)
         return first + tuple(name for name in listed if name not in watched)
 
-    def expiries(self, underlying: str) -> tuple[ExpiryMark, ...]:
+    def expiries(self, underlying: str) -> tuple[ListedExpiry, ...]:
         """Expiries of an underlying that are not over, ascending."""
         registry, now = self._services.registry, self.clock.now()
         key = (registry.table, now.date(), now.hour, now.minute)
@@ -168,7 +168,7 @@ class ServicesBackend:
         if cached is not None and cached[0] == key:
             return cached[1]
         marks = tuple(
-            ExpiryMark(name.expiry, name.cycle, (name.expiry - now.date()).days, name.note)
+            ListedExpiry(name.expiry, name.cycle, (name.expiry - now.date()).days, name.note)
             for name in registry.contracts.names_of(underlying)
             if self._is_alive(underlying, name.expiry)
         )

@@ -107,9 +107,9 @@ def test_no_private_name_of_textual(module: ModuleType) -> None:
 
 
 def test_the_search_finds_what_the_terminal_room_uses() -> None:
-    room = importlib.import_module("tickertui.tui.terminal.paced")
+    room = importlib.import_module("tickertui.tui.terminal.responsive_screen")
     assert list(imports_of_private_modules(tree_of(room))) == ["textual._compositor.Compositor"]
     rate = importlib.import_module("tickertui.tui.terminal.display_rate")
     assert "app._driver" in list(foreign_attributes(tree_of(rate)))
     of_a_screen = textual_privates(JumpScreen)
-    assert {"_compositor", "_on_idle", "_on_timer_update"} <= used_on_self(room.Paced) & of_a_screen
+    assert {"_compositor", "_on_idle", "_on_timer_update"} <= used_on_self(room.ResponsiveScreen) & of_a_screen

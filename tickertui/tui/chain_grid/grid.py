@@ -35,8 +35,8 @@ from tickertui.tui.chain_grid.row_order import (
 from tickertui.tui.chain_grid.straddle_painter import PAIRS_BY_NAME
 from tickertui.tui.look.breakpoints import RULE_HEIGHT, WIDE
 from tickertui.tui.look.format import UNICODE, GlyphSet, Units
-from tickertui.tui.terminal.line import Inked, Line
-from tickertui.tui.terminal.strip_widget import Painted
+from tickertui.tui.terminal.line import Line, TerminalLine
+from tickertui.tui.terminal.strip_widget import StripWidget
 from tickertui.tui.view.frames import BarMeaning, ChainFrame
 
 __all__ = ["ChainGrid", "Cursor", "Leg", "RowFilter", "Sort"]
@@ -45,7 +45,7 @@ _MANY: Final = 0.6
 """From this share of dirty lines on, one refresh of the whole widget is cheaper than one region a run."""
 
 
-class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
+class ChainGrid(StripWidget, ScrollView, can_focus=True, inherit_bindings=False):
     """The rows of a chain under their header.
 
     Args:
@@ -503,7 +503,7 @@ class ChainGrid(Painted, ScrollView, can_focus=True, inherit_bindings=False):
         line = self.line(y)
         return line.strip if isinstance(line, Line) else line
 
-    def _ink_lines(self, crop: Region) -> list[Inked]:
+    def _terminal_lines(self, crop: Region) -> list[TerminalLine]:
         """Draw whole lines as they are written for the terminal; filters and parts of lines take strips."""
         self.viewport = self.size
         if crop.x or crop.width != self.viewport.width or self.get_line_filters():

@@ -19,7 +19,7 @@ from tickertui.tui.chain_grid.row_order import Cursor
 from tickertui.tui.chain_grid.row_painter import RowPainter
 from tickertui.tui.chain_grid.straddle_painter import StraddlePainter
 from tickertui.tui.look.format import UNICODE, GlyphSet, Units
-from tickertui.tui.look.styles import INKS, Ground, Ink, build_palette
+from tickertui.tui.look.styles import Background, Foreground, build_palette, style_index
 from tickertui.tui.terminal.line import Line
 from tickertui.tui.view.frames import BarMeaning, ChainFrame
 
@@ -121,12 +121,12 @@ class GridPainter:
 
     def blank(self) -> Strip:
         """Return an empty line."""
-        return Strip.blank(self.width, self._palette[Ground.PLAIN * INKS])
+        return Strip.blank(self.width, self._palette[style_index(Foreground.TEXT, Background.PLAIN)])
 
     def muted(self, text: str) -> Strip:
         """Return a line of secondary text."""
-        segment = Segment(text[: self.width].ljust(self.width), self._palette[Ground.PLAIN * INKS + Ink.MUTED])
-        return Strip([segment], self.width)
+        style = self._palette[style_index(Foreground.MUTED, Background.PLAIN)]
+        return Strip([Segment(text[: self.width].ljust(self.width), style)], self.width)
 
     def row(
         self, frame: ChainFrame, row: int, cursor: Cursor | None, *, pinned: bool = False, repeated: bool = False

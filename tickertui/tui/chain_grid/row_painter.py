@@ -21,8 +21,8 @@ from tickertui.tui.chain_grid import columns as col
 from tickertui.tui.chain_grid.columns import AGE_WIDTH, Layout, Placed
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import GlyphSet, Units
-from tickertui.tui.look.styles import INKS, Ground, Ink
-from tickertui.tui.terminal.line import Line, Pens, Pieces
+from tickertui.tui.look.styles import FOREGROUNDS, Background, Foreground
+from tickertui.tui.terminal.line import Line, Pieces, StyleEncoder
 from tickertui.tui.view.data_states import DataState
 from tickertui.tui.view.frames import BarMeaning, ChainFrame
 
@@ -30,12 +30,24 @@ _CACHE_LIMIT: Final = 4_000
 """Texts kept per column; prices come back, volumes never do. 20,000 would be 50 MB in all by the evening."""
 
 # Plain integers: a look into an enumeration takes Python 3.11 longer than everything else done to a cell.
-_TEXT, _MUTED, _GAIN, _LOSS = int(Ink.TEXT), int(Ink.MUTED), int(Ink.GAIN), int(Ink.LOSS)
-_STALE_INK, _MOCK_INK, _STRIKE_INK = int(Ink.STALE), int(Ink.MOCK), int(Ink.STRIKE)
-_BAR_CALL, _BAR_PUT, _BAR_CALL_TURNED = int(Ink.BAR_CALL), int(Ink.BAR_PUT), int(Ink.BAR_CALL_TURNED)
-_GAIN_TURNED, _LOSS_TURNED = int(Ink.GAIN_TURNED), int(Ink.LOSS_TURNED)
-_PLAIN, _ITM, _ATM = Ground.PLAIN * INKS, Ground.ITM * INKS, Ground.ATM * INKS
-_CURSOR, _FLASH_UP, _FLASH_DOWN = Ground.CURSOR * INKS, Ground.FLASH_UP * INKS, Ground.FLASH_DOWN * INKS
+_TEXT, _MUTED, _GAIN, _LOSS = int(Foreground.TEXT), int(Foreground.MUTED), int(Foreground.GAIN), int(Foreground.LOSS)
+_STALE_FOREGROUND, _MOCK_FOREGROUND, _STRIKE_FOREGROUND = (
+    int(Foreground.STALE),
+    int(Foreground.MOCK),
+    int(Foreground.STRIKE),
+)
+_BAR_CALL, _BAR_PUT, _BAR_CALL_TURNED = (
+    int(Foreground.BAR_CALL),
+    int(Foreground.BAR_PUT),
+    int(Foreground.BAR_CALL_TURNED),
+)
+_GAIN_TURNED, _LOSS_TURNED = int(Foreground.GAIN_TURNED), int(Foreground.LOSS_TURNED)
+_PLAIN, _ITM, _ATM = Background.PLAIN * FOREGROUNDS, Background.ITM * FOREGROUNDS, Background.ATM * FOREGROUNDS
+_CURSOR, _FLASH_UP, _FLASH_DOWN = (
+    Background.CURSOR * FOREGROUNDS,
+    Background.FLASH_UP * FOREGROUNDS,
+    Background.FLASH_DOWN * FOREGROUNDS,
+)
 _MOCK, _STALE, _ERROR = int(DataState.MOCK), int(DataState.STALE), int(DataState.ERROR)
 _CALL = int(Side.CALL)
 
@@ -50,18 +62,18 @@ _KINDS: Final = {
 }
 _BY_ARROW: Final = {1: _GAIN, -1: _LOSS, 0: _TEXT}
 _ARROWS: Final = {1: "▲", -1: "▼", 0: "·"}
-_STATE_INKS: Final = {
-    DataState.CLOSED: Ink.TEXT,
-    DataState.SNAP: Ink.SNAP,
-    DataState.MOCK: Ink.MOCK,
-    DataState.STALE: Ink.STALE,
-    DataState.NEVER: Ink.MUTED,
-    DataState.ERROR: Ink.ERROR,
-    DataState.WAITING: Ink.MUTED,
+_STATE_FOREGROUNDS: Final = {
+    DataState.CLOSED: Foreground.TEXT,
+    DataState.SNAP: Foreground.SNAP,
+    DataState.MOCK: Foreground.MOCK,
+    DataState.STALE: Foreground.STALE,
+    DataState.NEVER: Foreground.MUTED,
+    DataState.ERROR: Foreground.ERROR,
+    DataState.WAITING: Foreground.MUTED,
 }
-_PRICE_INKS: Final = tuple(int(_STATE_INKS.get(state, -1)) for state in DataState)
+_PRICE_FOREGROUNDS: Final = tuple(int(_STATE_FOREGROUNDS.get(state, -1)) for state in DataState)
 """Ink of a price by its state; -1 where the direction decides."""
-_STATE_CELLS: Final = tuple(state.mark.cell for state in DataState)
+_STATE_CELLS: Final = tuple(state.badge.cell for state in DataState)
 
 
 @frozen
@@ -96,7 +108,7 @@ class _Leg:
         flash: Direction of a change a moment ago.
         age: Seconds to show, -1 for none.
         old_greeks: Whether Greeks are dimmed.
-        base: Style of the ground, ink to be added.
+        base: Style of the background; the foreground is added to it.
         cursor: Name of the column under the cursor, empty for none.
     """
 
@@ -134,7 +146,7 @@ class RowPainter:
     ) -> None:
         self.layout = layout
         self.palette = palette
-        self._pens = Pens(palette)
+        self._encoder = StyleEncoder(palette)
         self._lot_size = lot_size
         self._units = units
         self._bars = bars
@@ -181,7 +193,7 @@ class RowPainter:
         if self._put_steps:
             self._side(pieces, self._put_steps, put, frame)
         pieces.append(self._right)
-        return Line(pieces, self._pens, self.layout.width)
+        return Line(pieces, self._encoder, self.layout.width)
 
     @staticmethod
     def _legs(frame: ChainFrame, row: int, cursor_side: int, cursor_column: str) -> tuple[_Leg, _Leg]:
@@ -216,19 +228,19 @@ class RowPainter:
                 continue
             text = step.texts.get(value) or self._write(step, value)
             if stale:
-                ink = _STALE_INK
+                foreground = _STALE_FOREGROUND
             elif value != value or kind == _MUTED_KIND or (kind == _GREEK_KIND and old_greeks):
-                ink = _MUTED
+                foreground = _MUTED
             elif kind == _SIGNED_KIND:
-                ink = _GAIN if value > 0 else _LOSS if value < 0 else _MUTED
+                foreground = _GAIN if value > 0 else _LOSS if value < 0 else _MUTED
             else:
-                ink = _TEXT
+                foreground = _TEXT
             if cursor and cursor == step.name:
                 gap = step.placed.gap
                 append((text[:gap], base))
-                append((text[gap:], _CURSOR + ink))
+                append((text[gap:], _CURSOR + foreground))
             else:
-                append((text, base + ink))
+                append((text, base + foreground))
 
     def _write(self, step: _Step, value: float) -> str:
         """Return a value as text with its separator, and keep it (a NaN equals nothing and is not kept)."""
@@ -256,27 +268,27 @@ class RowPainter:
         mock = state == _MOCK
         texts = step.mock_texts if mock else step.texts
         text = texts.get(value) or self._write_price(step.placed, value, texts, mock=mock)
-        arrow_ink = _BY_ARROW[leg.arrow]
-        ink = _PRICE_INKS[state]
-        if ink < 0:
-            ink = arrow_ink
+        arrow_foreground = _BY_ARROW[leg.arrow]
+        foreground = _PRICE_FOREGROUNDS[state]
+        if foreground < 0:
+            foreground = arrow_foreground
         if missing and state != _ERROR:
-            ink = _MUTED
-        ground = base
+            foreground = _MUTED
+        background = base
         if leg.flash and not missing:
-            ground = _FLASH_UP if leg.flash > 0 else _FLASH_DOWN
+            background = _FLASH_UP if leg.flash > 0 else _FLASH_DOWN
         if leg.cursor and leg.cursor == step.name:
-            ground = _CURSOR
+            background = _CURSOR
         glyph = _STATE_CELLS[state] or (" " if missing else _ARROWS[leg.arrow])
         if self._glyphs.is_ascii:
             glyph = self._glyphs.text(glyph)
         gap = step.placed.gap
         if gap:
             pieces.append((" ", base))
-        pieces.append((text, ground + ink))
-        pieces.append((glyph, ground + (arrow_ink if mock else ink)))
+        pieces.append((text, background + foreground))
+        pieces.append((glyph, background + (arrow_foreground if mock else foreground)))
         age = self._ages.get(leg.age) or self._write_age(leg.age)
-        pieces.append((age, base + (_STALE_INK if state == _STALE else _MUTED)))
+        pieces.append((age, base + (_STALE_FOREGROUND if state == _STALE else _MUTED)))
 
     def _write_age(self, seconds: int) -> str:
         text = self._ages[seconds] = fmt.age(seconds).rjust(AGE_WIDTH)
@@ -301,7 +313,7 @@ class RowPainter:
         if is_call and self._two_sided:
             pieces.append((gap + empty, base))
             if eighths:
-                # There are no blocks that fill a cell from the right: the one from the left, ink and ground exchanged.
+                # There are no blocks that fill a cell from the right: the one from the left, its two colours exchanged.
                 pieces.append((self._glyphs.eighth(8 - eighths), base + turned))
             pieces.append((full, base + solid))
         else:
@@ -321,7 +333,7 @@ class RowPainter:
         text = f"{left}{text}{right}".center(self.layout.strike_width)
         if self._glyphs.is_ascii:
             text = self._glyphs.text(text)
-        return text, (_ATM if atm else _PLAIN) + _STRIKE_INK
+        return text, (_ATM if atm else _PLAIN) + _STRIKE_FOREGROUND
 
     # ------------------------------------------------------------------ the header
 
@@ -333,7 +345,7 @@ class RowPainter:
             self._put(cells, placed.x + placed.gap, self._title(placed, mock=mock))
         self._put(cells, layout.strike_x, "STRIKE".center(layout.strike_width))
         text = self._glyphs.text("".join(cells))
-        return Strip([Segment(text, self.palette[Ground.HEADER * INKS])], layout.width)
+        return Strip([Segment(text, self.palette[Background.HEADER * FOREGROUNDS])], layout.width)
 
     @staticmethod
     def _put(cells: list[str], x: int, text: str) -> None:

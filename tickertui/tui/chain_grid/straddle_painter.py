@@ -13,8 +13,8 @@ from textual.strip import Strip
 from tickertui.frozen import frozen
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import GlyphSet, Units
-from tickertui.tui.look.styles import INKS, Ground, Ink
-from tickertui.tui.terminal.line import Line, Pens, Pieces
+from tickertui.tui.look.styles import FOREGROUNDS, Background, Foreground
+from tickertui.tui.terminal.line import Line, Pieces, StyleEncoder
 from tickertui.tui.view.data_states import DataState
 from tickertui.tui.view.frames import ChainFrame, Field
 
@@ -104,7 +104,7 @@ class StraddlePainter:
     def __init__(self, width: int, palette: Sequence[Style], *, lot_size: int, units: Units, glyphs: GlyphSet) -> None:
         self.width = width
         self.palette = palette
-        self._pens = Pens(palette)
+        self._encoder = StyleEncoder(palette)
         self._lot_size = lot_size
         self._units = Units.LAKH if units is Units.CONTRACTS else units
         self._glyphs = glyphs
@@ -131,21 +131,25 @@ class StraddlePainter:
         call, put = frame.values[row].tolist()
         state = DataState(int(frame.states[row].max()))
         atm = row == frame.atm_row
-        ground = Ground.ATM if atm else Ground.PLAIN
+        background = Background.ATM if atm else Background.PLAIN
         strike = fmt.strike(float(frame.strikes[row])).rjust(6)
         left, right = ("▶ ", " ◀") if atm else ("• " if pinned else "  ", "  ")
         pieces: Pieces = [
-            (self._glyphs.text(f"{left}{strike}{right}").center(_STRIKE_WIDTH), ground * INKS + Ink.STRIKE)
+            (
+                self._glyphs.text(f"{left}{strike}{right}").center(_STRIKE_WIDTH),
+                background * FOREGROUNDS + Foreground.STRIKE,
+            )
         ]
         for pair in self.pairs:
             value = pair.value(call, put, frame.summary.reference.price)
-            text, ink = self._written(pair, value, state)
-            pieces.append((text, (Ground.CURSOR if pair.name == cursor_column else ground) * INKS + ink))
+            text, foreground = self._written(pair, value, state)
+            behind = Background.CURSOR if pair.name == cursor_column else background
+            pieces.append((text, behind * FOREGROUNDS + foreground))
         used = _STRIKE_WIDTH + sum(pair.width for pair in self.pairs)
-        pieces.append((" " * (self.width - used), ground * INKS))
-        return Line(pieces, self._pens, self.width)
+        pieces.append((" " * (self.width - used), background * FOREGROUNDS))
+        return Line(pieces, self._encoder, self.width)
 
-    def _written(self, pair: Pair, value: float, state: DataState) -> tuple[str, Ink]:
+    def _written(self, pair: Pair, value: float, state: DataState) -> tuple[str, Foreground]:
         missing = value != value
         if missing:
             text = self._glyphs.text(fmt.MISSING)
@@ -156,17 +160,21 @@ class StraddlePainter:
         else:
             text = pair.write(value, pair.width - (2 if pair.is_price else 1))
         if pair.is_price:
-            text += state.mark.cell or " "
-        ink = Ink.TEXT
+            text += state.badge.cell or " "
+        foreground = Foreground.TEXT
         if state is DataState.STALE:
-            ink = Ink.STALE
+            foreground = Foreground.STALE
         elif missing:
-            ink = Ink.MUTED
+            foreground = Foreground.MUTED
         elif pair.is_signed:
-            ink = Ink.GAIN if value > 0 else Ink.LOSS if value < 0 else Ink.MUTED
+            foreground = Foreground.GAIN if value > 0 else Foreground.LOSS if value < 0 else Foreground.MUTED
         elif pair.is_price:
-            ink = {DataState.MOCK: Ink.MOCK, DataState.SNAP: Ink.SNAP, DataState.ERROR: Ink.ERROR}.get(state, Ink.TEXT)
-        return text.rjust(pair.width), ink
+            foreground = {
+                DataState.MOCK: Foreground.MOCK,
+                DataState.SNAP: Foreground.SNAP,
+                DataState.ERROR: Foreground.ERROR,
+            }.get(state, Foreground.TEXT)
+        return text.rjust(pair.width), foreground
 
     def header(self, *, mock: bool) -> Strip:
         """Return the line above the rows; in a mock every column carries the mark ``~``."""
@@ -175,4 +183,4 @@ class StraddlePainter:
         for pair in self.pairs:
             cells += ((mark + pair.title)[: pair.width] + (" " if pair.is_price else "")).rjust(pair.width)
         text = self._glyphs.text(cells.ljust(self.width))
-        return Strip([Segment(text, self.palette[Ground.HEADER * INKS])], self.width)
+        return Strip([Segment(text, self.palette[Background.HEADER * FOREGROUNDS])], self.width)

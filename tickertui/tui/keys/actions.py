@@ -49,9 +49,9 @@ _TYPED_IN: Final = frozenset((Context.TAKE, Context.PICKER, Context.COMPLETION, 
 
 
 REQUEST: Final = "request"
-"""Method of actions that ask first, plan or open a form: the main screen's `Requests` have them in their table."""
+"""Method of actions that ask first, plan or open a form: the main screen's `Dialogs` have them in their table."""
 LOOK: Final = "look"
-"""Method of actions that change how the chain looks: its `ChainLooks` have them in their table."""
+"""Method of actions that change how the chain looks: its `ChainAppearance` has them in its table."""
 _BY_ID: Final = (REQUEST, LOOK)
 
 

@@ -100,8 +100,8 @@ def _mistakes_of(action_id: str, value: str) -> list[KeyMistake]:
     action = BY_ID.get(action_id)
     if action is None:
         close = difflib.get_close_matches(action_id, BY_ID, n=1)
-        way_out = f"did you mean {close[0]!r}?" if close else "`?` in the program lists the ids"
-        return [KeyMistake(action_id, f"keys.{action_id}", f"is not an action; {way_out}")]
+        remedy = f"did you mean {close[0]!r}?" if close else "`?` in the program lists the ids"
+        return [KeyMistake(action_id, f"keys.{action_id}", f"is not an action; {remedy}")]
     if not all(_split(value)):
         return [KeyMistake(action_id, f"keys.{action_id}", f"names no key (it is {value!r})")]
     letters = [key for key in _split(value) if action.is_before_typing and _is_typed(key)]

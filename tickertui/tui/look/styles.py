@@ -1,4 +1,4 @@
-"""Inks and grounds of the chain grid, and the table of ready styles that its rows index.
+"""Foregrounds and backgrounds of the chain grid, and the table of ready styles that its rows index.
 
 A style is an integer while a row is put together, so that neighbours of the same style merge with one comparison; it
 becomes a `rich.style.Style` by a look into the palette. A palette is rebuilt only when the theme changes.
@@ -15,7 +15,7 @@ from rich.style import Style
 from textual.color import Color
 
 
-class Ink(IntEnum):
+class Foreground(IntEnum):
     """Colours of text."""
 
     TEXT = 0
@@ -29,13 +29,13 @@ class Ink(IntEnum):
     STRIKE = 8
     BAR_CALL = 9
     BAR_PUT = 10
-    # The same with ground and ink exchanged: the partial cell of a bar that grows to the left.
+    # The same with foreground and background exchanged: the partial cell of a bar that grows to the left.
     GAIN_TURNED = 11
     LOSS_TURNED = 12
     BAR_CALL_TURNED = 13
 
 
-class Ground(IntEnum):
+class Background(IntEnum):
     """Backgrounds of cells."""
 
     PLAIN = 0
@@ -47,47 +47,47 @@ class Ground(IntEnum):
     HEADER = 6
 
 
-INKS: Final = len(Ink)
+FOREGROUNDS: Final = len(Foreground)
 
-_VARIABLES: Final[Mapping[Ink, str]] = {
-    Ink.TEXT: "text-cell",
-    Ink.MUTED: "quiet",
-    Ink.GAIN: "gain",
-    Ink.LOSS: "loss",
-    Ink.STALE: "stale",
-    Ink.SNAP: "snap",
-    Ink.MOCK: "mock",
-    Ink.ERROR: "error",
-    Ink.STRIKE: "strike",
-    Ink.BAR_CALL: "bar-call",
-    Ink.BAR_PUT: "bar-put",
-    Ink.GAIN_TURNED: "gain",
-    Ink.LOSS_TURNED: "loss",
-    Ink.BAR_CALL_TURNED: "bar-call",
+_VARIABLES: Final[Mapping[Foreground, str]] = {
+    Foreground.TEXT: "text-cell",
+    Foreground.MUTED: "quiet",
+    Foreground.GAIN: "gain",
+    Foreground.LOSS: "loss",
+    Foreground.STALE: "stale",
+    Foreground.SNAP: "snap",
+    Foreground.MOCK: "mock",
+    Foreground.ERROR: "error",
+    Foreground.STRIKE: "strike",
+    Foreground.BAR_CALL: "bar-call",
+    Foreground.BAR_PUT: "bar-put",
+    Foreground.GAIN_TURNED: "gain",
+    Foreground.LOSS_TURNED: "loss",
+    Foreground.BAR_CALL_TURNED: "bar-call",
 }
-_GROUNDS: Final[Mapping[Ground, str]] = {
-    Ground.PLAIN: "ground",
-    Ground.ITM: "itm",
-    Ground.ATM: "atm",
-    Ground.CURSOR: "cursor",
-    Ground.FLASH_UP: "flash-up",
-    Ground.FLASH_DOWN: "flash-down",
-    Ground.HEADER: "header",
+_BACKGROUNDS: Final[Mapping[Background, str]] = {
+    Background.PLAIN: "ground",
+    Background.ITM: "itm",
+    Background.ATM: "atm",
+    Background.CURSOR: "cursor",
+    Background.FLASH_UP: "flash-up",
+    Background.FLASH_DOWN: "flash-down",
+    Background.HEADER: "header",
 }
-_TURNED: Final = frozenset((Ink.GAIN_TURNED, Ink.LOSS_TURNED, Ink.BAR_CALL_TURNED))
-_OWN_INK: Final[Mapping[Ground, str]] = {
-    Ground.CURSOR: "cursor-text",
-    Ground.FLASH_UP: "flash-text",
-    Ground.FLASH_DOWN: "flash-text",
-    Ground.HEADER: "header-text",
+_TURNED: Final = frozenset((Foreground.GAIN_TURNED, Foreground.LOSS_TURNED, Foreground.BAR_CALL_TURNED))
+_OWN_FOREGROUND: Final[Mapping[Background, str]] = {
+    Background.CURSOR: "cursor-text",
+    Background.FLASH_UP: "flash-text",
+    Background.FLASH_DOWN: "flash-text",
+    Background.HEADER: "header-text",
 }
-"""Grounds on which every ink is the same, so that it can be read."""
-_BOLD: Final = frozenset((Ground.CURSOR, Ground.FLASH_UP, Ground.FLASH_DOWN))
+"""Backgrounds with one foreground for everything, so that it can be read."""
+_BOLD: Final = frozenset((Background.CURSOR, Background.FLASH_UP, Background.FLASH_DOWN))
 
 
-def style_index(ink: Ink, ground: Ground) -> int:
+def style_index(foreground: Foreground, background: Background) -> int:
     """Return the place of a combination in a palette."""
-    return ground * INKS + ink
+    return background * FOREGROUNDS + foreground
 
 
 def build_palette(variables: Mapping[str, str], *, dimmed: bool = False) -> tuple[Style, ...]:
@@ -95,19 +95,23 @@ def build_palette(variables: Mapping[str, str], *, dimmed: bool = False) -> tupl
 
     Args:
         variables: The theme's variables, name -> colour.
-        dimmed: Whether every ink is the stale one: a chain that waits for its successor's data.
+        dimmed: Whether every foreground is the stale one: a chain that waits for its successor's data.
     """
     styles = []
-    for ground in Ground:
-        background = _rich(variables[_GROUNDS[ground]])
-        for ink in Ink:
-            name = "stale" if dimmed and ground is not Ground.CURSOR else _OWN_INK.get(ground, _VARIABLES[ink])
+    for background in Background:
+        colour = _rich(variables[_BACKGROUNDS[background]])
+        for foreground in Foreground:
+            name = (
+                "stale"
+                if dimmed and background is not Background.CURSOR
+                else _OWN_FOREGROUND.get(background, _VARIABLES[foreground])
+            )
             styles.append(
                 Style(
                     color=_rich(variables[name]),
-                    bgcolor=background,
-                    bold=True if ground in _BOLD or ink is Ink.STRIKE else None,
-                    reverse=True if ink in _TURNED else None,
+                    bgcolor=colour,
+                    bold=True if background in _BOLD or foreground is Foreground.STRIKE else None,
+                    reverse=True if foreground in _TURNED else None,
                 )
             )
     return tuple(styles)

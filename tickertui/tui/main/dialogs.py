@@ -1,6 +1,6 @@
-"""`Requests`: everything that asks first, shows a plan or a form, and then lets the backend do it.
+"""`Dialogs`: everything that asks first, shows a plan or a form, and then lets the backend do it.
 
-The main screen runs them by the id of their action in the registry (`Requests.run`), whether a key, the palette, the
+The main screen runs them by the id of their action in the registry (`Dialogs.run`), whether a key, the palette, the
 command line or a pane asked for it. Each request runs in a worker, so that keys work while the broker or the database
 takes its time; a refusal becomes one notice. The screens are imported when they are opened: 4 ms of the start.
 """
@@ -22,7 +22,7 @@ from tickertui.services.loop.status import FeedMode, LoopState
 from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import RuleStatus
 from tickertui.tui.keys.actions import Action, key_name
-from tickertui.tui.main.program_status import Standing
+from tickertui.tui.main.program_status import ProgramStatus
 from tickertui.tui.panels.base import Choice, ConfirmScreen, ListScreen, PickerScreen
 from tickertui.tui.panels.jump import JumpTarget
 from tickertui.tui.panes.bootstrap import coverage_spans
@@ -40,15 +40,15 @@ _Work = Callable[[], Awaitable[None]]
 never awaited is a warning on the terminal."""
 
 
-class RequestHost(Protocol):
-    """What requests need of the screen that they are made on.
+class DialogHost(Protocol):
+    """What dialogs need of the screen that they are held on.
 
     Attributes:
-        standing: How everything stands, as of the screen's last look.
+        program_status: How everything stands, as of the screen's last look.
         options: How the trader wants it.
     """
 
-    standing: Standing
+    program_status: ProgramStatus
     options: ScreenOptions
 
     @property
@@ -90,11 +90,11 @@ class RequestHost(Protocol):
 
 
 @frozen
-class _Request:
+class _Dialog:
     """How an action is done.
 
     Attributes:
-        group: One request of a group runs at a time.
+        group: One dialog of a group runs at a time.
         begin: Given the key of the row under the cursor; returns what is awaited.
     """
 
@@ -102,7 +102,7 @@ class _Request:
     begin: Callable[[str], Awaitable[None]]
 
 
-class Requests:
+class Dialogs:
     """What the main screen asks of trader and backend.
 
     Args:
@@ -110,40 +110,40 @@ class Requests:
         backend: The program behind it.
     """
 
-    def __init__(self, screen: RequestHost, backend: Backend) -> None:
+    def __init__(self, screen: DialogHost, backend: Backend) -> None:
         self._screen = screen
         self._backend = backend
-        self._requests: Mapping[str, _Request] = {
-            "reload-plan": _Request("reload", lambda _: self._reload_plan()),
-            "refresh-contracts": _Request("contracts", lambda _: self._refresh_contracts()),
-            "new-rule": _Request("subscription", lambda _: self._new_rule()),
-            "drop-rule": _Request("subscription", self._drop_rule),
-            "rebuild-feed": _Request("subscription", self._rebuild),
-            "move-shard": _Request("subscription", self._move),
-            "pin-account": _Request("subscription", self._pin),
-            "open-legs": _Request("subscription", self._legs),
-            "list-never": _Request("subscription", lambda _: self._never()),
-            "login": _Request("login", lambda _: self._login()),
-            "toggle-mock": _Request("feed", lambda _: self._toggle_mock()),
-            "leave-replay": _Request("feed", lambda _: self._leave_replay()),
-            "toggle-bootstrap": _Request("bootstrap", lambda _: self._backend.toggle_bootstrap()),
-            "retry-failed": _Request("bootstrap", lambda _: self._retry()),
-            "gap-map": _Request("bootstrap", self._gaps),
-            "theme": _Request("theme", lambda _: self._choose_theme()),
-            "command": _Request("command", lambda _: self._command_line()),
-            "quit": _Request("quit", lambda _: self._quit()),
+        self._dialogs: Mapping[str, _Dialog] = {
+            "reload-plan": _Dialog("reload", lambda _: self._reload_plan()),
+            "refresh-contracts": _Dialog("contracts", lambda _: self._refresh_contracts()),
+            "new-rule": _Dialog("subscription", lambda _: self._new_rule()),
+            "drop-rule": _Dialog("subscription", self._drop_rule),
+            "rebuild-feed": _Dialog("subscription", self._rebuild),
+            "move-shard": _Dialog("subscription", self._move),
+            "pin-account": _Dialog("subscription", self._pin),
+            "open-legs": _Dialog("subscription", self._legs),
+            "list-never": _Dialog("subscription", lambda _: self._never()),
+            "login": _Dialog("login", lambda _: self._login()),
+            "toggle-mock": _Dialog("feed", lambda _: self._toggle_mock()),
+            "leave-replay": _Dialog("feed", lambda _: self._leave_replay()),
+            "toggle-bootstrap": _Dialog("bootstrap", lambda _: self._backend.toggle_bootstrap()),
+            "retry-failed": _Dialog("bootstrap", lambda _: self._retry()),
+            "gap-map": _Dialog("bootstrap", self._gaps),
+            "theme": _Dialog("theme", lambda _: self._choose_theme()),
+            "command": _Dialog("command", lambda _: self._command_line()),
+            "quit": _Dialog("quit", lambda _: self._quit()),
         }
         self._at_once: Mapping[str, Callable[[], None]] = {"screenshot": self._save_picture, "jump": self._jump}
 
     @property
-    def _standing(self) -> Standing:
+    def _program_status(self) -> ProgramStatus:
         """How everything stands, as of the main screen's last look."""
-        return self._screen.standing
+        return self._screen.program_status
 
     @property
     def action_ids(self) -> Collection[str]:
         """Actions that are done here."""
-        return self._requests.keys() | self._at_once.keys()
+        return self._dialogs.keys() | self._at_once.keys()
 
     def run(self, action_id: str, row_key: str = "") -> None:
         """Do what an action of the registry asks for.
@@ -156,8 +156,8 @@ class Requests:
         if action_id in self._at_once:
             self._at_once[action_id]()
             return
-        request = self._requests[action_id]
-        self.start(partial(request.begin, row_key), request.group)
+        dialog = self._dialogs[action_id]
+        self.start(partial(dialog.begin, row_key), dialog.group)
 
     def start(self, request: _Work, name: str) -> None:
         """Run a request; one of a name at a time."""
@@ -198,7 +198,7 @@ class Requests:
         return ("account", self._account_of_socket(int(name))) if kind == "socket" else (kind, name)
 
     def _account_of_socket(self, connection: int) -> str:
-        for account in self._standing.runtime.accounts:
+        for account in self._program_status.runtime.accounts:
             if any(status.connection == connection for status in account.connections):
                 return account.account_id
         return ""
@@ -230,7 +230,7 @@ class Requests:
 
     async def _rebuild(self, row_key: str) -> None:
         account = self._require_account(row_key, "rebuild")
-        status = next(a for a in self._standing.runtime.accounts if a.account_id == account)
+        status = next(a for a in self._program_status.runtime.accounts if a.account_id == account)
         question = (
             f"Its sockets are closed and opened again: {status.subscribed:,} instruments pause for about a second."
         )
@@ -242,8 +242,8 @@ class Requests:
 
     async def _move(self, row_key: str) -> None:
         account = self._require_account(row_key, "move")
-        status = next(a for a in self._standing.runtime.accounts if a.account_id == account)
-        room = sum(other.room for other in self._standing.runtime.accounts if other.account_id != account)
+        status = next(a for a in self._program_status.runtime.accounts if a.account_id == account)
+        room = sum(other.room for other in self._program_status.runtime.accounts if other.account_id != account)
         question = f"{status.desired:,} legs go to the other accounts, which have room for {room:,}. Pinned legs stay."
         if await self._screen.app.push_screen_wait(ConfirmScreen(f"Move the legs of {account}?", question, "move")):
             await self._backend.move_account(account)
@@ -260,7 +260,9 @@ class Requests:
         if status is None:
             raise BackendRefused("put the cursor on a rule to pin it to an account")
         accounts = [Choice("", "any account", "where there is room")]
-        accounts += [Choice(a.account_id, a.account_id, f"room {a.room:,}") for a in self._standing.runtime.accounts]
+        accounts += [
+            Choice(a.account_id, a.account_id, f"room {a.room:,}") for a in self._program_status.runtime.accounts
+        ]
         picker = PickerScreen("Pin to", [Choice(c.key or "*", c.text, c.note) for c in accounts],
                               current=status.rule.preferred_account or "*")  # fmt: skip
         chosen = await self._screen.app.push_screen_wait(picker)
@@ -278,25 +280,25 @@ class Requests:
         await self._show_legs(f"{len(legs):,} legs", legs)
 
     async def _never(self) -> None:
-        watched, around = self._standing.watched, self._standing.around
-        legs = watched.never_legs(around)
+        watched, context = self._program_status.watched, self._program_status.context
+        legs = watched.never_legs(context)
         if not legs:
             raise BackendRefused("everything that is subscribed has sent something, or was subscribed within a minute")
-        await self._show_legs(f"Never ticked {watched.never(around).describe()}", legs)
+        await self._show_legs(f"Never ticked {watched.never(context).describe()}", legs)
 
     async def _show_legs(self, title: str, legs: Legs) -> None:
         """A list that stays current while it is open."""
-        standing = self._standing
+        program_status = self._program_status
 
         def rows() -> Sequence[Row]:
-            return standing.watched.rows(legs, standing.around)
+            return program_status.watched.rows(legs, program_status.context)
 
         await self._screen.app.push_screen_wait(ListScreen(title, rows(), source=rows, slowly=True))
 
     # ------------------------------------------------------------------ login
 
     async def _login(self) -> None:
-        accounts = self._standing.runtime.accounts
+        accounts = self._program_status.runtime.accounts
         if not accounts:
             raise BackendRefused("no account is configured: `tickertui config init` writes a file to put one in")
         expired = [a.account_id for a in accounts if a.state is AccountState.AUTH_EXPIRED]
@@ -319,8 +321,8 @@ class Requests:
     # ------------------------------------------------------------------ feed
 
     async def _toggle_mock(self) -> None:
-        leaving = self._standing.runtime.feed is FeedMode.MOCK
-        if leaving and not self._standing.runtime.accounts:
+        leaving = self._program_status.runtime.feed is FeedMode.MOCK
+        if leaving and not self._program_status.runtime.accounts:
             raise BackendRefused("without an account there is nothing but the mock; `tickertui config init` adds one")
         if leaving:
             title, text = "Leave the mock?", "The chain shows what the accounts send, or the last session's values."
@@ -395,7 +397,7 @@ class Requests:
         elif name == "expiry":
             chain.find(argument)
         elif name == "columns":
-            if not chain.looks.show_preset(argument):
+            if not chain.appearance.show_preset(argument):
                 names = ", ".join(chain.presets.names(marked=True))
                 raise BackendRefused(f"there is no column preset {argument!r}; there are {names}")
         elif name == "theme":
@@ -432,7 +434,7 @@ class Requests:
             self._screen.app.push_screen(JumpScreen(targets))
 
     async def _quit(self) -> None:
-        runtime = self._standing.runtime
+        runtime = self._program_status.runtime
         live = runtime.feed is FeedMode.LIVE and runtime.state in (LoopState.RUNNING, LoopState.RELOADING)
         if live and runtime.instruments:
             question = f"{runtime.instruments:,} instruments stream. Subscriptions and progress are kept."

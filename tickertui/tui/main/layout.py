@@ -1,4 +1,4 @@
-"""`Room`: what of the main screen there is room for; it is asked with every change of the size or the pane."""
+"""`ScreenLayout`: what of the main screen there is room for; it is asked with every change of the size or the pane."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tickertui.tui.look.breakpoints import LEAST_HEIGHT, LEAST_WIDTH, PANELS_HEI
 
 
 @frozen
-class Room:
+class ScreenLayout:
     """The room on the screen.
 
     Attributes:

@@ -1,7 +1,7 @@
-"""`Standing`: how everything around the chain stands: accounts, sockets, market, what needs attention, what rules cost.
+"""`ProgramStatus`: how everything around the chain stands: accounts, sockets, market, problems, what rules cost.
 
 The main screen looks twice a second and shows what follows from it: the banner, the status bar, and the views of the
-panes for subscriptions and health. `Requests` asks it about accounts and about legs that have never ticked.
+panes for subscriptions and health. `Dialogs` asks it about accounts and about legs that have never ticked.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from tickertui.tui.panes.health import HealthView
 from tickertui.tui.panes.subscriptions import SubscriptionsView
 from tickertui.tui.terminal.display_rate import DisplayRate
 from tickertui.tui.view.backend import Backend
-from tickertui.tui.view.data_states import NO_LINKS, LinkWatch, MarketView
+from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, LinkWatch, MarketView
 from tickertui.tui.view.frames import ChainFrame
 from tickertui.tui.view.latency import LatencyMeter
 from tickertui.tui.view.market_view import DERIVATIVES, banner, market_view
 from tickertui.tui.view.options import ScreenOptions
-from tickertui.tui.view.plan_legs import Around, WatchedLegs
-from tickertui.tui.view.problems import Situation, SituationLog, Surroundings, situations
+from tickertui.tui.view.plan_legs import CellContext, WatchedLegs
+from tickertui.tui.view.problems import Problem, ProblemInputs, ProblemLog, problems
 from tickertui.tui.view.provenance import LIVE_ONLY, provenance
 from tickertui.tui.view.rule_costs import RuleCosts
 from tickertui.tui.view.status_fields import status_view
@@ -25,7 +25,7 @@ from tickertui.tui.widgets.banner import BannerView
 from tickertui.tui.widgets.status_bar import StatusField
 
 
-class Standing:
+class ProgramStatus:
     """What the main screen knows of the program, as of its last look.
 
     Args:
@@ -35,9 +35,9 @@ class Standing:
         rate: How many frames the terminal takes.
 
     Attributes:
-        around: The loop's state, its sockets and the market.
+        context: The loop's state, its sockets and the market.
         shown: Where the values on the board come from.
-        found: What is not as it should be, the worst first.
+        problems: What is not as it should be, the worst first.
         watched: Why instruments have never ticked.
         costs: What rules cost.
     """
@@ -47,45 +47,45 @@ class Standing:
         self._options = options
         self._latency = latency
         self._rate = rate
-        self._links = LinkWatch()
-        self._news = SituationLog()
-        self.around = Around(backend.runtime(), NO_LINKS, MarketView())
+        self._link_watch = LinkWatch()
+        self._news = ProblemLog()
+        self.context = CellContext(backend.runtime(), NO_SOCKET_HEALTH, MarketView())
         self.shown = LIVE_ONLY
-        self.found: tuple[Situation, ...] = ()
+        self.problems: tuple[Problem, ...] = ()
         self.watched = WatchedLegs(backend)
         self.costs = RuleCosts(backend)
 
     @property
     def runtime(self) -> RuntimeState:
         """State of the loop."""
-        return self.around.runtime
+        return self.context.runtime
 
     def look(self) -> None:
         """Take in how everything stands now."""
         backend = self._backend
         runtime = backend.runtime()
         market = market_view(backend.calendar, DERIVATIVES, backend.clock.now())
-        links = self._links.update(runtime.accounts, market_open=market.is_open)
-        self.around = Around(runtime, links, market)
+        socket_health = self._link_watch.update(runtime.accounts, market_open=market.is_open)
+        self.context = CellContext(runtime, socket_health, market)
         self.shown = provenance(backend.board, runtime.feed)
 
-    def find_situations(self, underlying: str, frame: ChainFrame | None) -> None:
+    def find_problems(self, underlying: str, frame: ChainFrame | None) -> None:
         """See what is not as it should be; what only the screen notices becomes an event.
 
         Args:
             underlying: Whose chain is shown or wanted.
             frame: Of the chain on display, None before the first.
         """
-        backend, around = self._backend, self.around
-        self.found = situations(
-            Surroundings(
-                runtime=around.runtime, links=around.links, market=around.market, figures=backend.health(),
-                progress=backend.bootstrap(), tasks=backend.tasks(), rate=self._rate, now=backend.clock.now(),
-                underlying=underlying, has_spot=frame is None or frame.underlying.price > 0,
+        backend, context = self._backend, self.context
+        self.problems = problems(
+            ProblemInputs(
+                runtime=context.runtime, socket_health=context.socket_health, market=context.market,
+                figures=backend.health(), progress=backend.bootstrap(), tasks=backend.tasks(), rate=self._rate,
+                now=backend.clock.now(), underlying=underlying, has_spot=frame is None or frame.underlying.price > 0,
                 keys=self._options.keymap,
             )
         )  # fmt: skip
-        for severity, sentence in self._news.news(self.found, backend.clock.monotonic_ns()):
+        for severity, sentence in self._news.news(self.problems, backend.clock.monotonic_ns()):
             backend.note("screen", sentence, severity)
 
     def banner(self, underlying: str) -> BannerView | None:
@@ -94,10 +94,10 @@ class Standing:
         Args:
             underlying: Whose chain is shown or wanted: in a mock, where its levels come from is said.
         """
-        around = self.around
+        context = self.context
         return banner(
-            around.runtime, around.links, around.market, self._options.keymap, simulated=self._options.simulated,
-            shown=self.shown, database_fault=self._backend.health().database_fault,
+            context.runtime, context.socket_health, context.market, self._options.keymap,
+            simulated=self._options.simulated, shown=self.shown, database_fault=self._backend.health().database_fault,
             seed=self._backend.mock_seed(underlying),
         )  # fmt: skip
 
@@ -109,12 +109,12 @@ class Standing:
             paused: Whether the display is held.
             wide: Whether there is room to say everything in full.
         """
-        around = self.around
-        sockets = (status for account in around.runtime.accounts for status in account.connections)
+        context = self.context
+        sockets = (status for account in context.runtime.accounts for status in account.connections)
         return status_view(
-            self._backend, around.runtime, self._latency, around.market, self._rate, said=said, paused=paused,
-            wide=wide, keys=self._options.keymap, links=around.links,
-            usual=sum(self._links.usual(status.connection) for status in sockets),
+            self._backend, context.runtime, self._latency, context.market, self._rate, said=said, paused=paused,
+            wide=wide, keys=self._options.keymap, socket_health=context.socket_health,
+            usual=sum(self._link_watch.usual(status.connection) for status in sockets),
         )  # fmt: skip
 
     def title(self) -> str:
@@ -124,16 +124,16 @@ class Standing:
 
     def subscriptions_view(self) -> SubscriptionsView:
         """Return what the pane of subscriptions and its small panel show."""
-        backend, around = self._backend, self.around
+        backend, context = self._backend, self.context
         return SubscriptionsView(
-            around.runtime, backend.rules(), backend.clock.now(), self._options.keymap, around.links,
-            self.costs.costs, self.watched.never(around),
+            context.runtime, backend.rules(), backend.clock.now(), self._options.keymap, context.socket_health,
+            self.costs.costs, self.watched.never(context),
         )  # fmt: skip
 
     def health_view(self) -> HealthView:
         """Return what the pane of the program's health and its small panel show."""
-        backend, around = self._backend, self.around
+        backend, context = self._backend, self.context
         return HealthView(
-            around.runtime, backend.tasks(), backend.health(), self._latency, backend.clock.now(), self.found,
-            around.links,
+            context.runtime, backend.tasks(), backend.health(), self._latency, backend.clock.now(), self.problems,
+            context.socket_health,
         )  # fmt: skip

@@ -1,8 +1,8 @@
 """The one screen: banner, panes, the small panels under a chain that has room, status bar and key bar.
 
 It keeps the display's clock: one timer builds the frames of what is in sight and nothing else. Keys repaint at once.
-`Standing` knows how everything around the chain stands, `Room` what there is room for; what changes something goes
-through `Requests` (questions, plans, forms). The application shows it first, and panels over it.
+`ProgramStatus` knows how everything around the chain stands, `ScreenLayout` what there is room for; what changes
+something goes through `Dialogs` (questions, plans, forms). The application shows it first, and panels over it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from textual.widgets import ContentSwitcher, Static
 from tickertui.tui.chain_grid.grid import ChainGrid
 from tickertui.tui.keys.actions import BY_ID, REQUEST, Action, Context, bindings_of, key_name, outside_panels
 from tickertui.tui.look.glyphs import glyphs_of
-from tickertui.tui.main.dialogs import Requests
-from tickertui.tui.main.layout import Room
-from tickertui.tui.main.program_status import Standing
+from tickertui.tui.main.dialogs import Dialogs
+from tickertui.tui.main.layout import ScreenLayout
+from tickertui.tui.main.program_status import ProgramStatus
 from tickertui.tui.main.small_panels import SmallPanels
 from tickertui.tui.panels.base import ShowsBanner, TextScreen
 from tickertui.tui.panels.jump import JumpTarget
@@ -37,7 +37,7 @@ from tickertui.tui.panes.subscriptions import SubscriptionsPane
 from tickertui.tui.terminal.contained import Contained, PlaceFailed, contain
 from tickertui.tui.terminal.display_rate import DisplayRate, waiting_writes
 from tickertui.tui.terminal.failures import RETRY_S, Failure, FailureLog
-from tickertui.tui.terminal.paced import Paced
+from tickertui.tui.terminal.responsive_screen import ResponsiveScreen
 from tickertui.tui.view.backend import Backend
 from tickertui.tui.view.latency import LatencyMeter
 from tickertui.tui.view.options import ScreenOptions
@@ -54,7 +54,7 @@ _LEAVE_REPLAY = (REQUEST, ("leave-replay",))
 Pane = FailurePane | ChainPane | SubscriptionsPane | BootstrapPane | HealthPane | AnalyticsPane | EventsPane
 
 
-class MainScreen(Paced, Screen[None]):
+class MainScreen(ResponsiveScreen, Screen[None]):
     """Everything the trader sees.
 
     Args:
@@ -78,10 +78,10 @@ class MainScreen(Paced, Screen[None]):
         super().__init__()
         self.backend = backend
         self.options = options
-        self.requests = Requests(self, backend)
+        self.dialogs = Dialogs(self, backend)
         self.latency = LatencyMeter()
         self.rate = DisplayRate(options.frames_per_second)
-        self.standing = Standing(backend, options, self.latency, self.rate)
+        self.program_status = ProgramStatus(backend, options, self.latency, self.rate)
         self.paused = False
         self.maximised = False
         self._frames = 0
@@ -177,42 +177,44 @@ class MainScreen(Paced, Screen[None]):
 
     def _slow_frame(self) -> None:
         """Everything that changes slowly: accounts, progress, events, what surrounds the chain."""
-        standing, chain, status = self.standing, self.chain, self.query_one(StatusBar)
+        program_status, chain, status = self.program_status, self.chain, self.query_one(StatusBar)
         self._slow_ns = self.backend.clock.monotonic_ns()
         with self._containing(status):
-            standing.look()
+            program_status.look()
         if "chain" not in self._failures.latest:
             with self._containing(chain):
-                chain.surround(standing.runtime, standing.around.market, standing.around.links)
+                chain.surround(
+                    program_status.runtime, program_status.context.market, program_status.context.socket_health
+                )
         with self._containing(status):
-            standing.find_situations(chain.underlying, chain.current_frame)
-            if not standing.runtime.instruments:
+            program_status.find_problems(chain.underlying, chain.current_frame)
+            if not program_status.runtime.instruments:
                 # The notice in the empty chain tells what a first rule would cost.
                 self._ask_costs()
-            chain.costs = standing.costs.costs
+            chain.costs = program_status.costs.costs
         with self._containing(self.query_one(Banner)):
             self._show_banner()
         with self._containing(status):
             said = self._said or chain.selection.passing_text
-            status.show(standing.status(said=said, paused=self.paused, wide=self.room.has_long_words))
+            status.show(program_status.status(said=said, paused=self.paused, wide=self.screen_layout.has_long_words))
         if not self.paused:
             self.show_all()
 
     def _show_banner(self) -> None:
         """Say in the first row, that of panels too, and in the window's title what must be known of all numbers."""
-        view = self.standing.banner(self.chain.underlying)
+        view = self.program_status.banner(self.chain.underlying)
         self.query_one(Banner).show(view)
         for screen in self.app.screen_stack[1:]:
             if isinstance(screen, ShowsBanner):
                 screen.show_banner(view)
-        if self.app.title != self.standing.title():
-            self.app.title = self.standing.title()
+        if self.app.title != self.program_status.title():
+            self.app.title = self.program_status.title()
 
     def _ask_costs(self) -> None:
         """Ask what rules cost, one at a time, while somebody can see the answer."""
         rules, underlying = self.backend.rules(), self.chain.underlying
-        costs = self.standing.costs
-        if costs.is_due(rules, self.standing.runtime.revision, underlying):
+        costs = self.program_status.costs
+        if costs.is_due(rules, self.program_status.runtime.revision, underlying):
             self.run_worker(partial(costs.ask, rules, underlying), group="costs")
 
     def show_all(self) -> None:
@@ -223,10 +225,10 @@ class MainScreen(Paced, Screen[None]):
         else:
             with self._containing(self.pane):
                 self._show_pane(name)
-        if self.room.has_panels:
+        if self.screen_layout.has_panels:
             with self._containing(self.query_one(SmallPanels)):
                 self._show_panels()
-        if self.room.has_rail:
+        if self.screen_layout.has_rail:
             self._show_rail()
 
     def _show_rail(self) -> None:
@@ -238,40 +240,40 @@ class MainScreen(Paced, Screen[None]):
         backend = self.backend
         if name == "subscriptions":
             self._ask_costs()
-            self.query_one(SubscriptionsPane).show(self.standing.subscriptions_view())
+            self.query_one(SubscriptionsPane).show(self.program_status.subscriptions_view())
         elif name == "bootstrap":
             self.query_one(BootstrapPane).show(backend.bootstrap(), backend.rules(), self.keymap)
         elif name == "health":
-            self.query_one(HealthPane).show(self.standing.health_view())
+            self.query_one(HealthPane).show(self.program_status.health_view())
         elif name == "events":
             self.query_one(EventsPane).show(backend.events())
 
     def _show_panels(self) -> None:
-        backend, standing = self.backend, self.standing
+        backend, program_status = self.backend, self.program_status
         health = None
-        if self.room.has_health:
+        if self.screen_layout.has_health:
             self._ask_costs()
-            health = standing.health_view()
+            health = program_status.health_view()
         self.query_one(SmallPanels).show(
-            standing.subscriptions_view(), backend.bootstrap(), backend.events(), health, self.keymap
+            program_status.subscriptions_view(), backend.bootstrap(), backend.events(), health, self.keymap
         )
 
     def on_chain_grid_cell_highlighted(self, message: ChainGrid.CellHighlighted) -> None:
         """The depth in the rail is that of the leg under the cursor."""
         message.stop()
-        if self.room.has_rail:
+        if self.screen_layout.has_rail:
             self._show_rail()
 
     def on_resize(self) -> None:
         """Choose the layout for the size."""
         width, height = self.size
         self._arrange()
-        if self.room.is_tiny:
+        if self.screen_layout.is_tiny:
             leave = key_name("quit", self.keymap)
             sentence = f"80x24 needed, this is {width}x{height}: make the window larger; {leave} quits."
             self.query_one("#too-small", Static).update(sentence)
         self.chain.fit(width, height)
-        if not self.room.is_tiny and self.focused is None:
+        if not self.screen_layout.is_tiny and self.focused is None:
             # What was hidden has lost the keys; without them nothing but the digits would work any more.
             self.pane.take_focus()
         if self._frames:
@@ -283,15 +285,15 @@ class MainScreen(Paced, Screen[None]):
     def _arrange(self) -> None:
         """Show what there is room for. Not by classes: each would match every widget with the style sheet again."""
         has_failed = self.pane_name in self._failures.latest
-        for selector, display in self.room.shown(failed=has_failed).items():
+        for selector, display in self.screen_layout.shown(failed=has_failed).items():
             widget = self.query_one(selector)
             if widget.display is not display:  # setting what it is already would lay everything out again
                 widget.display = display
 
     @property
-    def room(self) -> Room:
+    def screen_layout(self) -> ScreenLayout:
         """What there is room for."""
-        return Room(*self.size, beside_chain=self.pane_name == "chain" and not self.maximised)
+        return ScreenLayout(*self.size, beside_chain=self.pane_name == "chain" and not self.maximised)
 
     # ------------------------------------------------------------------ failures
 
@@ -314,7 +316,7 @@ class MainScreen(Paced, Screen[None]):
 
     def _failures_changed(self) -> None:
         self._arrange()
-        if not self.room.is_tiny:
+        if not self.screen_layout.is_tiny:
             self.pane.take_focus()
         self.frame()
         self.show_all()
@@ -358,12 +360,12 @@ class MainScreen(Paced, Screen[None]):
     @property
     def contexts(self) -> tuple[Context, ...]:
         """Where keys work now."""
-        replay = (Context.REPLAY,) if self.standing.shown.replay else ()
+        replay = (Context.REPLAY,) if self.program_status.shown.replay else ()
         return (*self.pane.CONTEXTS, Context.APP, *replay)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A replay's keys work in a replay only."""
-        return (action, parameters) != _LEAVE_REPLAY or self.standing.shown.replay
+        return (action, parameters) != _LEAVE_REPLAY or self.program_status.shown.replay
 
     def action_show_pane(self, name: str) -> None:
         """Show a pane and give it the keys."""
@@ -421,11 +423,11 @@ class MainScreen(Paced, Screen[None]):
 
     def action_request(self, action_id: str) -> None:
         """Ask, plan or open a form."""
-        self.requests.run(action_id)
+        self.dialogs.run(action_id)
 
     def on_list_pane_action_requested(self, message: ListPane.ActionRequested) -> None:
         """Do what a pane's key asks for about its row."""
-        self.requests.run(message.action_id, message.row_key)
+        self.dialogs.run(message.action_id, message.row_key)
 
     def action_pause(self) -> None:
         """Hold the display; the feed goes on."""

@@ -23,7 +23,7 @@ from tickertui.tui.keys.actions import NO_KEYS, Context, bindings_of, panel_hint
 from tickertui.tui.look.glyphs import glyphs_of
 from tickertui.tui.panels.closes_once import ClosesOnce
 from tickertui.tui.terminal.failures import Failure
-from tickertui.tui.terminal.paced import Paced
+from tickertui.tui.terminal.responsive_screen import ResponsiveScreen
 from tickertui.tui.view.options import ScreenOptions
 from tickertui.tui.widgets.banner import Banner, BannerView
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
@@ -43,7 +43,7 @@ class ShowsBanner(Protocol):
         ...
 
 
-class PanelScreen(ClosesOnce, Paced, ModalScreen[T | None], Generic[T]):
+class PanelScreen(ClosesOnce, ResponsiveScreen, ModalScreen[T | None], Generic[T]):
     """A bordered panel with a title over the main screen.
 
     What stands behind it goes on ticking and stays as readable as before: prices that were dimmed would be mistaken for

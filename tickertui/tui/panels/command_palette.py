@@ -10,7 +10,7 @@ from textual.containers import Container
 
 from tickertui.tui.look.glyphs import glyphs_of
 from tickertui.tui.panels.closes_once import ClosesOnce
-from tickertui.tui.terminal.paced import ExactLines
+from tickertui.tui.terminal.responsive_screen import ExactLines
 from tickertui.tui.widgets.banner import Banner, BannerView
 
 

@@ -17,7 +17,7 @@ from tickertui.frozen import frozen
 from tickertui.tui.keys.actions import Context, bindings_of
 from tickertui.tui.panels.closes_once import ClosesOnce
 from tickertui.tui.terminal.failures import Failure
-from tickertui.tui.terminal.paced import Paced
+from tickertui.tui.terminal.responsive_screen import ResponsiveScreen
 
 LETTERS = "asdfghjklqwertyuiopzxcvbnm"
 """The home row first."""
@@ -38,7 +38,7 @@ class JumpTarget:
     go: Callable[[], None]
 
 
-class JumpScreen(ClosesOnce, Paced, ModalScreen[None]):
+class JumpScreen(ClosesOnce, ResponsiveScreen, ModalScreen[None]):
     """Letters over the main screen.
 
     Args:

@@ -13,9 +13,9 @@ from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui.look import format as fmt
 from tickertui.tui.panes.subscriptions import account_rows
 from tickertui.tui.view.backend import HealthFigures
-from tickertui.tui.view.data_states import NO_LINKS, Links
+from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, SocketHealth
 from tickertui.tui.view.latency import LatencyMeter
-from tickertui.tui.view.problems import SKEW_S, Loudness, Situation
+from tickertui.tui.view.problems import SKEW_S, Loudness, Problem
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, Span, heading, row, wrapped
 
@@ -40,8 +40,8 @@ class HealthView:
         figures: Of the program itself.
         latency: Ticks to the screen.
         now: Aware datetime.
-        found: What needs attention, worst first.
-        links: Health of the sockets.
+        problems: What needs attention, worst first.
+        socket_health: Health of the sockets.
     """
 
     runtime: RuntimeState
@@ -49,8 +49,8 @@ class HealthView:
     figures: HealthFigures
     latency: LatencyMeter
     now: datetime
-    found: tuple[Situation, ...] = ()
-    links: Links = NO_LINKS
+    problems: tuple[Problem, ...] = ()
+    socket_health: SocketHealth = NO_SOCKET_HEALTH
 
 
 class HealthPane(ListPane):
@@ -63,7 +63,7 @@ class HealthPane(ListPane):
 
 def health_rows(view: HealthView, width: int = 80) -> Iterator[Row]:
     """Build the pane's rows: what needs attention, figures of the program, tasks, sockets."""
-    yield from situation_rows(view.found, width)
+    yield from problem_rows(view.problems, width)
     yield from _figure_rows(view, width)
     yield heading("")
     yield heading(" Task                          state        restarts  last activity")
@@ -75,26 +75,26 @@ def health_rows(view: HealthView, width: int = 80) -> Iterator[Row]:
             yield from wrapped(f"{at}{task.last_error}", role, indent=5, width=width - 1)
     yield heading("")
     yield heading(" Sockets")
-    yield from account_rows(view.runtime, view.now, view.links)
+    yield from account_rows(view.runtime, view.now, view.socket_health)
 
 
 _LOUDNESS_MARKS = {Loudness.ERROR: " !!", Loudness.WARN: " ! ", Loudness.QUIET: " · "}
 
 
-def situation_rows(found: Sequence[Situation], width: int) -> Iterator[Row]:
+def problem_rows(problems: Sequence[Problem], width: int) -> Iterator[Row]:
     """Build what needs attention: what it is, why, and which key helps."""
-    loud = sum(situation.role is not Loudness.QUIET for situation in found)
+    loud = sum(problem.role is not Loudness.QUIET for problem in problems)
     if loud:
         yield heading(f" Health: {loud} need{'s' if loud == 1 else ''} attention")
     else:
         yield row("", Span(" Health: ", "title"), Span("everything is in order", "ok"))
-    for situation in found:
-        mark = _LOUDNESS_MARKS[situation.role]
-        yield row(f"situation:{situation.name}", Span(f"{mark} {situation.what}", situation.role))
-        if situation.why:
-            yield from wrapped(situation.why, "text", indent=4, width=width - 1)
-        yield from wrapped(f"→ {situation.way_out}", "quiet", indent=4, width=width - 1)
-    if found:
+    for problem in problems:
+        mark = _LOUDNESS_MARKS[problem.role]
+        yield row(f"problem:{problem.name}", Span(f"{mark} {problem.what}", problem.role))
+        if problem.why:
+            yield from wrapped(problem.why, "text", indent=4, width=width - 1)
+        yield from wrapped(f"→ {problem.remedy}", "quiet", indent=4, width=width - 1)
+    if problems:
         yield heading("")
 
 
@@ -148,18 +148,18 @@ def health_panel(view: HealthView) -> Iterator[Row]:
         f" {_number(figures.database_ms, ' ms', 1)}   greeks {_greeks(figures)}   loop late "
         f"{_number(figures.loop_delay_ms, ' ms')}",
     )  # fmt: skip
-    loud = [situation for situation in view.found if situation.role is not Loudness.QUIET]
+    loud = [problem for problem in view.problems if problem.role is not Loudness.QUIET]
     if not loud:
         yield row("", Span(" everything is in order", "quiet"))
-    for situation in loud[:2]:
-        mark = "!!" if situation.role is Loudness.ERROR else "! "
-        yield row("", Span(f" {mark} {situation.what} → {situation.way_out}", situation.role))
+    for problem in loud[:2]:
+        mark = "!!" if problem.role is Loudness.ERROR else "! "
+        yield row("", Span(f" {mark} {problem.what} → {problem.remedy}", problem.role))
     yield row("")
 
 
 def _feed_spans(view: HealthView) -> list[Span | str]:
     """``feed Z1 ● hb 0.9s  Z2 ● hb 1.1s  tick→screen p50 38  p99 121 ms``."""
-    sick = {problem.account for problem in view.links.problems}
+    sick = {problem.account for problem in view.socket_health.problems}
     spans: list[Span | str] = [" feed"]
     for account in view.runtime.accounts:
         ages = [socket.frame_age for socket in account.connections if socket.frame_age is not None]

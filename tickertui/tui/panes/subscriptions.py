@@ -17,7 +17,7 @@ from tickertui.services.plan.status import ReloadResult, RuleStatus, Unplaced
 from tickertui.tui.keys.actions import Context, bindings_of, hint, key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import COST_BESIDE_WIDTH, WIDE_PANEL
-from tickertui.tui.view.data_states import NO_LINKS, Link, LinkProblem, Links
+from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, Link, LinkProblem, SocketHealth
 from tickertui.tui.view.plan_legs import NONE_NEVER, NeverTicked
 from tickertui.tui.view.problems import socket_reason
 from tickertui.tui.view.rule_costs import NO_COSTS, Costs
@@ -60,7 +60,7 @@ class SubscriptionsView:
         rules: Chain rules.
         now: Aware datetime, for token times.
         keys: The user's own keys by action id.
-        links: Health of the sockets.
+        socket_health: Health of the sockets.
         costs: What the rules cost, and one more.
         never: Why instruments have never ticked.
     """
@@ -69,7 +69,7 @@ class SubscriptionsView:
     rules: tuple[RuleStatus, ...]
     now: datetime
     keys: Mapping[str, str] = field(default_factory=dict)
-    links: Links = NO_LINKS
+    socket_health: SocketHealth = NO_SOCKET_HEALTH
     costs: Costs = NO_COSTS
     never: NeverTicked = NONE_NEVER
 
@@ -98,14 +98,14 @@ def subscription_rows(view: SubscriptionsView, width: int = 80) -> Iterator[Row]
         f" Subscriptions · revision {runtime.revision} · {runtime.instruments:,} instruments"
         + (f" · room for {room:,}" if runtime.accounts else "")
     )
-    yield from account_rows(runtime, view.now, view.links)
+    yield from account_rows(runtime, view.now, view.socket_health)
     yield from _sum_rows(view, width)
     yield from _rule_rows(view, width)
     yield from _unplaced_rows("Unassigned: no room, or the pinned account is away", "unassigned", runtime.unassigned)
     yield from _unplaced_rows("Unresolved: kept, but not in today's instruments", "unresolved", runtime.unresolved)
 
 
-def account_rows(runtime: RuntimeState, now: datetime, links: Links = NO_LINKS) -> Iterator[Row]:
+def account_rows(runtime: RuntimeState, now: datetime, socket_health: SocketHealth = NO_SOCKET_HEALTH) -> Iterator[Row]:
     """Build the table of accounts and their sockets."""
     if not runtime.accounts:
         yield row("", " No account is configured: everything here is the synthetic market.")
@@ -113,7 +113,7 @@ def account_rows(runtime: RuntimeState, now: datetime, links: Links = NO_LINKS) 
         yield from wrapped(way_in, "quiet")
         return
     yield row("", Span(_TITLE, "quiet"))
-    problems = {problem.status.connection: problem for problem in links.problems}
+    problems = {problem.status.connection: problem for problem in socket_health.problems}
     for account in runtime.accounts:
         yield _account_row(account, now)
         if account.detail:
@@ -327,7 +327,7 @@ def _narrow_panel(view: SubscriptionsView) -> Iterator[Row]:
             Span(f"{account.never:>6,}", "warn" if account.never else "text"),
         )  # fmt: skip
         yield from _state_row(account)
-        yield from _socket_lines(account, view.links, 2)
+        yield from _socket_lines(account, view.socket_health, 2)
     yield row("", *_sum_spans(runtime))
     if view.never.total:
         yield row("", Span(f" never {view.never.describe()}", "warn"))
@@ -350,7 +350,7 @@ def _wide_panel(view: SubscriptionsView) -> Iterator[Row]:
             Span(token_text(account, view.now), "error" if expired else "text"),
         )  # fmt: skip
         yield from _state_row(account)
-        yield from _socket_lines(account, view.links, 3)
+        yield from _socket_lines(account, view.socket_health, 3)
     what_if = view.costs.what_if_text(short=True)
     room = sum(account.room for account in runtime.accounts)
     yield row("", f" room {room:,}", Span(f" · what-if {what_if}" if what_if else "", "quiet"))
@@ -377,9 +377,9 @@ def _panel_reload(runtime: RuntimeState) -> Iterator[Row]:
         yield row("", Span(f" reload {last.at:%H:%M:%S} +{last.added} -{last.removed}", "quiet"), outcome)
 
 
-def _socket_lines(account: AccountStatus, links: Links, each: int) -> Iterator[Row]:
+def _socket_lines(account: AccountStatus, socket_health: SocketHealth, each: int) -> Iterator[Row]:
     """Some sockets a line: ``s1 1,000 ●0.4s``."""
-    problems = {problem.status.connection: problem for problem in links.problems}
+    problems = {problem.status.connection: problem for problem in socket_health.problems}
     carrying = [socket for socket in account.connections if socket.state is not StreamState.IDLE]
     for first in range(0, len(carrying), each):
         spans: list[Span | str] = [" "]

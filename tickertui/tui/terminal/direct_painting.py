@@ -5,9 +5,9 @@ at the edges of all widgets and picking the pieces in front. Of a chain in which
 0.5 ms are the rows. A changed region that lies wholly in one widget with nothing in front of it needs none of that: it
 is that widget's lines. All other regions (under a toast, across two widgets) take Textual's own way.
 
-`tickertui.tui.terminal.paced.Paced` puts it into our screens. It leans on four names of Textual's compositor that
-are not public; `is_supported` looks whether they are as they were in 8.2.8, and without them Textual's own compositor
-stays. `tests/tui/test_direct_paint.py` compares what both write, cell by cell.
+`tickertui.tui.terminal.responsive_screen.ResponsiveScreen` puts it into our screens. It leans on four names of
+Textual's compositor that are not public; `is_supported` looks whether they are as they were in 8.2.8, and without them
+Textual's own compositor stays. `tests/tui/test_direct_paint.py` compares what both write, cell by cell.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate
 from textual.geometry import Region, Size
 from textual.widget import Widget
 
-from tickertui.tui.terminal.line import Inked
-from tickertui.tui.terminal.strip_widget import Painted
+from tickertui.tui.terminal.line import TerminalLine
+from tickertui.tui.terminal.strip_widget import StripWidget
 
 _Place = tuple[int, int, int, int, Widget, Region]
 """Left, top, right and bottom of what is seen of a widget, the widget, and where it would be without being clipped."""
@@ -38,7 +38,7 @@ class DirectUpdate(CompositorUpdate):
 
     def __init__(
         self,
-        lines: Sequence[tuple[int, int, Inked]],
+        lines: Sequence[tuple[int, int, TerminalLine]],
         rest: CompositorUpdate | None,
         give_up: Callable[[Exception], None],
     ) -> None:
@@ -98,7 +98,7 @@ class DirectCompositor(Compositor):
 
     def _render_directly(self) -> DirectUpdate | ChopsUpdate | None:
         screen = self.size.region
-        lines: list[tuple[int, int, Inked]] = []
+        lines: list[tuple[int, int, TerminalLine]] = []
         others: set[Region] = set()
         tall = [region for region in self._dirty_regions if region.height > 1]
         for region in sorted(self._dirty_regions, key=_reading_order):
@@ -111,7 +111,7 @@ class DirectCompositor(Compositor):
         rest = super().render_partial_update()
         return DirectUpdate(lines, rest, self.give_up) if lines else rest
 
-    def _paint(self, region: Region, lines: list[tuple[int, int, Inked]]) -> bool:
+    def _paint(self, region: Region, lines: list[tuple[int, int, TerminalLine]]) -> bool:
         """Append the lines of a region; False when they are not of one widget."""
         left, top, width, height = region
         right, bottom = left + width, top + height
@@ -121,9 +121,9 @@ class DirectCompositor(Compositor):
             if x1 > left or x2 < right or y1 > top or y2 < bottom:
                 return False
             crop = Region(left - whole.x, top - whole.y, width, height)
-            found: Sequence[Inked]
-            if isinstance(widget, Painted):
-                found = widget.ink_lines(crop)
+            found: Sequence[TerminalLine]
+            if isinstance(widget, StripWidget):
+                found = widget.terminal_lines(crop)
             else:
                 found = [strip.crop(0, width) for strip in widget.render_lines(crop)]
             if len(found) != height or any(line.cell_length != width for line in found):

@@ -1,8 +1,9 @@
-"""`Line` and `Pens`: a line of the grid as runs of text and style numbers, written straight as escape sequences.
+"""`Line` and `StyleEncoder`: a line of the grid as runs of text and style numbers, written as escape sequences.
 
 Textual's way to the terminal makes a `Segment` of every run and a full escape sequence with a reset of every segment.
-Our lines know their palette, so a pen only writes what differs from the run before (mostly the ink: 18 characters
-instead of 43) and nothing at all for blanks on the same ground. A full chain takes half the bytes and half the time.
+Our lines know their palette, so the encoder only writes what differs from the run before (mostly the foreground: 18
+characters instead of 43) and nothing for blanks on the same background. A full chain takes half the bytes and half the
+time.
 The `Strip` that Textual wants for pictures, for lines under a toast and for NO_COLOR is made when somebody asks for it.
 """
 
@@ -29,7 +30,7 @@ _SYSTEMS: Final = {
 }
 
 
-class Inked(Protocol):
+class TerminalLine(Protocol):
     """A line that writes itself for a terminal: a `Line`, or a strip of Textual."""
 
     @property
@@ -62,7 +63,7 @@ def merge(pieces: Pieces, palette: Sequence[Style], width: int) -> Strip:
     return strip if length == width else strip.crop(0, width)
 
 
-class Pens:
+class StyleEncoder:
     """The escape sequences between the styles of a palette, made when first needed.
 
     Args:
@@ -75,7 +76,7 @@ class Pens:
         self._system = ""
         self._looks: list[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = []
         self._changes: dict[int, str] = {}
-        self._grounds: list[tuple[str, ...] | None] = []
+        self._backgrounds: list[tuple[str, ...] | None] = []
 
     def write(self, pieces: Pieces, console: Console) -> str:
         """Return pieces as text with escape sequences for the colours that a console has."""
@@ -83,12 +84,12 @@ class Pens:
         if system != self._system:
             self._prepare(system)
         parts: list[str] = []
-        append, changes, size, grounds = parts.append, self._changes, self._size, self._grounds
+        append, changes, size, backgrounds = parts.append, self._changes, self._size, self._backgrounds
         last = -1
         for text, style in pieces:
             if style != last and text:
-                if last >= 0 and text.isspace() and grounds[style] == grounds[last] is not None:
-                    # Nobody sees the ink of a blank.
+                if last >= 0 and text.isspace() and backgrounds[style] == backgrounds[last] is not None:
+                    # Nobody sees the foreground of a blank.
                     append(text)
                     continue
                 code = changes.get(last * size + style)
@@ -99,7 +100,7 @@ class Pens:
         return "".join(parts)
 
     def _prepare(self, system: str) -> None:
-        """Write every style's parts for a colour system; a ground is None where blanks show the ink."""
+        """Write every style's parts for a colour system; a background is None where blanks show the foreground."""
         self._system = system
         found = _SYSTEMS[system]
         self._changes.clear()
@@ -111,21 +112,21 @@ class Pens:
             )
             for style in self.palette
         ]
-        self._grounds = [None if "7" in attributes else ground for attributes, _, ground in self._looks]
+        self._backgrounds = [None if "7" in attributes else background for attributes, _, background in self._looks]
 
     def _change(self, before: int, after: int) -> str:
         """Return the sequence from one style to another, and keep it; ``before`` is -1 at the beginning of a line."""
-        attributes, ink, ground = self._looks[after]
+        attributes, foreground, background = self._looks[after]
         if before < 0:
-            codes = [*attributes, *ink, *ground]
+            codes = [*attributes, *foreground, *background]
         else:
-            old_attributes, old_ink, old_ground = self._looks[before]
+            old_attributes, old_foreground, old_background = self._looks[before]
             if set(old_attributes) - set(attributes):
-                codes = ["0", *attributes, *ink, *ground]
+                codes = ["0", *attributes, *foreground, *background]
             else:
                 codes = [code for code in attributes if code not in old_attributes]
-                codes += ink if ink != old_ink else ()
-                codes += ground if ground != old_ground else ()
+                codes += foreground if foreground != old_foreground else ()
+                codes += background if background != old_background else ()
         text = self._changes[before * self._size + after] = f"\x1b[{';'.join(codes)}m" if codes else ""
         return text
 
@@ -139,15 +140,15 @@ class Line:
 
     Args:
         pieces: Its runs; they may be longer than the line, which is then cut.
-        pens: Of the palette that the runs' numbers belong to.
+        encoder: Of the palette that the runs' numbers belong to.
         width: Cells.
     """
 
-    __slots__ = ("_pens", "_pieces", "_strip", "_width", "_written")
+    __slots__ = ("_encoder", "_pieces", "_strip", "_width", "_written")
 
-    def __init__(self, pieces: Pieces, pens: Pens, width: int) -> None:
+    def __init__(self, pieces: Pieces, encoder: StyleEncoder, width: int) -> None:
         self._pieces = pieces
-        self._pens = pens
+        self._encoder = encoder
         self._width = width
         self._strip: Strip | None = None
         self._written: str | None = None
@@ -166,7 +167,7 @@ class Line:
     def strip(self) -> Strip:
         """The line as Textual takes it."""
         if self._strip is None:
-            self._strip = merge(self._pieces, self._pens.palette, self._width)
+            self._strip = merge(self._pieces, self._encoder.palette, self._width)
         return self._strip
 
     def render(self, console: Console) -> str:
@@ -174,5 +175,5 @@ class Line:
         if self._written is None:
             # Every glyph is one cell wide, see `tickertui.tui.look.format`.
             fits = len("".join([text for text, _ in self._pieces])) == self._width
-            self._written = self._pens.write(self._pieces, console) if fits else self.strip.render(console)
+            self._written = self._encoder.write(self._pieces, console) if fits else self.strip.render(console)
         return self._written

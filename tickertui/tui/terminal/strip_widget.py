@@ -1,4 +1,4 @@
-"""`Painted`: a widget whose lines are finished strips, handed to the compositor as they are.
+"""`StripWidget`: a widget whose lines are finished strips, handed to the compositor as they are.
 
 Textual takes every line through a cache of its own, through border, padding, opacity, tint and hatch, and through a
 filter that replaces ANSI colours. Our lines have full true-colour styles and none of the rest, and the widgets keep
@@ -15,10 +15,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tickertui.tui.terminal.contained import Contained
-from tickertui.tui.terminal.line import Inked
+from tickertui.tui.terminal.line import TerminalLine
 
 
-class Painted(Contained, Widget):
+class StripWidget(Contained, Widget):
     """Base of the grid and the one-line widgets; give them no border, padding or opacity."""
 
     viewport = Size(0, 0)
@@ -28,15 +28,15 @@ class Painted(Contained, Widget):
         """Return the filters that the lines still need (NO_COLOR); there is no ANSI colour to replace."""
         return [found for found in super().get_line_filters() if not isinstance(found, ANSIToTruecolor)]
 
-    def ink_lines(self, crop: Region) -> Sequence[Inked]:
+    def terminal_lines(self, crop: Region) -> Sequence[TerminalLine]:
         """Return the lines of a region as they are written for the terminal; `DirectCompositor` asks for them."""
-        return self.guarded(self._ink_lines, crop)
+        return self.guarded(self._terminal_lines, crop)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the lines of a region of the widget."""
         return self.guarded(self._strips, crop)
 
-    def _ink_lines(self, crop: Region) -> list[Inked]:
+    def _terminal_lines(self, crop: Region) -> list[TerminalLine]:
         """Draw the lines of a region as they are written for the terminal; subclasses have a shorter way."""
         return [*self._strips(crop)]
 

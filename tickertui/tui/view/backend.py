@@ -25,7 +25,7 @@ from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import ReloadPlan, ReloadResult, RuleCost, RuleStatus
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.status import TaskInfo
-from tickertui.tui.view.frames import ExpiryMark
+from tickertui.tui.view.frames import ListedExpiry
 
 
 class BackendRefused(Exception):  # noqa: N818 - an answer, not a defect
@@ -129,7 +129,7 @@ class Backend(Protocol):
         """Names that have options today; the watched ones first."""
         ...
 
-    def expiries(self, underlying: str) -> tuple[ExpiryMark, ...]:
+    def expiries(self, underlying: str) -> tuple[ListedExpiry, ...]:
         """Expiries of an underlying that are not over, ascending."""
         ...
 

@@ -63,7 +63,7 @@ class BoardMark:
         return places, (self._tokens[places] == tokens if len(self._tokens) else np.zeros(tokens.shape, dtype=np.bool_))
 
 
-class Marks:
+class BaselineMark:
     """The mark of a terminal, shown by every reader of a chain.
 
     Attributes:

@@ -24,20 +24,20 @@ from tickertui.market.instruments import PRICE_DIVISORS
 from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.view.data_states import (
-    NO_LINKS,
+    NO_SOCKET_HEALTH,
     SHOWN_AGE_S,
     CellFacts,
     DataState,
-    GapHabit,
     Link,
-    Links,
     MarketView,
+    SocketHealth,
+    TypicalGap,
     classify,
     live_or_quiet,
     refused_among,
     spot_state,
 )
-from tickertui.tui.view.frames import BarMeaning, ChainFrame, ChainKey, ChainSummary, ExpiryMark, Field, QuoteView
+from tickertui.tui.view.frames import BarMeaning, ChainFrame, ChainKey, ChainSummary, Field, ListedExpiry, QuoteView
 
 FLASH_NS: Final = 400_000_000
 """How long a price that changed is lit."""
@@ -95,7 +95,7 @@ class ChainContext:
     Attributes:
         feed: What fills the board.
         market: What the calendar says.
-        links: Health of the sockets.
+        socket_health: Health of the sockets.
         others: Further instruments of the header line.
         reference: What the at-the-money row is measured from; the forward takes its place in the closing auction.
         convention: How implied volatility and Greeks are computed, in words.
@@ -104,7 +104,7 @@ class ChainContext:
 
     feed: FeedMode = FeedMode.LIVE
     market: MarketView = field(default_factory=MarketView)
-    links: Links = NO_LINKS
+    socket_health: SocketHealth = NO_SOCKET_HEALTH
     others: tuple[HeaderQuote, ...] = ()
     reference: ReferenceKind = ReferenceKind.SPOT
     convention: str = ""
@@ -126,7 +126,7 @@ class ChainReader:
         chain: OptionChain,
         clock: Clock,
         context: ChainContext | None = None,
-        expiries: Sequence[ExpiryMark] = (),
+        expiries: Sequence[ListedExpiry] = (),
     ) -> None:
         self.chain = chain
         self.context = context or ChainContext()
@@ -146,7 +146,7 @@ class ChainReader:
         """Start over: rows of the board have been given out anew."""
         shape = self.chain.tokens.shape
         self._values: NDArray[np.float64] = np.full((*shape, len(Field)), np.nan)
-        self._habit = GapHabit(shape)
+        self._typical_gap = TypicalGap(shape)
         self._previous_oi: NDArray[np.int64] = np.full(shape, -1, dtype=np.int64)
         self._row_versions: NDArray[np.int64] = np.full(len(self.chain), self._number + 1, dtype=np.int64)
         self._look: NDArray[np.int32] | None = None
@@ -157,7 +157,7 @@ class ChainReader:
         self._seen = -1
         self._layout = self.chain.board.layout
 
-    def list_expiries(self, underlying: str, expiries: Sequence[ExpiryMark]) -> None:
+    def list_expiries(self, underlying: str, expiries: Sequence[ListedExpiry]) -> None:
         """Take a newer list of expiries, if it is of this chain.
 
         While another underlying is on its way, or when the day's contracts have lost this expiry, the chain on display
@@ -276,7 +276,7 @@ class ChainReader:
         """States of all cells, and everything beside the values that decides how a row looks: int32[5, k, 2]."""
         board = self.chain.board
         received = facts.received_ns
-        self._habit.update(received)
+        self._typical_gap.update(received)
         age_s = np.where(received > 0, (now_ns - received) / 1e9, np.nan)
         states = self._states(rows, facts, age_s, now_ns)
         cached = facts.packets <= 1
@@ -299,17 +299,17 @@ class ChainReader:
     ) -> NDArray[np.int8]:
         """States of all cells; while nothing is wrong with any, the short way."""
         context = self.context
-        codes, refused = context.links.codes, context.refused
+        codes, refused = context.socket_health.codes, context.refused
         open_market = context.market.is_open and context.feed is not FeedMode.CLOSED
         if open_market and not refused and not codes.any() and _all_plain(facts):
-            return live_or_quiet(age_s, self._habit.gap_s)
+            return live_or_quiet(age_s, self._typical_gap.gap_s)
         subscribed = self.chain.board.subscribed_ns.take(rows)
         connections = facts.connection
         every = CellFacts(
             source=facts.source,
             packets=facts.packets,
             age_s=age_s,
-            gap_s=self._habit.gap_s,
+            gap_s=self._typical_gap.gap_s,
             subscribed_s=np.where(subscribed > 0, (now_ns - subscribed) / 1e9, np.nan),
             link=np.where(
                 (connections >= 0) & (connections < len(codes) - 1),
@@ -403,7 +403,7 @@ class ChainReader:
         row, source, _, _, received, connection, _, direction, moved_ns, _ = facts
         price, close = board.price_of(row), board.price_of(row, _CLOSE_WORD)
         age_s = (now_ns - received) / 1e9 if received else float("nan")
-        codes = context.links.codes
+        codes = context.socket_health.codes
         link = Link(int(codes[connection])) if 0 <= connection < len(codes) - 1 else Link.HEALTHY
         without = price != price and self._closes_before_today(age_s)
         return QuoteView(

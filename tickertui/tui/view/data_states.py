@@ -34,7 +34,7 @@ SHOWN_AGE_S: Final = 2.0
 """Younger values carry no age: it would flicker. A leg is never called quiet before."""
 
 
-class Mark(NamedTuple):
+class StateBadge(NamedTuple):
     """The marks of a state.
 
     Attributes:
@@ -67,28 +67,28 @@ class DataState(IntEnum):
     """Not one of the ten: no contract here, not subscribed, or subscribed just now. Shown as missing."""
 
     @property
-    def mark(self) -> Mark:
+    def badge(self) -> StateBadge:
         """Its word, glyphs and hue."""
-        return _MARKS[self]
+        return _BADGES[self]
 
     @property
     def word(self) -> str:
         """Its word, e.g. ``STALE``."""
-        return _MARKS[self].word
+        return _BADGES[self].word
 
 
-_MARKS: Final[dict[DataState, Mark]] = {
-    DataState.LIVE: Mark("LIVE", "●", "", "gain"),
-    DataState.QUIET: Mark("QUIET", "·", "", "quiet"),
-    DataState.CAS: Mark("CAS", "=", "=", "cas"),
-    DataState.CLOSED: Mark("CLOSED", "■", " ", "closed"),
-    DataState.SNAP: Mark("SNAP", "'", "'", "snap"),
-    DataState.REPLAY: Mark("REPLAY", "<", "", "replay"),
-    DataState.MOCK: Mark("MOCK", "▒", "", "mock"),
-    DataState.STALE: Mark("STALE", "~", "~", "stale"),
-    DataState.NEVER: Mark("NEVER", "—", " ", "quiet"),
-    DataState.ERROR: Mark("ERROR", "!", "!", "error"),
-    DataState.WAITING: Mark("WAITING", "…", " ", "quiet"),
+_BADGES: Final[dict[DataState, StateBadge]] = {
+    DataState.LIVE: StateBadge("LIVE", "●", "", "gain"),
+    DataState.QUIET: StateBadge("QUIET", "·", "", "quiet"),
+    DataState.CAS: StateBadge("CAS", "=", "=", "cas"),
+    DataState.CLOSED: StateBadge("CLOSED", "■", " ", "closed"),
+    DataState.SNAP: StateBadge("SNAP", "'", "'", "snap"),
+    DataState.REPLAY: StateBadge("REPLAY", "<", "", "replay"),
+    DataState.MOCK: StateBadge("MOCK", "▒", "", "mock"),
+    DataState.STALE: StateBadge("STALE", "~", "~", "stale"),
+    DataState.NEVER: StateBadge("NEVER", "—", " ", "quiet"),
+    DataState.ERROR: StateBadge("ERROR", "!", "!", "error"),
+    DataState.WAITING: StateBadge("WAITING", "…", " ", "quiet"),
 }
 
 _QUIET: Final = np.int8(DataState.QUIET)
@@ -121,7 +121,7 @@ class LinkProblem:
 
 
 @frozen(eq=False)
-class Links:
+class SocketHealth:
     """Health of all sockets.
 
     Attributes:
@@ -133,7 +133,7 @@ class Links:
     problems: tuple[LinkProblem, ...] = ()
 
 
-NO_LINKS: Final = Links(np.zeros(1, dtype=np.int8))
+NO_SOCKET_HEALTH: Final = SocketHealth(np.zeros(1, dtype=np.int8))
 
 
 @frozen
@@ -164,7 +164,7 @@ class LinkWatch:
         """Return the usual packets per second of a socket, 0 before it sent any."""
         return self._usual.get(connection, 0.0)
 
-    def update(self, accounts: Sequence[AccountStatus], *, market_open: bool) -> Links:
+    def update(self, accounts: Sequence[AccountStatus], *, market_open: bool) -> SocketHealth:
         """Judge every socket.
 
         Args:
@@ -182,7 +182,7 @@ class LinkWatch:
                 if link is not Link.HEALTHY and market_open and (status.desired or status.subscribed):
                     problems.append(LinkProblem(status, link, account.account_id))
         problems.sort(key=lambda problem: (-problem.link, problem.status.connection))
-        return Links(codes, tuple(problems))
+        return SocketHealth(codes, tuple(problems))
 
     def _recovered(self, status: ConnectionStatus, link: Link, *, market_open: bool) -> Link:
         """Hold a socket that was in trouble back until its data flow."""
@@ -229,7 +229,7 @@ class LinkWatch:
         return Link.HEALTHY
 
 
-class GapHabit:
+class TypicalGap:
     """Median gap between the packets of each leg, learned as they come.
 
     A median needs no list of gaps: the estimate steps up by a fixed ratio when a gap is longer and down when it is

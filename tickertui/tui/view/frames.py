@@ -90,7 +90,7 @@ class ChainKey:
 
 
 @frozen
-class ExpiryMark:
+class ListedExpiry:
     """One expiry of the strip.
 
     Attributes:
@@ -220,7 +220,7 @@ class ChainFrame:
     underlying: QuoteView
     future: QuoteView | None
     others: tuple[QuoteView, ...]
-    expiries: tuple[ExpiryMark, ...]
+    expiries: tuple[ListedExpiry, ...]
     market: MarketView
     loaded: int
     legs: int
@@ -279,6 +279,14 @@ class StateTag:
     total: int
 
 
-__all__ = [ "BarMeaning", "ChainFrame", "ChainKey", "ChainSummary", "ExpiryMark", "Field",
-    "QuoteView", "ReferenceKind", "StateTag",
+__all__ = [
+    "BarMeaning",
+    "ChainFrame",
+    "ChainKey",
+    "ChainSummary",
+    "Field",
+    "ListedExpiry",
+    "QuoteView",
+    "ReferenceKind",
+    "StateTag",
 ]  # fmt: skip

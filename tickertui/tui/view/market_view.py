@@ -11,7 +11,7 @@ from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
 from tickertui.tui.keys.actions import NO_KEYS, key_name
-from tickertui.tui.view.data_states import SILENT_DATA_S, Link, Links, MarketView
+from tickertui.tui.view.data_states import SILENT_DATA_S, Link, MarketView, SocketHealth
 from tickertui.tui.view.problems import rebuild_words, socket_reason
 from tickertui.tui.view.provenance import LIVE_ONLY, Provenance
 from tickertui.tui.widgets.banner import BannerKind, BannerView
@@ -69,7 +69,7 @@ def _closed_label(calendar: MarketCalendar, segment: str, now: datetime) -> str:
 
 def banner(
     runtime: RuntimeState,
-    links: Links,
+    socket_health: SocketHealth,
     market: MarketView,
     keys: Mapping[str, str] = NO_KEYS,
     *,
@@ -85,7 +85,7 @@ def banner(
 
     Args:
         runtime: State of the loop.
-        links: Health of the sockets.
+        socket_health: Health of the sockets.
         market: What the calendar says.
         keys: The user's own keys by action id.
         simulated: Whether the broker is a simulator.
@@ -98,7 +98,7 @@ def banner(
     if runtime.feed is FeedMode.REPLAY or shown.replay:
         then = "nothing played yet" if shown.then is None else f"{shown.then:%a %d %b %Y %H:%M:%S} IST"
         return BannerView(BannerKind.REPLAY, f"REPLAY  {then}  not live")
-    view = _trouble(runtime, links, market, keys, database_fault)
+    view = _trouble(runtime, socket_health, market, keys, database_fault)
     if not simulated:
         return view
     if view is None:
@@ -131,7 +131,11 @@ def _seed_words(seed: MockSeed) -> str:
 
 
 def _trouble(
-    runtime: RuntimeState, links: Links, market: MarketView, keys: Mapping[str, str], database_fault: str | None
+    runtime: RuntimeState,
+    socket_health: SocketHealth,
+    market: MarketView,
+    keys: Mapping[str, str],
+    database_fault: str | None,
 ) -> BannerView | None:
     health = f"{key_name('show-health', keys)} why"
     expired = [account for account in runtime.accounts if account.state is AccountState.AUTH_EXPIRED]
@@ -139,7 +143,7 @@ def _trouble(
         names = " ".join(account.account_id for account in expired)
         press = key_name("login", keys)
         return BannerView(BannerKind.LOGIN, f"{names} NEEDS A LOGIN · {press} logs in · retrying will not help")
-    silent = [problem for problem in links.problems if problem.link in (Link.SILENT, Link.DOWN)]
+    silent = [problem for problem in socket_health.problems if problem.link in (Link.SILENT, Link.DOWN)]
     if silent and market.is_open:
         problem = silent[0]
         age = problem.status.data_age

@@ -23,8 +23,8 @@ from tickertui.tui.view.data_states import (
     CellFacts,
     DataState,
     Link,
-    Links,
     MarketView,
+    SocketHealth,
     classify,
     refused_among,
 )
@@ -43,17 +43,17 @@ _ROLES: Final = {
 
 
 @frozen
-class Around:
+class CellContext:
     """What decides what a leg is worth, beside its row.
 
     Attributes:
         runtime: State of the loop.
-        links: Health of the sockets.
+        socket_health: Health of the sockets.
         market: What the calendar says.
     """
 
     runtime: RuntimeState
-    links: Links
+    socket_health: SocketHealth
     market: MarketView
 
 
@@ -97,12 +97,12 @@ class WatchedLegs:
         self._never = NeverTicked()
         self._never_at = -_AGAIN_NS
 
-    def states(self, legs: Legs, around: Around) -> NDArray[np.int8]:
+    def states(self, legs: Legs, context: CellContext) -> NDArray[np.int8]:
         """Return int8[n] of `DataState`. Whether a leg is quiet is told by the chain, which knows its habit."""
         board, now_ns = self._backend.board, self._backend.clock.monotonic_ns()
         rows = board.rows(legs.tokens)
         received, subscribed = board.received_ns[rows], board.subscribed_ns[rows]
-        codes = around.links.codes
+        codes = context.socket_health.codes
         connections = np.clip(board.connections[rows], -1, len(codes) - 2)
         facts = CellFacts(
             source=board.sources[rows],
@@ -111,23 +111,23 @@ class WatchedLegs:
             gap_s=np.full(rows.shape, np.inf),
             subscribed_s=np.where(subscribed > 0, (now_ns - subscribed) / 1e9, np.nan),
             link=np.where(connections >= 0, codes[connections], np.int8(Link.HEALTHY)),
-            refused=refused_among(legs.tokens, around.runtime.refused),
+            refused=refused_among(legs.tokens, context.runtime.refused),
         )
-        return classify(facts, around.runtime.feed, around.market)
+        return classify(facts, context.runtime.feed, context.market)
 
-    def never(self, around: Around) -> NeverTicked:
+    def never(self, context: CellContext) -> NeverTicked:
         """Return why instruments have never ticked; looked through again every ten seconds."""
         now_ns = self._backend.clock.monotonic_ns()
-        if not any(account.never for account in around.runtime.accounts):
+        if not any(account.never for account in context.runtime.accounts):
             self._never, self._never_at = NeverTicked(), -_AGAIN_NS
         elif now_ns - self._never_at >= _AGAIN_NS:
             self._never_at = now_ns
-            legs = self.never_legs(around)
+            legs = self.never_legs(context)
             far, late = self._reasons(legs)
             self._never = NeverTicked(len(legs), int(far.sum()), int(late.sum()))
         return self._never
 
-    def never_legs(self, around: Around) -> Legs:
+    def never_legs(self, context: CellContext) -> Legs:
         """Return the legs that were subscribed more than a minute ago and have sent nothing since."""
         board, legs = self._backend.board, self._backend.legs()
         rows = board.rows(legs.tokens)
@@ -160,52 +160,52 @@ class WatchedLegs:
 
     # ------------------------------------------------------------------ rows
 
-    def rows(self, legs: Legs, around: Around) -> LazyRows:
+    def rows(self, legs: Legs, context: CellContext) -> LazyRows:
         """Build the list: instrument, account, mode, state, age of the last packet, why, and who asks for it.
 
         Only lines that are in sight are made: one takes 15 us, 9,000 of them 130 ms.
         """
         words = f" {'instrument':<21}{'socket':<7}{'mode':<6}{'state':<9}{'packets':>7} {'age':<5}why"
         title = row("", Span(words, "title"))
-        labels = {c.connection: c.label for a in around.runtime.accounts for c in a.connections}
-        states, rules = self.states(legs, around), self._backend.rules()
+        labels = {c.connection: c.label for a in context.runtime.accounts for c in a.connections}
+        states, rules = self.states(legs, context), self._backend.rules()
 
         def line(place: int) -> Row:
             if not place:
                 return title
             at = place - 1
-            return self._row(legs[at : at + 1], DataState(int(states[at])), labels, rules, around)
+            return self._row(legs[at : at + 1], DataState(int(states[at])), labels, rules, context)
 
         return LazyRows(["", *(f"leg:{token}" for token in legs.tokens.tolist())], line)
 
     def _row(
-        self, legs: Legs, state: DataState, labels: Mapping[int, str], rules: Sequence[RuleStatus], around: Around
+        self, legs: Legs, state: DataState, labels: Mapping[int, str], rules: Sequence[RuleStatus], context: CellContext
     ) -> Row:
         leg, board = legs[0], self._backend.board
         at = board.row(leg.token)
         received = int(board.received_ns[at])
         age = fmt.short_age((self._backend.clock.monotonic_ns() - received) / 1e9) if received else fmt.MISSING
         socket = labels.get(leg.connection, leg.account or fmt.MISSING)
-        why = self._why_never(legs) if state is DataState.NEVER else self._why(leg, state, around)
+        why = self._why_never(legs) if state is DataState.NEVER else self._why(leg, state, context)
         return row(
             f"leg:{leg.token}", f" {fmt.clip(leg.label, 20)} {fmt.clip(socket, 6)} {leg.mode.label:<6}",
-            Span(f"{state.mark.glyph} {state.word:<7}", _ROLES.get(state, "quiet")),
+            Span(f"{state.badge.glyph} {state.word:<7}", _ROLES.get(state, "quiet")),
             f"{int(board.packets[at]):>7,} {age:<5}", Span(f"{why}; " if why else "", "warn"),
             Span(owner_words(leg.owners, rules), "quiet"),
         )  # fmt: skip
 
-    def _why(self, leg: WatchedInstrument, state: DataState, around: Around) -> str:
+    def _why(self, leg: WatchedInstrument, state: DataState, context: CellContext) -> str:
         """Return why a leg is not live, in a few words; empty for one that is."""
         if state is DataState.STALE:
-            found = (p for p in around.links.problems if p.status.connection == leg.connection)
+            found = (p for p in context.socket_health.problems if p.status.connection == leg.connection)
             problem = next(found, None)
             return "its socket is away" if problem is None else _LINK_WORDS[problem.link]
         if state is DataState.ERROR:
-            return "the broker refuses it" if leg.token in around.runtime.refused else _LINK_WORDS[Link.AUTH]
+            return "the broker refuses it" if leg.token in context.runtime.refused else _LINK_WORDS[Link.AUTH]
         if state is DataState.SNAP:
             return "cached or REST value, no tick since"
         if state is DataState.WAITING:
-            sockets = (c for a in around.runtime.accounts for c in a.connections if c.connection == leg.connection)
+            sockets = (c for a in context.runtime.accounts for c in a.connections if c.connection == leg.connection)
             socket = next(sockets, None)
             is_open = socket is not None and socket.state is StreamState.OPEN
             return "subscribed a moment ago" if is_open else "not subscribed: its socket is not open"

@@ -23,7 +23,7 @@ from tickertui.tui.keys.actions import key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.terminal.display_rate import DisplayRate
 from tickertui.tui.view.backend import HealthFigures
-from tickertui.tui.view.data_states import Link, LinkProblem, Links, MarketView
+from tickertui.tui.view.data_states import Link, LinkProblem, MarketView, SocketHealth
 
 SKEW_S: Final = 2.0
 """A clock that is further off than this is told."""
@@ -32,7 +32,7 @@ _SLEEP_TOLD: Final = timedelta(minutes=30)
 
 
 class Loudness(StrEnum):
-    """How loud a situation is told, the loudest first; the values are the roles of its texts."""
+    """How loud a problem is told, the loudest first; the values are the roles of its texts."""
 
     ERROR = "error"
     WARN = "warn"
@@ -40,31 +40,31 @@ class Loudness(StrEnum):
 
 
 @frozen
-class Situation:
+class Problem:
     """One thing that is not as it should be.
 
     Attributes:
         name: Stable word: one event is recorded when it begins.
         what: A few words, with numbers.
         why: One sentence; empty where ``what`` says it.
-        way_out: Which key helps, or that none is needed.
+        remedy: Which key helps, or that none is needed.
         role: How loud it is told.
     """
 
     name: str
     what: str
     why: str
-    way_out: str
+    remedy: str
     role: Loudness = Loudness.WARN
 
 
 @frozen
-class Surroundings:
-    """What the situations are read from.
+class ProblemInputs:
+    """What the problems are read from.
 
     Attributes:
         runtime: State of the loop.
-        links: Health of the sockets.
+        socket_health: Health of the sockets.
         market: What the calendar says.
         figures: Of the program itself.
         progress: Of the backfill.
@@ -77,7 +77,7 @@ class Surroundings:
     """
 
     runtime: RuntimeState
-    links: Links
+    socket_health: SocketHealth
     market: MarketView
     figures: HealthFigures
     progress: BootstrapProgress
@@ -89,99 +89,99 @@ class Surroundings:
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
-def situations(around: Surroundings) -> tuple[Situation, ...]:
+def problems(inputs: ProblemInputs) -> tuple[Problem, ...]:
     """Return everything that is not as it should be, worst first."""
     parts = (_loop, _accounts, _sockets, _database, _places, _contracts, _spot, _sleep, _clock, _display, _history,
              _tasks, _market)  # fmt: skip
-    found = [situation for part in parts for situation in part(around)]
+    found = [problem for part in parts for problem in part(inputs)]
     order = tuple(Loudness)
-    return tuple(sorted(found, key=lambda situation: order.index(situation.role)))
+    return tuple(sorted(found, key=lambda problem: order.index(problem.role)))
 
 
-def _key(around: Surroundings, *ids: str) -> str:
-    return " ".join(key_name(action_id, around.keys) for action_id in ids)
+def _key(inputs: ProblemInputs, *ids: str) -> str:
+    return " ".join(key_name(action_id, inputs.keys) for action_id in ids)
 
 
-def _loop(around: Surroundings) -> Iterator[Situation]:
-    runtime = around.runtime
+def _loop(inputs: ProblemInputs) -> Iterator[Problem]:
+    runtime = inputs.runtime
     if runtime.state is LoopState.FAILED:
-        way_out = f"{_key(around, 'quit')} quits; nothing is lost, a start goes on where it stopped"
-        yield Situation("loop-failed", "the ticker loop has failed", runtime.detail, way_out, Loudness.ERROR)
+        remedy = f"{_key(inputs, 'quit')} quits; nothing is lost, a start goes on where it stopped"
+        yield Problem("loop-failed", "the ticker loop has failed", runtime.detail, remedy, Loudness.ERROR)
     if runtime.store_revision != runtime.revision and not runtime.reloading and runtime.state is LoopState.RUNNING:
-        way_out = f"{_key(around, 'reload-plan')} shows the plan"
+        remedy = f"{_key(inputs, 'reload-plan')} shows the plan"
         what = f"revision {runtime.store_revision} waits, revision {runtime.revision} runs"
-        yield Situation("reload-due", what, "the rules were changed and not reloaded yet", way_out)
+        yield Problem("reload-due", what, "the rules were changed and not reloaded yet", remedy)
     last = runtime.last_reload
     if last is not None and last.error:
-        yield Situation(
+        yield Problem(
             "reload-failed", f"the reload of {last.at:%H:%M:%S} failed", f"{last.error}; what ran before runs on",
-            f"{_key(around, 'reload-plan')} plans it again", Loudness.ERROR,
+            f"{_key(inputs, 'reload-plan')} plans it again", Loudness.ERROR,
         )  # fmt: skip
 
 
-def _accounts(around: Surroundings) -> Iterator[Situation]:
-    accounts = around.runtime.accounts
+def _accounts(inputs: ProblemInputs) -> Iterator[Problem]:
+    accounts = inputs.runtime.accounts
     for account in accounts:
         if account.state is AccountState.AUTH_EXPIRED:
-            yield _login(around, account)
+            yield _login(inputs, account)
         elif account.state is AccountState.FAILED:
-            way_out = (
-                f"{_key(around, 'show-subscriptions', 'rebuild-feed')} tries again{_room_elsewhere(around, account)}"
+            remedy = (
+                f"{_key(inputs, 'show-subscriptions', 'rebuild-feed')} tries again{_room_elsewhere(inputs, account)}"
             )
             what = f"{account.account_id} has failed, {account.desired:,} legs"
-            yield Situation(f"failed-{account.account_id}", what, account.detail, way_out, Loudness.ERROR)
+            yield Problem(f"failed-{account.account_id}", what, account.detail, remedy, Loudness.ERROR)
         elif account.state is AccountState.RATE_LIMITED:
             what = f"{account.account_id} is refused for too many connections (429)"
             why = "another program uses this API key; the broker allows three sockets"
-            yield Situation(f"limited-{account.account_id}", what, why, "none needed: it tries again by itself")
+            yield Problem(f"limited-{account.account_id}", what, why, "none needed: it tries again by itself")
         elif account.state is AccountState.ELSEWHERE:
             what = f"{account.account_id} is streamed by another terminal"
-            yield Situation(f"elsewhere-{account.account_id}", what, account.detail, "read-only here", Loudness.QUIET)
-        elif account.token_expires is not None and account.token_expires <= around.now:
+            yield Problem(f"elsewhere-{account.account_id}", what, account.detail, "read-only here", Loudness.QUIET)
+        elif account.token_expires is not None and account.token_expires <= inputs.now:
             what = f"the token of {account.account_id} is past its flush of {account.token_expires:%H:%M}"
             why = "the broker flushes tokens about then; the next answer shows whether it still works"
-            yield Situation(f"token-{account.account_id}", what, why, f"{_key(around, 'login')} logs in")
-    if not accounts and around.runtime.feed is not FeedMode.REPLAY:
+            yield Problem(f"token-{account.account_id}", what, why, f"{_key(inputs, 'login')} logs in")
+    if not accounts and inputs.runtime.feed is not FeedMode.REPLAY:
         why = "`tickertui config init` writes a file to put one in; then `tickertui login ID`"
-        yield Situation(
+        yield Problem(
             "no-account", "no account is configured: synthetic market", why, "none needed to look", Loudness.QUIET
         )
 
 
-def _login(around: Surroundings, account: AccountStatus) -> Situation:
+def _login(inputs: ProblemInputs, account: AccountStatus) -> Problem:
     flushed = "" if "flush" in account.detail else " (tokens are flushed each morning at about 06:00)"
     why = (
         f"{account.detail or 'the broker refused the token'}{flushed}; retrying will not help. Its "
         f"{account.desired:,} legs show their last values with ages"
     )
-    way_out = f"{_key(around, 'login')} logs in{_room_elsewhere(around, account)}"
-    return Situation(f"login-{account.account_id}", f"{account.account_id} needs a login", why, way_out, Loudness.ERROR)
+    remedy = f"{_key(inputs, 'login')} logs in{_room_elsewhere(inputs, account)}"
+    return Problem(f"login-{account.account_id}", f"{account.account_id} needs a login", why, remedy, Loudness.ERROR)
 
 
-def _room_elsewhere(around: Surroundings, account: AccountStatus) -> str:
+def _room_elsewhere(inputs: ProblemInputs, account: AccountStatus) -> str:
     """``; 2 X moves its legs to Z2 (room 7,796)`` where another account is live."""
     others = [
-        other for other in around.runtime.accounts
+        other for other in inputs.runtime.accounts
         if other is not account and other.room and other.state in (AccountState.LIVE, AccountState.READY)
     ]  # fmt: skip
     if not others:
         return ""
     room = ", ".join(f"{other.account_id} (room {other.room:,})" for other in others)
-    return f"; {_key(around, 'show-subscriptions', 'move-shard')} moves its legs to {room}"
+    return f"; {_key(inputs, 'show-subscriptions', 'move-shard')} moves its legs to {room}"
 
 
-def _sockets(around: Surroundings) -> Iterator[Situation]:
-    for problem in around.links.problems:
+def _sockets(inputs: ProblemInputs) -> Iterator[Problem]:
+    for problem in inputs.socket_health.problems:
         if problem.link is Link.AUTH:
             continue
         status = problem.status
         word = "is silent" if problem.link is Link.SILENT else "is down"
         since = "" if status.data_age is None else f" for {fmt.duration(status.data_age)}"
         legs = max(status.desired, status.subscribed)
-        way_out = f"{_key(around, 'show-subscriptions', 'rebuild-feed')} rebuilds it now"
-        yield Situation(
+        remedy = f"{_key(inputs, 'show-subscriptions', 'rebuild-feed')} rebuilds it now"
+        yield Problem(
             f"socket-{status.label}", f"{status.label} {word}{since}, {legs:,} legs are stale",
-            "; ".join(filter(None, (socket_reason(problem), rebuild_words(problem)))), way_out,
+            "; ".join(filter(None, (socket_reason(problem), rebuild_words(problem)))), remedy,
         )  # fmt: skip
 
 
@@ -204,148 +204,148 @@ def rebuild_words(problem: LinkProblem) -> str:
     return "" if problem.link is not Link.SILENT or seconds is None else f"rebuild in {seconds:.0f}s"
 
 
-def _database(around: Surroundings) -> Iterator[Situation]:
-    fault = around.figures.database_fault
+def _database(inputs: ProblemInputs) -> Iterator[Problem]:
+    fault = inputs.figures.database_fault
     if fault is None:
         return
-    runtime = around.runtime
+    runtime = inputs.runtime
     why = (
         f"{fault}. Ticks go on for the {runtime.instruments:,} legs of revision {runtime.revision}; "
         "reloads and backfill wait"
     )
-    yield Situation("database", "the database cannot be reached", why, "none needed: it is asked again", Loudness.ERROR)
+    yield Problem("database", "the database cannot be reached", why, "none needed: it is asked again", Loudness.ERROR)
 
 
-def _places(around: Surroundings) -> Iterator[Situation]:
-    runtime = around.runtime
+def _places(inputs: ProblemInputs) -> Iterator[Problem]:
+    runtime = inputs.runtime
     if runtime.unassigned:
         legs, first = len(runtime.unassigned), runtime.unassigned[0]
-        subs = _key(around, "show-subscriptions")
-        way_out = (
-            f"{subs} {_key(around, 'new-rule')} adds the rule again with fewer strikes, "
-            f"{subs} {_key(around, 'drop-rule')} drops one, {subs} {_key(around, 'pin-account')} moves it"
+        subs = _key(inputs, "show-subscriptions")
+        remedy = (
+            f"{subs} {_key(inputs, 'new-rule')} adds the rule again with fewer strikes, "
+            f"{subs} {_key(inputs, 'drop-rule')} drops one, {subs} {_key(inputs, 'pin-account')} moves it"
         )
-        yield Situation("no-room", f"{legs:,} legs have no room", f"{first.label}: {first.reason}", way_out)
+        yield Problem("no-room", f"{legs:,} legs have no room", f"{first.label}: {first.reason}", remedy)
     if runtime.unresolved:
         first = runtime.unresolved[0]
         what = f"{len(runtime.unresolved):,} subscriptions are not in today's contracts"
-        way_out = f"{_key(around, 'show-subscriptions')} lists them; they are kept"
-        yield Situation("unresolved", what, f"{first.label}: {first.reason}", way_out)
+        remedy = f"{_key(inputs, 'show-subscriptions')} lists them; they are kept"
+        yield Problem("unresolved", what, f"{first.label}: {first.reason}", remedy)
 
 
-def _contracts(around: Surroundings) -> Iterator[Situation]:
-    figures = around.figures
-    if not figures.contracts_stale or around.runtime.feed is FeedMode.MOCK:
+def _contracts(inputs: ProblemInputs) -> Iterator[Problem]:
+    figures = inputs.figures
+    if not figures.contracts_stale or inputs.runtime.feed is FeedMode.MOCK:
         return
-    way_out = f"{_key(around, 'refresh-contracts')} fetches today's"
+    remedy = f"{_key(inputs, 'refresh-contracts')} fetches today's"
     if figures.contracts_day is None:
         why = "the day's list of contracts has not been loaded; without it nothing can be subscribed"
-        yield Situation("no-contracts", "no contracts yet", why, way_out)
+        yield Problem("no-contracts", "no contracts yet", why, remedy)
         return
     what = f"contracts of {figures.contracts_day:%a %d %b}"
-    yield Situation("old-contracts", what, "expiries, strikes and lots may be wrong", way_out)
+    yield Problem("old-contracts", what, "expiries, strikes and lots may be wrong", remedy)
 
 
-def _spot(around: Surroundings) -> Iterator[Situation]:
-    if around.has_spot or not around.underlying or not around.runtime.instruments:
+def _spot(inputs: ProblemInputs) -> Iterator[Problem]:
+    if inputs.has_spot or not inputs.underlying or not inputs.runtime.instruments:
         return
     why = "the index has sent no price, or a price of 0: no strike is at the money, Greeks are —"
-    way_out = f"{_key(around, 'pick-underlying')} other underlying, {_key(around, 'why')} where a number comes from"
-    yield Situation("no-spot", f"{around.underlying} has no price", why, way_out)
+    remedy = f"{_key(inputs, 'pick-underlying')} other underlying, {_key(inputs, 'why')} where a number comes from"
+    yield Problem("no-spot", f"{inputs.underlying} has no price", why, remedy)
 
 
-def _sleep(around: Surroundings) -> Iterator[Situation]:
-    gap = around.runtime.asleep
+def _sleep(inputs: ProblemInputs) -> Iterator[Problem]:
+    gap = inputs.runtime.asleep
     if gap is None:
         return
-    left, progress = around.progress.requests_left, around.progress
-    if not left and around.now - gap.end > _SLEEP_TOLD:
+    left, progress = inputs.progress.requests_left, inputs.progress
+    if not left and inputs.now - gap.end > _SLEEP_TOLD:
         return
     if left:
         wait = "" if progress.seconds_left is None else f", {fmt.duration(progress.seconds_left)}"
         why = f"the backfill has {left:,} requests to go{wait}; all sockets were rebuilt"
     else:
         why = "all sockets were rebuilt; the backfill has nothing left to ask for"
-    yield Situation("asleep", gap.describe(), why, f"{_key(around, 'show-bootstrap')} shows the backfill")
+    yield Problem("asleep", gap.describe(), why, f"{_key(inputs, 'show-bootstrap')} shows the backfill")
 
 
-def _clock(around: Surroundings) -> Iterator[Situation]:
-    skew = around.figures.clock_skew_s
+def _clock(inputs: ProblemInputs) -> Iterator[Problem]:
+    skew = inputs.figures.clock_skew_s
     if skew is not None and abs(skew) > SKEW_S:
         way = "behind" if skew < 0 else "ahead of"
         what = f"this clock is {abs(skew):.1f} s {way} the exchange"
         why = "ages count from the receipt of each packet, so they are right all the same"
-        yield Situation("clock-skew", what, why, "set the clock of this machine (NTP)")
+        yield Problem("clock-skew", what, why, "set the clock of this machine (NTP)")
 
 
-def _display(around: Surroundings) -> Iterator[Situation]:
-    slow = around.rate.slow
+def _display(inputs: ProblemInputs) -> Iterator[Problem]:
+    slow = inputs.rate.slow
     if slow is not None:
-        what = f"the display does {slow:.0f} frames/s, {around.rate.merged:,} frames were merged"
+        what = f"the display does {slow:.0f} frames/s, {inputs.rate.merged:,} frames were merged"
         why = "the terminal takes its output late; the feed does not wait for it"
-        way_out = f"{_key(around, 'next-columns')} fewer columns, {_key(around, 'narrower')} fewer strikes"
-        yield Situation("display-slow", what, why, way_out)
+        remedy = f"{_key(inputs, 'next-columns')} fewer columns, {_key(inputs, 'narrower')} fewer strikes"
+        yield Problem("display-slow", what, why, remedy)
 
 
-def _history(around: Surroundings) -> Iterator[Situation]:
-    progress = around.progress
+def _history(inputs: ProblemInputs) -> Iterator[Problem]:
+    progress = inputs.progress
     if progress.failures:
         first = progress.failures[0]
-        boot = _key(around, "show-bootstrap")
-        way_out = f"{boot} {_key(around, 'retry-failed')} asks again"
+        boot = _key(inputs, "show-bootstrap")
+        remedy = f"{boot} {_key(inputs, 'retry-failed')} asks again"
         count = len(progress.failures)
         what = f"{count:,} backfill request{'' if count == 1 else 's'} failed"
-        yield Situation("history-failed", what, f"{first.label}: {first.reason}", way_out)
+        yield Problem("history-failed", what, f"{first.label}: {first.reason}", remedy)
     slowed = 0 < progress.rate < 0.6 * progress.rate_limit
     if progress.rate_limited and progress.state is BootstrapState.RUNNING and slowed:
         what = f"the broker has answered 429 {progress.rate_limited:,} times"
         why = f"the backfill has slowed itself to {progress.rate:.1f} of {progress.rate_limit:.1f} requests/s"
-        yield Situation("rate-limited", what, why, "none needed")
+        yield Problem("rate-limited", what, why, "none needed")
 
 
-def _tasks(around: Surroundings) -> Iterator[Situation]:
-    for task in around.tasks:
+def _tasks(inputs: ProblemInputs) -> Iterator[Problem]:
+    for task in inputs.tasks:
         if task.state in (TaskState.FAILED, TaskState.RESTARTING):
             role = Loudness.ERROR if task.state is TaskState.FAILED else Loudness.WARN
             what = f"task {task.name} {'has failed' if role == 'error' else 'is restarting'}"
             times = f", {task.restarts} restarts" if task.restarts else ""
-            yield Situation(f"task-{task.name}", what, f"{task.last_error}{times}", "none needed: it is watched", role)
+            yield Problem(f"task-{task.name}", what, f"{task.last_error}{times}", "none needed: it is watched", role)
 
 
-def _market(around: Surroundings) -> Iterator[Situation]:
-    if around.market.is_open or around.runtime.feed in (FeedMode.MOCK, FeedMode.REPLAY):
+def _market(inputs: ProblemInputs) -> Iterator[Problem]:
+    if inputs.market.is_open or inputs.runtime.feed in (FeedMode.MOCK, FeedMode.REPLAY):
         return
-    what = f"{around.market.label}: last values of {around.market.session_day or 'the last session'}"
-    way_out = f"{_key(around, 'toggle-mock')} shows the mock market meanwhile"
-    yield Situation("closed", what, around.market.detail, way_out, Loudness.QUIET)
+    what = f"{inputs.market.label}: last values of {inputs.market.session_day or 'the last session'}"
+    remedy = f"{_key(inputs, 'toggle-mock')} shows the mock market meanwhile"
+    yield Problem("closed", what, inputs.market.detail, remedy, Loudness.QUIET)
 
 
 _LOGGED: Final = frozenset(("clock-skew", "display-slow", "no-spot", "no-room", "old-contracts", "unresolved",
                             "rate-limited", "reload-due"))  # fmt: skip
-"""Situations that only the screens notice; the others are recorded by the service that they befall."""
+"""Problems that only the screens notice; the others are recorded by the service that they befall."""
 _LASTS_NS: Final = 5_000_000_000
 """What is over within five seconds (a start, a switch of the chain) is no event."""
 
 
-class SituationLog:
-    """Turns the coming and going of situations into events, each once."""
+class ProblemLog:
+    """Turns the coming and going of problems into events, each once."""
 
     def __init__(self) -> None:
         self._since: dict[str, int] = {}
-        self._told: dict[str, Situation] = {}
+        self._told: dict[str, Problem] = {}
 
-    def news(self, found: Sequence[Situation], now_ns: int) -> list[tuple[Severity, str]]:
-        """Return severity and sentence of each situation that has begun (and lasted) or is over."""
-        present = {situation.name: situation for situation in found if situation.name in _LOGGED}
+    def news(self, found: Sequence[Problem], now_ns: int) -> list[tuple[Severity, str]]:
+        """Return severity and sentence of each problem that has begun (and lasted) or is over."""
+        present = {problem.name: problem for problem in found if problem.name in _LOGGED}
         sentences = []
         for name in [name for name in self._since if name not in present]:
             del self._since[name]
             over = self._told.pop(name, None)
             if over is not None:
                 sentences.append((Severity.INFO, f"over: {over.what}"))
-        for name, situation in present.items():
+        for name, problem in present.items():
             since = self._since.setdefault(name, now_ns)
             if name not in self._told and now_ns - since >= _LASTS_NS:
-                self._told[name] = situation
-                sentences.append((Severity.WARNING, f"{situation.what}: {situation.why}"))
+                self._told[name] = problem
+                sentences.append((Severity.WARNING, f"{problem.what}: {problem.why}"))
         return sentences

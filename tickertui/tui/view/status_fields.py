@@ -12,7 +12,7 @@ from tickertui.tui.keys.actions import NO_KEYS, key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.terminal.display_rate import DisplayRate
 from tickertui.tui.view.backend import Backend
-from tickertui.tui.view.data_states import NO_LINKS, Links, MarketView
+from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, MarketView, SocketHealth
 from tickertui.tui.view.latency import LatencyMeter
 from tickertui.tui.widgets.status_bar import StatusField
 
@@ -31,7 +31,7 @@ def status_view(
     paused: bool,
     wide: bool,
     keys: Mapping[str, str] = NO_KEYS,
-    links: Links = NO_LINKS,
+    socket_health: SocketHealth = NO_SOCKET_HEALTH,
     usual: float = 0.0,
 ) -> tuple[StatusField, ...]:
     """Return the fields of the status bar, in their fixed order.
@@ -46,15 +46,15 @@ def status_view(
         paused: Whether the display is held.
         wide: Whether there is room for figures that matter less.
         keys: The user's own keys by action id.
-        links: Health of the sockets: of an account with one in trouble, each one is told.
+        socket_health: Health of the sockets: of an account with one in trouble, each one is told.
         usual: Packets per second that the sockets usually send, 0 when that is not known.
     """
     fields = [
         *([StatusField(said)] if said else []),
         *_display(rate, paused=paused, keys=keys),
         *_market(market, runtime.feed, keys),
-        *_loop(runtime, links, keys),
-        _rate(runtime.ticks_per_second, usual if links.problems else 0.0),
+        *_loop(runtime, socket_health, keys),
+        _rate(runtime.ticks_per_second, usual if socket_health.problems else 0.0),
         *_figures(backend, latency, wide=wide),
         *_trouble(backend, runtime, wide=wide),
     ]
@@ -74,12 +74,12 @@ def _rate(now: float, usual: float) -> StatusField:
     return StatusField(f"{now:,.0f} t/s{f' (usual {usual:,.0f})' if usual else ''}")
 
 
-def _loop(runtime: RuntimeState, links: Links, keys: Mapping[str, str]) -> Iterator[StatusField]:
+def _loop(runtime: RuntimeState, socket_health: SocketHealth, keys: Mapping[str, str]) -> Iterator[StatusField]:
     if runtime.state in (LoopState.FAILED, LoopState.STARTING, LoopState.RELOADING, LoopState.STOPPING):
         text = f"{runtime.state.upper()} {runtime.detail}".rstrip()
         yield StatusField(text, str(runtime.state.upper()), alert=runtime.state is LoopState.FAILED)
     for account in runtime.accounts:
-        yield _account(account, links)
+        yield _account(account, socket_health)
     if not runtime.accounts and runtime.feed is not FeedMode.REPLAY:
         show = key_name("show-subscriptions", keys)
         yield StatusField(f"no account, mock only: {show} tells how to add one", f"no account: {show} how to add")
@@ -124,13 +124,13 @@ def _trouble(backend: Backend, runtime: RuntimeState, *, wide: bool) -> Iterator
         yield StatusField(f"skew {skew:+.2f}s")
 
 
-def _account(account: AccountStatus, links: Links) -> StatusField:
+def _account(account: AccountStatus, socket_health: SocketHealth) -> StatusField:
     if account.state is AccountState.AUTH_EXPIRED:
         return StatusField(f"{account.account_id} LOGIN", alert=True)
     if account.state not in _CALM:
         return StatusField(f"{account.account_id} {account.state.upper()}", alert=True)
     carrying = [status for status in account.connections if status.subscribed]
-    troubled = {problem.status.connection for problem in links.problems}
+    troubled = {problem.status.connection for problem in socket_health.problems}
     if len(carrying) > 1 and troubled & {status.connection for status in carrying}:
         sockets = " ".join(
             f"{status.label.rpartition('/')[2]}{'◐' if status.connection in troubled else '●'}"

@@ -15,7 +15,7 @@ from textual.color import Color
 from textual.strip import Strip
 
 from tickertui.tui.look.format import UNICODE, GlyphSet
-from tickertui.tui.terminal.strip_widget import Painted
+from tickertui.tui.terminal.strip_widget import StripWidget
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ def first_fit(choices: Sequence[Sequence[Piece]], width: int) -> list[Piece]:
     return list(choices[-1])
 
 
-class OneLine(Painted, Generic[T]):
+class OneLine(StripWidget, Generic[T]):
     """One row of text.
 
     Args:

@@ -10,7 +10,7 @@ from tickertui.market.ticks import Source
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.view.baseline import BoardMark
 from tickertui.tui.view.chain_reader import ChainContext, ChainReader, HeaderQuote
-from tickertui.tui.view.data_states import DataState, Link, Links, MarketView
+from tickertui.tui.view.data_states import DataState, Link, MarketView, SocketHealth
 from tickertui.tui.view.frames import BarMeaning, ChainFrame, Field
 
 
@@ -115,7 +115,7 @@ def test_ages_are_shown_in_the_steps_in_which_they_are_written() -> None:
 def test_states_follow_the_socket_that_carries_the_leg() -> None:
     scene = build_scene(connections=2)
     codes = np.array([Link.HEALTHY, Link.SILENT, Link.HEALTHY], dtype=np.int8)
-    frame = reader_of(scene, links=Links(codes)).read()
+    frame = reader_of(scene, socket_health=SocketHealth(codes)).read()
     assert (frame.states[:, 0] == DataState.STALE).all()
     assert (frame.states[:, 1] != DataState.STALE).all()
     tag = frame.tag(np.arange(20, 37))

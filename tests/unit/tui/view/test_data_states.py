@@ -18,10 +18,10 @@ from tickertui.tui.view.data_states import (
     LIVE_STATES,
     CellFacts,
     DataState,
-    GapHabit,
     Link,
     LinkWatch,
     MarketView,
+    TypicalGap,
     classify,
     spot_state,
 )
@@ -123,11 +123,11 @@ def test_whole_arrays_are_judged_cell_by_cell() -> None:
 
 
 def test_every_state_has_a_word_a_glyph_and_a_hue_of_its_own() -> None:
-    marks = [found.mark for found in DataState]
-    assert len({mark.word for mark in marks}) == len(DataState)
-    assert len({mark.glyph for mark in marks}) == len(DataState)
-    assert all(len(mark.glyph) == 1 for mark in marks)
-    assert {mark.variable for mark in marks} <= set(MEANINGS)
+    badges = [state.badge for state in DataState]
+    assert len({badge.word for badge in badges}) == len(DataState)
+    assert len({badge.glyph for badge in badges}) == len(DataState)
+    assert all(len(badge.glyph) == 1 for badge in badges)
+    assert {badge.variable for badge in badges} <= set(MEANINGS)
 
 
 @pytest.mark.parametrize(
@@ -153,26 +153,26 @@ def test_the_rule_of_the_index(source: Source, age: float, link: Link, phase: Ph
 
 def test_the_habit_settles_at_the_median_gap() -> None:
     random = np.random.default_rng(7)
-    habit = GapHabit((200,))
+    typical_gap = TypicalGap((200,))
     gaps = np.where(random.random((400, 200)) < 0.1, 60.0, random.uniform(0.5, 1.5, (400, 200)))
     now = np.full(200, 1_000_000_000, dtype=np.int64)
-    habit.update(now)
-    assert np.isnan(habit.gap_s).all(), "one packet has no gap"
+    typical_gap.update(now)
+    assert np.isnan(typical_gap.gap_s).all(), "one packet has no gap"
     for step in gaps:
         now = now + np.rint(step * 1e9).astype(np.int64)
-        habit.update(now)
-    assert np.median(habit.gap_s) == pytest.approx(1.05, abs=0.25)
-    assert habit.gap_s.max() < 3.0
+        typical_gap.update(now)
+    assert np.median(typical_gap.gap_s) == pytest.approx(1.05, abs=0.25)
+    assert typical_gap.gap_s.max() < 3.0
 
 
 def test_a_leg_that_sends_nothing_keeps_its_habit() -> None:
-    habit = GapHabit((2,))
-    habit.update(np.array([10**9, 10**9]))
-    habit.update(np.array([2 * 10**9, 10**9]))
-    assert habit.gap_s[0] == pytest.approx(1.0)
-    assert np.isnan(habit.gap_s[1])
-    habit.update(np.array([2 * 10**9, 10**9]))
-    assert habit.gap_s[0] == pytest.approx(1.0)
+    typical_gap = TypicalGap((2,))
+    typical_gap.update(np.array([10**9, 10**9]))
+    typical_gap.update(np.array([2 * 10**9, 10**9]))
+    assert typical_gap.gap_s[0] == pytest.approx(1.0)
+    assert np.isnan(typical_gap.gap_s[1])
+    typical_gap.update(np.array([2 * 10**9, 10**9]))
+    assert typical_gap.gap_s[0] == pytest.approx(1.0)
 
 
 def account(*connections: ConnectionStatus) -> AccountStatus:
@@ -198,9 +198,9 @@ def test_a_socket_is_silent_when_it_usually_is_not() -> None:
     assert healthy.codes.tolist() == [Link.HEALTHY, Link.HEALTHY, Link.HEALTHY]
     assert not healthy.problems
     silent = [account(socket(0, data_age=3.5, ticks_per_second=0.0), socket(1, data_age=3.5, ticks_per_second=0.0))]
-    links = watch.update(silent, market_open=True)
-    assert links.codes.tolist() == [Link.SILENT, Link.HEALTHY, Link.HEALTHY], "the second one never sent much"
-    assert [problem.status.label for problem in links.problems] == ["Z1/s1"]
+    socket_health = watch.update(silent, market_open=True)
+    assert socket_health.codes.tolist() == [Link.SILENT, Link.HEALTHY, Link.HEALTHY], "the second one never sent much"
+    assert [problem.status.label for problem in socket_health.problems] == ["Z1/s1"]
     assert not watch.update(silent, market_open=False).problems
 
 
@@ -244,14 +244,16 @@ def test_a_shut_market_ends_every_wait_for_data() -> None:
 
 def test_a_missing_heartbeat_is_silence_whatever_the_rate() -> None:
     watch = LinkWatch()
-    links = watch.update([account(socket(0, frame_age=5.5, data_age=5.5, ticks_per_second=0.0))], market_open=True)
-    assert links.codes[0] == Link.SILENT
+    socket_health = watch.update(
+        [account(socket(0, frame_age=5.5, data_age=5.5, ticks_per_second=0.0))], market_open=True
+    )
+    assert socket_health.codes[0] == Link.SILENT
 
 
 def test_a_socket_that_is_down_is_a_problem_although_it_carries_nothing_now() -> None:
     lost = replace(socket(0, StreamState.BACKOFF, subscribed=0), desired=3000)
-    links = LinkWatch().update([account(lost, socket(1))], market_open=True)
-    assert [(problem.link, problem.status.label) for problem in links.problems] == [(Link.DOWN, "Z1/s1")]
+    socket_health = LinkWatch().update([account(lost, socket(1))], market_open=True)
+    assert [(problem.link, problem.status.label) for problem in socket_health.problems] == [(Link.DOWN, "Z1/s1")]
     never_used = socket(2, StreamState.IDLE, subscribed=0)
     assert not LinkWatch().update([account(never_used)], market_open=True).problems
 
@@ -284,7 +286,7 @@ def test_the_state_of_the_stream_decides_first(stream: StreamState, link: Link) 
 
 
 def test_the_worst_problem_comes_first_and_an_empty_socket_is_none() -> None:
-    links = LinkWatch().update(
+    socket_health = LinkWatch().update(
         [
             account(
                 socket(0, StreamState.SILENT), socket(1, StreamState.AUTH), socket(2, StreamState.IDLE, subscribed=0)
@@ -292,7 +294,7 @@ def test_the_worst_problem_comes_first_and_an_empty_socket_is_none() -> None:
         ],
         market_open=True,
     )
-    assert [problem.link for problem in links.problems] == [Link.AUTH, Link.SILENT]
+    assert [problem.link for problem in socket_health.problems] == [Link.AUTH, Link.SILENT]
 
 
 def test_a_stale_feed_without_accounts_has_no_links() -> None:

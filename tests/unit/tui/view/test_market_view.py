@@ -14,7 +14,7 @@ from tickertui.market.hours import load_calendar
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
-from tickertui.tui.view.data_states import NO_LINKS, Link, LinkProblem, Links, MarketView
+from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, Link, LinkProblem, MarketView, SocketHealth
 from tickertui.tui.view.market_view import banner, market_view
 from tickertui.tui.widgets.banner import BannerKind
 
@@ -37,9 +37,9 @@ def test_the_market_in_words(at: str, label: str, detail: str) -> None:
     assert (view.label, view.detail) == (label, detail)
 
 
-def silent_links() -> Links:
+def silent_links() -> SocketHealth:
     status = socket(1, "Z1/s2", 1_000, state=StreamState.SILENT, data_age=14.0, last_error="no ticks")
-    return replace(NO_LINKS, problems=(LinkProblem(status, Link.SILENT, "Z1"),) * 2)
+    return replace(NO_SOCKET_HEALTH, problems=(LinkProblem(status, Link.SILENT, "Z1"),) * 2)
 
 
 OPEN = MarketView()
@@ -69,7 +69,7 @@ def test_a_silent_socket_is_told_in_market_hours_only() -> None:
 
     problem = silent_links().problems[0]
     waits = replace(problem.status, state=StreamState.OPEN, frame_age=0.9, rebuild_in=6.2)
-    view = banner(live_runtime(), replace(NO_LINKS, problems=(replace(problem, status=waits),)), OPEN)
+    view = banner(live_runtime(), replace(NO_SOCKET_HEALTH, problems=(replace(problem, status=waits),)), OPEN)
     assert view is not None
     assert view.text == "Z1/s2 SILENT 14s · socket open, heartbeat 0.9s, no ticks · rebuild in 6s · 2 R now"
     assert view.shorter == ("Z1/s2 SILENT 14s · socket open, heartbeat 0.9s, no ticks · rebuild in 6s",)
@@ -80,7 +80,7 @@ def test_a_silent_socket_is_told_in_market_hours_only() -> None:
 def test_a_mock_says_where_its_levels_come_from() -> None:
     def said(origin: SeedOrigin, at: datetime | None = None, *, is_close: bool = False) -> tuple[str, ...]:
         seed = MockSeed(origin, at, is_close, number=7)
-        view = banner(replace(live_runtime(), feed=FeedMode.MOCK), NO_LINKS, OPEN, seed=seed)
+        view = banner(replace(live_runtime(), feed=FeedMode.MOCK), NO_SOCKET_HEALTH, OPEN, seed=seed)
         assert view is not None
         assert view.kind is BannerKind.MOCK
         return (view.text, *view.shorter)
@@ -98,4 +98,4 @@ def test_a_mock_says_where_its_levels_come_from() -> None:
 
 
 def test_nothing_is_said_while_nothing_must_be_said() -> None:
-    assert banner(live_runtime(), NO_LINKS, OPEN) is None
+    assert banner(live_runtime(), NO_SOCKET_HEALTH, OPEN) is None

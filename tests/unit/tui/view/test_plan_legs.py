@@ -14,8 +14,8 @@ from tickertui.market.instruments import InstrumentKind
 from tickertui.market.ticks import Word
 from tickertui.services.loop.status import RuntimeState
 from tickertui.services.plan.legs import Legs
-from tickertui.tui.view.data_states import Link, LinkProblem, Links, LinkWatch, MarketView
-from tickertui.tui.view.plan_legs import Around, NeverTicked, WatchedLegs
+from tickertui.tui.view.data_states import Link, LinkProblem, LinkWatch, MarketView, SocketHealth
+from tickertui.tui.view.plan_legs import CellContext, NeverTicked, WatchedLegs
 
 
 @pytest.mark.parametrize(
@@ -40,17 +40,17 @@ def test_a_far_strike_is_told_from_one_that_has_not_traded() -> None:
     backend.clock.advance(61.0)
     first, second = backend.state.accounts
     runtime: RuntimeState = replace(backend.state, accounts=(replace(first, never=2), second))
-    around = Around(runtime, LinkWatch().update((), market_open=True), MarketView())
+    context = CellContext(runtime, LinkWatch().update((), market_open=True), MarketView())
     watched = WatchedLegs(backend)
-    assert {leg.token for leg in watched.never_legs(around)} == {far.token, near.token}
-    assert watched.never(around).total == 2
-    words = [row.text for row in watched.rows(Legs.of([far, near], backend.table), around)[1:]]
+    assert {leg.token for leg in watched.never_legs(context)} == {far.token, near.token}
+    assert watched.never(context).total == 2
+    words = [row.text for row in watched.rows(Legs.of([far, near], backend.table), context)[1:]]
     assert all("— NEVER" in text and "has not traded yet" in text for text in words), "within 12 % of the money"
     index = backend.board.row(backend.indices["NIFTY"])
     backend.board.words[index, Word.LAST_PRICE] = 20_000_00
     backend.clock.advance(11.0)
-    assert watched.never(around) == NeverTicked(2, far=2), "it is looked at again after ten seconds"
-    words = [row.text for row in watched.rows(Legs.of([far, near], backend.table), around)[1:]]
+    assert watched.never(context) == NeverTicked(2, far=2), "it is looked at again after ten seconds"
+    words = [row.text for row in watched.rows(Legs.of([far, near], backend.table), context)[1:]]
     assert all("> 12% from ATM" in text for text in words)
 
 
@@ -67,10 +67,10 @@ def test_an_expiry_far_away_is_a_reason_and_an_unknown_contract_has_none() -> No
     backend.clock.set(datetime(2026, 10, 1, 11, 0, tzinfo=IST))
     first, second = backend.state.accounts
     runtime = replace(backend.state, accounts=(replace(first, never=2), second))
-    around = Around(runtime, LinkWatch().update((), market_open=True), MarketView())
+    context = CellContext(runtime, LinkWatch().update((), market_open=True), MarketView())
     watched = WatchedLegs(backend)
-    assert watched.never(around) == NeverTicked(2, late=1)
-    assert [text.text.split("; ")[0][-24:].strip() for text in watched.rows(backend.legs(), around)[1:]] == [
+    assert watched.never(context) == NeverTicked(2, late=1)
+    assert [text.text.split("; ")[0][-24:].strip() for text in watched.rows(backend.legs(), context)[1:]] == [
         "expires in > 60 days", "not in today's contracts",
     ]  # fmt: skip
 
@@ -81,8 +81,8 @@ def test_a_refused_leg_is_an_error_and_says_whose_doing_it_is() -> None:
     first, second = backend.state.accounts
     sockets = (replace(first.connections[0], refused=frozenset({leg.token})), *first.connections[1:])
     runtime = replace(backend.state, accounts=(replace(first, connections=sockets), second))
-    around = Around(runtime, LinkWatch().update(runtime.accounts, market_open=True), MarketView())
-    refused, served = WatchedLegs(backend).rows(Legs.of(backend.leg_list[:2], backend.table), around)[1:]
+    context = CellContext(runtime, LinkWatch().update(runtime.accounts, market_open=True), MarketView())
+    refused, served = WatchedLegs(backend).rows(Legs.of(backend.leg_list[:2], backend.table), context)[1:]
     assert "! ERROR" in refused.text
     assert "the broker refuses it" in refused.text
     assert "ERROR" not in served.text
@@ -92,8 +92,8 @@ def test_a_leg_of_a_sick_socket_is_stale_and_says_why() -> None:
     backend = prepared_backend(Situation.STALE)
     silent = backend.state.accounts[0].connections[1]
     codes = LinkWatch().update(backend.state.accounts, market_open=True).codes
-    around = Around(backend.state, Links(codes, (LinkProblem(silent, Link.SILENT, "Z1"),)), MarketView())
+    context = CellContext(backend.state, SocketHealth(codes, (LinkProblem(silent, Link.SILENT, "Z1"),)), MarketView())
     legs = [leg for leg in backend.leg_list if leg.connection == silent.connection][:3]
-    for item in WatchedLegs(backend).rows(Legs.of(legs, backend.table), around)[1:]:
+    for item in WatchedLegs(backend).rows(Legs.of(legs, backend.table), context)[1:]:
         assert "~ STALE" in item.text
         assert "its socket is silent" in item.text

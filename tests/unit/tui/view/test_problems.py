@@ -1,4 +1,4 @@
-"""What needs attention: each situation says what, why and which key helps, and is an event once."""
+"""What needs attention: each problem says what, why and which key helps, and is an event once."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ from tickertui.services.supervision.events import Severity
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui.terminal.display_rate import DisplayRate
 from tickertui.tui.view.backend import HealthFigures
-from tickertui.tui.view.data_states import NO_LINKS, Link, LinkProblem, Links, MarketView
-from tickertui.tui.view.problems import SituationLog, Surroundings, situations
+from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, Link, LinkProblem, MarketView, SocketHealth
+from tickertui.tui.view.problems import ProblemInputs, ProblemLog, problems
 
-CALM = Surroundings(
-    live_runtime(), NO_LINKS, MarketView(), HealthFigures(contracts_day=NOW.date()), BootstrapProgress(), (),
+CALM = ProblemInputs(
+    live_runtime(), NO_SOCKET_HEALTH, MarketView(), HealthFigures(contracts_day=NOW.date()), BootstrapProgress(), (),
     DisplayRate(10.0), NOW, "NIFTY",
 )  # fmt: skip
 
 
-def account(**changes: object) -> Surroundings:
+def account(**changes: object) -> ProblemInputs:
     first, second = live_accounts()
     accounts = (replace(first, **changes), second)  # type: ignore[arg-type]
     return replace(CALM, runtime=replace(CALM.runtime, accounts=accounts))
 
 
-def runtime(**changes: object) -> Surroundings:
+def runtime(**changes: object) -> ProblemInputs:
     return replace(CALM, runtime=replace(CALM.runtime, **changes))  # type: ignore[arg-type]
 
 
-def figures(**changes: object) -> Surroundings:
+def figures(**changes: object) -> ProblemInputs:
     return replace(CALM, figures=replace(CALM.figures, **changes))  # type: ignore[arg-type]
 
 
-def link(kind: Link, **changes: object) -> Surroundings:
+def link(kind: Link, **changes: object) -> ProblemInputs:
     status = replace(socket(1, "Z1/s2", 1_000), **changes)  # type: ignore[arg-type]
-    return replace(CALM, links=Links(NO_LINKS.codes, (LinkProblem(status, kind, "Z1"),)))
+    return replace(CALM, socket_health=SocketHealth(NO_SOCKET_HEALTH.codes, (LinkProblem(status, kind, "Z1"),)))
 
 
-def slow() -> Surroundings:
+def slow() -> ProblemInputs:
     rate = DisplayRate(10.0)
     for number in range(40):
         rate.note(number * 100_000_000, drawn=number % 5 == 0)
     return replace(CALM, rate=rate)
 
 
-def slept(progress: BootstrapProgress, minutes_ago: float = 1.0) -> Surroundings:
+def slept(progress: BootstrapProgress, minutes_ago: float = 1.0) -> ProblemInputs:
     end = NOW - timedelta(minutes=minutes_ago)
     gap = ClockGap(ClockFault.ASLEEP, end - timedelta(minutes=39), end)
     return replace(runtime(asleep=gap), progress=progress)
@@ -67,7 +67,7 @@ BROKEN_RELOAD = ReloadResult(NOW, 118, 0, 0, 0, 0, 0.2, "Z2 has no room")
 
 HOLIDAY = MarketView(Phase.CLOSED, "HOLIDAY Guru Nanak", "next open Wed 25 Nov 09:15", None, "Mon 23 Nov")
 
-CASES: list[tuple[str, Callable[[], Surroundings], str, list[str]]] = [
+CASES: list[tuple[str, Callable[[], ProblemInputs], str, list[str]]] = [
     ("no account", lambda: runtime(accounts=(), feed=FeedMode.MOCK), "quiet", ["no account", "tickertui config init"]),
     ("token refused", lambda: account(state=AccountState.AUTH_EXPIRED, detail="403"), "error",
      ["Z1 needs a login", "2,988 legs", "06:00", "L logs in", "2 X moves its legs to Z2 (room 7,796)"]),
@@ -121,43 +121,43 @@ CASES: list[tuple[str, Callable[[], Surroundings], str, list[str]]] = [
 
 @pytest.mark.parametrize(("what", "around", "role", "words"), CASES, ids=[case[0] for case in CASES])
 def test_it_says_what_why_and_which_key_helps(
-    what: str, around: Callable[[], Surroundings], role: str, words: list[str]
+    what: str, inputs: Callable[[], ProblemInputs], role: str, words: list[str]
 ) -> None:
-    found = situations(around())
-    assert len(found) == 1, [situation.name for situation in found]
-    (situation,) = found
-    assert situation.role == role
-    text = f"{situation.what}: {situation.why} → {situation.way_out}"
+    found = problems(inputs())
+    assert len(found) == 1, [problem.name for problem in found]
+    (problem,) = found
+    assert problem.role == role
+    text = f"{problem.what}: {problem.why} → {problem.remedy}"
     for word in words:
         assert word in text, text
-    assert situation.what
-    assert situation.way_out
+    assert problem.what
+    assert problem.remedy
 
 
 def test_in_good_health_there_is_nothing_to_say() -> None:
-    assert situations(CALM) == ()
+    assert problems(CALM) == ()
 
 
 def test_the_worst_comes_first_and_the_traders_own_keys_are_named() -> None:
-    around = replace(account(state=AccountState.AUTH_EXPIRED), has_spot=False, keys={"login": "f8"})
-    around = replace(around, figures=replace(around.figures, database_fault="gone"))
-    assert [situation.role for situation in situations(around)] == ["error", "error", "warn"]
-    assert "f8 logs in" in situations(around)[0].way_out
+    inputs = replace(account(state=AccountState.AUTH_EXPIRED), has_spot=False, keys={"login": "f8"})
+    inputs = replace(inputs, figures=replace(inputs.figures, database_fault="gone"))
+    assert [problem.role for problem in problems(inputs)] == ["error", "error", "warn"]
+    assert "f8 logs in" in problems(inputs)[0].remedy
 
 
 def test_a_sleep_long_ago_with_nothing_left_to_fetch_is_over() -> None:
-    assert situations(slept(BootstrapProgress(), 31.0)) == ()
+    assert problems(slept(BootstrapProgress(), 31.0)) == ()
 
 
 def test_a_mock_needs_no_contracts_of_the_broker() -> None:
     stale = figures(contracts_day=None, contracts_stale=True)
-    around = replace(stale, runtime=replace(stale.runtime, feed=FeedMode.MOCK))
-    assert situations(around) == ()
+    inputs = replace(stale, runtime=replace(stale.runtime, feed=FeedMode.MOCK))
+    assert problems(inputs) == ()
 
 
 def test_what_only_the_screen_notices_is_an_event_when_it_lasts_and_when_it_is_over() -> None:
-    log, second = SituationLog(), 1_000_000_000
-    skewed = situations(figures(clock_skew_s=-3.4))
+    log, second = ProblemLog(), 1_000_000_000
+    skewed = problems(figures(clock_skew_s=-3.4))
     assert log.news(skewed, 0) == []
     assert log.news((), 2 * second) == [], "it did not last"
     assert log.news(skewed, 3 * second) == []
@@ -169,7 +169,7 @@ def test_what_only_the_screen_notices_is_an_event_when_it_lasts_and_when_it_is_o
 
 
 def test_what_a_service_records_itself_is_not_recorded_twice() -> None:
-    log = SituationLog()
-    away = situations(figures(database_fault="connection refused"))
+    log = ProblemLog()
+    away = problems(figures(database_fault="connection refused"))
     assert log.news(away, 0) == []
     assert log.news(away, 60_000_000_000) == []

@@ -13,20 +13,25 @@ from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode, LoopState
 from tickertui.services.plan.status import Unplaced
 from tickertui.tui.terminal.display_rate import DisplayRate
-from tickertui.tui.view.data_states import NO_LINKS, Links, LinkWatch, MarketView
+from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, LinkWatch, MarketView, SocketHealth
 from tickertui.tui.view.latency import LatencyMeter
 from tickertui.tui.view.status_fields import status_view
 from tickertui.tui.widgets.status_bar import StatusField
 
 
 def fields(
-    backend: FakeBackend, *, wide: bool = True, paused: bool = False, links: Links = NO_LINKS, usual: float = 0.0
+    backend: FakeBackend,
+    *,
+    wide: bool = True,
+    paused: bool = False,
+    socket_health: SocketHealth = NO_SOCKET_HEALTH,
+    usual: float = 0.0,
 ) -> tuple[StatusField, ...]:
     latency = LatencyMeter()
     latency.add(np.array([1_000_000_000]), 1_120_000_000)
     return status_view(
-        backend, backend.state, latency, MarketView(), DisplayRate(10.0), paused=paused, wide=wide, links=links,
-        usual=usual,
+        backend, backend.state, latency, MarketView(), DisplayRate(10.0), paused=paused, wide=wide,
+        socket_health=socket_health, usual=usual,
     )  # fmt: skip
 
 
@@ -56,8 +61,8 @@ def test_while_a_socket_is_in_trouble_each_one_of_its_account_is_told() -> None:
     silent = replace(first.connections[1], data_age=14.0)
     first = replace(first, connections=(first.connections[0], silent, first.connections[2]))
     backend.state = replace(backend.state, accounts=(first, second), ticks_per_second=870.0)
-    links = watch.update(backend.state.accounts, market_open=True)
-    shown = fields(backend, wide=False, links=links, usual=1_300.0)
+    socket_health = watch.update(backend.state.accounts, market_open=True)
+    shown = fields(backend, wide=False, socket_health=socket_health, usual=1_300.0)
     assert [field.short or field.text for field in shown][:3] == [
         "Z1 s1●0.4s s2◐14s s3●0.4s", "Z2 ●0.6s", "870 t/s (usual 1,300)",
     ]  # fmt: skip

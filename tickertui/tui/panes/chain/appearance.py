@@ -1,6 +1,6 @@
-"""`ChainLooks`: what changes how the chain's rows look and which of them are shown; nothing else changes.
+"""`ChainAppearance`: what changes how the chain's rows look and which of them are shown; nothing else changes.
 
-The chain pane has one and runs it by the ids of the registry's actions (`ChainLooks.run`).
+The chain pane has one and runs it by the ids of the registry's actions (`ChainAppearance.run`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tickertui.tui.panels.column_editor import ColumnChoice
 
 
-class ChainLooks:
+class ChainAppearance:
     """How the rows look.
 
     Args:

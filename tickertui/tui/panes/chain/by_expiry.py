@@ -16,7 +16,7 @@ from tickertui.tui.look.format import Units
 from tickertui.tui.view.backend import Backend
 from tickertui.tui.view.chain_reader import ChainContext, ChainReader
 from tickertui.tui.view.data_states import DataState
-from tickertui.tui.view.frames import ChainFrame, ExpiryMark, Field
+from tickertui.tui.view.frames import ChainFrame, Field, ListedExpiry
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 _ARROWS = {1: "▲", -1: "▼", 0: "·"}
@@ -49,20 +49,20 @@ class TermReader:
     Args:
         backend: The program behind it.
         underlying: Name.
-        marks: Expiries, ascending.
+        expiries: Expiries, ascending.
         strike: Rupees.
     """
 
-    def __init__(self, backend: Backend, underlying: str, marks: Sequence[ExpiryMark], strike: float) -> None:
+    def __init__(self, backend: Backend, underlying: str, expiries: Sequence[ListedExpiry], strike: float) -> None:
         self.underlying = underlying
         self.strike = strike
-        self.marks = tuple(marks)
-        chains = [backend.chain(underlying, mark.expiry) for mark in marks]
+        self.expiries = tuple(expiries)
+        chains = [backend.chain(underlying, listed.expiry) for listed in expiries]
         tokens = np.array([_tokens_at(chain, strike) for chain in chains], dtype=np.int64).reshape(-1, 2)
         first = next((chain for chain in chains if chain is not None), None)
         self.lot_size = first.lot_size if first is not None else 1
         contracts = ChainRows(
-            underlying, marks[0].expiry if marks else date.min, np.arange(len(marks), dtype=np.float64),
+            underlying, expiries[0].expiry if expiries else date.min, np.arange(len(expiries), dtype=np.float64),
             tokens[:, 0], tokens[:, 1], self.lot_size, first.tick_size if first is not None else 0.05,
             first.exchange if first is not None else "", first.segment if first is not None else "",
         )  # fmt: skip
@@ -76,7 +76,7 @@ class TermReader:
 
     def token(self, expiry: date, side: int) -> int:
         """Return the token of a leg, -1 where the expiry does not have the strike."""
-        place = next((at for at, mark in enumerate(self.marks) if mark.expiry == expiry), None)
+        place = next((at for at, listed in enumerate(self.expiries) if listed.expiry == expiry), None)
         return -1 if place is None else int(self._reader.chain.tokens[place, side])
 
 
@@ -103,11 +103,11 @@ class ByExpiry(RowList):
         """Whose expiries are listed, empty while it is closed."""
         return self._term.underlying if self._term is not None else ""
 
-    def open(self, underlying: str, marks: Sequence[ExpiryMark], strike: float) -> None:
+    def open(self, underlying: str, expiries: Sequence[ListedExpiry], strike: float) -> None:
         """Show a strike of an underlying; the same one costs nothing."""
         term = self._term
-        if term is None or (term.underlying, term.strike, term.marks) != (underlying, strike, tuple(marks)):
-            self._term = TermReader(self._backend, underlying, marks, strike)
+        if term is None or (term.underlying, term.strike, term.expiries) != (underlying, strike, tuple(expiries)):
+            self._term = TermReader(self._backend, underlying, expiries, strike)
 
     def close(self) -> None:
         """Give the rows back."""
@@ -140,13 +140,13 @@ def term_rows(frame: ChainFrame, term: TermReader, look: TermLook) -> Iterator[R
     strike = f"{frame.key.underlying} {fmt.strike(term.strike)}"
     yield row("", Span(f" {strike} by expiry", "title"), Span("   ← → strike   Enter that chain", "quiet"))
     yield row("", Span(_header(mock, wide=look.width >= WIDE), "quiet"))
-    for place, mark in enumerate(term.marks):
-        today = "!" if mark.is_today else " "
-        shifted = "*" if mark.note and not mark.is_today else " "
-        name = f" {mark.letter} {mark.expiry:%d%b}{shifted}{mark.days:>4}d{today}"
+    for place, listed in enumerate(term.expiries):
+        today = "!" if listed.is_today else " "
+        shifted = "*" if listed.note and not listed.is_today else " "
+        name = f" {listed.letter} {listed.expiry:%d%b}{shifted}{listed.days:>4}d{today}"
         call, put = (_side(frame, place, side, look) for side in Side)
         yield row(
-            f"expiry:{mark.expiry.isoformat()}", Span(name, "strong"), *call, Span("│", "quiet"), *put,
+            f"expiry:{listed.expiry.isoformat()}", Span(name, "strong"), *call, Span("│", "quiet"), *put,
             *_straddle(frame, place, look, mock),
         )  # fmt: skip
 
@@ -165,7 +165,7 @@ def _side(frame: ChainFrame, place: int, side: int, look: TermLook) -> list[Span
     state = DataState(int(frame.states[place, side]))
     missing = np.isnan(values[Field.LTP])
     arrow = int(frame.directions[place, side])
-    glyph = " " if missing else state.mark.cell or _ARROWS[arrow]
+    glyph = " " if missing else state.badge.cell or _ARROWS[arrow]
     role = _ROLES.get(state, {1: "gain", -1: "loss"}.get(arrow, "text"))
     price = fmt.fit_price(float(values[Field.LTP]), 9, "~" if state is DataState.MOCK and not missing else "")
     change = float(values[Field.OI_CHANGE])

@@ -9,7 +9,7 @@ from textual.app import App
 from tickertui.tui.panels.base import Choice, PickerScreen
 from tickertui.tui.panels.leg import name_of
 from tickertui.tui.view.backend import Backend
-from tickertui.tui.view.frames import ExpiryMark
+from tickertui.tui.view.frames import ListedExpiry
 
 _FOUND = 20
 """Contracts that a search lists: more would not be read."""
@@ -18,19 +18,19 @@ _FOUND = 20
 def underlying_choices(backend: Backend) -> Iterator[Choice]:
     """Every underlying of the day with how many expiries it has, and the nearest."""
     for name in backend.underlyings():
-        marks = backend.expiries(name)
-        count = f"{len(marks)} expiries, next" if len(marks) > 1 else "one expiry,"
-        yield Choice(name, name, f"{count} {marks[0].expiry:%d %b}" if marks else "")
+        expiries = backend.expiries(name)
+        count = f"{len(expiries)} expiries, next" if len(expiries) > 1 else "one expiry,"
+        yield Choice(name, name, f"{count} {expiries[0].expiry:%d %b}" if expiries else "")
 
 
-def expiry_choices(backend: Backend, underlying: str, marks: Sequence[ExpiryMark]) -> Iterator[Choice]:
+def expiry_choices(backend: Backend, underlying: str, expiries: Sequence[ListedExpiry]) -> Iterator[Choice]:
     """Every expiry with its cycle, days, strikes, and why it is not on its usual day."""
-    for mark in marks:
-        contracts = backend.chain(underlying, mark.expiry)
+    for listed in expiries:
+        contracts = backend.chain(underlying, listed.expiry)
         strikes = f"{len(contracts.strikes)} strikes" if contracts is not None else ""
-        today = "  expires today" if mark.is_today else ""
-        text = f"{mark.letter} {mark.expiry:%d %b %Y}  {mark.days:>3}d  {strikes}{today}"
-        yield Choice(mark.expiry.isoformat(), text, mark.note)
+        today = "  expires today" if listed.is_today else ""
+        text = f"{listed.letter} {listed.expiry:%d %b %Y}  {listed.days:>3}d  {strikes}{today}"
+        yield Choice(listed.expiry.isoformat(), text, listed.note)
 
 
 def contract_choices(backend: Backend, typed: str) -> list[Choice]:

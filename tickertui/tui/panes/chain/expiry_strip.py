@@ -11,7 +11,7 @@ from textual.message import Message
 
 from tickertui.frozen import frozen
 from tickertui.tui.look.breakpoints import WIDE
-from tickertui.tui.view.frames import ExpiryMark
+from tickertui.tui.view.frames import ListedExpiry
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, justified, length
 
 """From this width on every expiry shows its days."""
@@ -27,7 +27,7 @@ class StripView:
         settings: How the grid is set, the most useful last; dropped from the front without room.
     """
 
-    expiries: tuple[ExpiryMark, ...]
+    expiries: tuple[ListedExpiry, ...]
     chosen: date
     settings: tuple[str, ...] = ()
 
@@ -83,7 +83,7 @@ class ExpiryStrip(OneLine[StripView]):
                 self.post_message(self.Chosen(expiry))
 
 
-def _entry(mark: ExpiryMark, chosen: date, talk: int) -> Piece:
+def _entry(mark: ListedExpiry, chosen: date, talk: int) -> Piece:
     """One expiry; ``talk`` 1 has the days that matter, 2 all days, 3 and 4 the reasons too."""
     day = f"{mark.expiry:%d %b}" if talk == 4 else f"{mark.expiry:%d%b}"
     is_chosen = mark.expiry == chosen

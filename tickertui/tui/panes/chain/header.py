@@ -107,7 +107,7 @@ def _tag_piece(view: HeaderView) -> Piece:
     state = view.tag.state
     text = tag_text(view.tag, view.market)
     quiet = state in (DataState.LIVE, DataState.CLOSED)
-    return Piece(text, Tint(state.mark.variable, bold=True, reverse=not quiet))
+    return Piece(text, Tint(state.badge.variable, bold=True, reverse=not quiet))
 
 
 def _choices(view: HeaderView, width: int) -> list[list[Piece]]:
@@ -149,7 +149,7 @@ def _number(quote: QuoteView) -> str:
 
 def _mark(quote: QuoteView) -> str:
     """What stands behind a price that is not live: ``~`` stale, ``'`` from REST."""
-    return "" if quote.state in _MOVING else quote.state.mark.cell.strip()
+    return "" if quote.state in _MOVING else quote.state.badge.cell.strip()
 
 
 def _spot(view: HeaderView, *, detail: bool) -> list[Piece]:
@@ -160,7 +160,7 @@ def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, frozen_since
     pieces = [Piece(f"{quote.label} ", STRONG if strong else MUTED)]
     if quote.last_close and not quote.price:
         # In the hue and with the word of a shut market: it must not be taken for a price of now.
-        close = Tint(DataState.CLOSED.mark.variable)
+        close = Tint(DataState.CLOSED.badge.variable)
         return [*pieces, Piece(f"{fmt.price(quote.last_close)} close {quote.close_day}", close)]
     tint = _tint(quote)
     arrow = _ARROWS[quote.direction] if quote.state in _MOVING and quote.price else ""
@@ -185,7 +185,7 @@ def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, frozen_since
 def _tint(quote: QuoteView) -> Tint:
     if quote.state in _MOVING and quote.state is not DataState.MOCK:
         return _BY_DIRECTION[quote.direction]
-    return Tint(quote.state.mark.variable)
+    return Tint(quote.state.badge.variable)
 
 
 def _future(view: HeaderView, *, detail: bool) -> list[Piece]:

@@ -1,8 +1,8 @@
 """The chain pane: what of the chain is drawn, the view by expiry in its place, the mark, and the leg under the cursor.
 
 The main screen calls it with every frame; palette and command line call `ChainPane.select` and `ChainPane.find`. Which
-chain it is, is the matter of `ChainSelection`, how its rows look that of `ChainLooks`, what a leg's views show that of
-`LegViews`.
+chain it is, is the matter of `ChainSelection`, how its rows look that of `ChainAppearance`, what a leg's views show
+that of `LegViews`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tickertui.tui.look.format import Units
 from tickertui.tui.panels.base import PickerScreen
 from tickertui.tui.panels.jump import JumpTarget
 from tickertui.tui.panels.leg import LegView
-from tickertui.tui.panes.chain.appearance import ChainLooks
+from tickertui.tui.panes.chain.appearance import ChainAppearance
 from tickertui.tui.panes.chain.by_expiry import ByExpiry
 from tickertui.tui.panes.chain.choices import choose, contract_choices, expiry_choices, underlying_choices
 from tickertui.tui.panes.chain.empty import empty_chain_text
@@ -45,7 +45,7 @@ from tickertui.tui.terminal.contained import Contained
 from tickertui.tui.view.backend import Backend
 from tickertui.tui.view.baseline import BoardMark
 from tickertui.tui.view.chain_reader import ChainContext, HeaderQuote
-from tickertui.tui.view.data_states import Links, MarketView
+from tickertui.tui.view.data_states import MarketView, SocketHealth
 from tickertui.tui.view.expiry_passing import as_expired
 from tickertui.tui.view.frames import ChainFrame
 from tickertui.tui.view.latency import LatencyMeter
@@ -65,7 +65,7 @@ class ChainPane(Contained, Vertical, can_focus=True):
 
     Attributes:
         selection: Which chain it is.
-        looks: How its rows look.
+        appearance: How its rows look.
         presets: Every choice of columns.
         view: The widgets of the chain.
         grid: Its rows.
@@ -118,7 +118,7 @@ class ChainPane(Contained, Vertical, can_focus=True):
             beside=self.rail,
         )
         self.grid = self.view.grid
-        self.looks = ChainLooks(
+        self.appearance = ChainAppearance(
             self.grid, self.presets, options, has_mark=lambda: self.selection.has_mark, say=self._say
         )
         cursor = LegCursor(
@@ -176,7 +176,7 @@ class ChainPane(Contained, Vertical, can_focus=True):
 
     # ------------------------------------------------------------------ frames
 
-    def surround(self, runtime: RuntimeState, market: MarketView, links: Links) -> None:
+    def surround(self, runtime: RuntimeState, market: MarketView, socket_health: SocketHealth) -> None:
         """Take in what changes slowly around the chain."""
         selection = self.selection
         selection.refresh()
@@ -192,7 +192,7 @@ class ChainPane(Contained, Vertical, can_focus=True):
             ChainContext(
                 feed=runtime.feed,
                 market=market,
-                links=links,
+                socket_health=socket_health,
                 others=others,
                 reference=self._options.reference,
                 convention=self._options.model_name,
@@ -327,7 +327,7 @@ class ChainPane(Contained, Vertical, can_focus=True):
 
     def action_look(self, action_id: str) -> None:
         """Change how the rows look."""
-        self.looks.run(action_id)
+        self.appearance.run(action_id)
 
     def _say(self, text: str) -> None:
         self.post_message(self.Said(text))
@@ -426,7 +426,7 @@ class ChainPane(Contained, Vertical, can_focus=True):
         if self.term.is_open:
             self._close_term()
             return True
-        return self.looks.widen()
+        return self.appearance.widen()
 
     # ------------------------------------------------------------------ one leg
 

@@ -17,10 +17,10 @@ from tickertui.market.forward import ForwardSource
 from tickertui.market.hours import CalendarError
 from tickertui.tui.keys.actions import key_name
 from tickertui.tui.view.backend import Backend
-from tickertui.tui.view.baseline import BoardMark, Marks
+from tickertui.tui.view.baseline import BaselineMark, BoardMark
 from tickertui.tui.view.chain_reader import ChainContext, ChainReader
 from tickertui.tui.view.expiry_passing import ExpiryPassing
-from tickertui.tui.view.frames import ChainKey, ExpiryMark
+from tickertui.tui.view.frames import ChainKey, ListedExpiry
 from tickertui.tui.view.options import ScreenOptions
 
 _SWITCH_PATIENCE_NS = 3_000_000_000
@@ -50,7 +50,7 @@ class ChainSelection:
         self._options = options
         self.underlying = options.underlying
         self.underlying_before = ""
-        self.expiries: tuple[ExpiryMark, ...] = ()
+        self.expiries: tuple[ListedExpiry, ...] = ()
         self.context = ChainContext(convention=options.model_name, reference=options.reference)
         self.shown: ChainReader | None = None
         self.is_dimmed = False
@@ -59,7 +59,7 @@ class ChainSelection:
         self._coming: ChainReader | None = None
         self._switched_ns = 0
         self._chosen_expiry: date | None = None
-        self._marks = Marks()
+        self._baseline = BaselineMark()
 
     @property
     def expiry(self) -> date | None:
@@ -102,16 +102,16 @@ class ChainSelection:
     @property
     def mark(self) -> BoardMark | None:
         """What changes are shown against, None without."""
-        return self._marks.mark
+        return self._baseline.mark
 
     @property
     def has_mark(self) -> bool:
         """Whether changes since a mark can be shown."""
-        return self._marks.mark is not None
+        return self._baseline.mark is not None
 
     def take_mark(self, mark: BoardMark | None) -> None:
         """Show changes against another mark, or none any more."""
-        self._marks.take(mark, *self._readers)
+        self._baseline.take(mark, *self._readers)
 
     # ------------------------------------------------------------------ what is around it
 
@@ -196,7 +196,7 @@ class ChainSelection:
         )
         self._coming = ChainReader(chain, self._backend.clock, self.context, self.expiries)
         self._surround(self._coming)
-        self._marks.apply(self._coming)
+        self._baseline.apply(self._coming)
         self._switched_ns = self._backend.clock.monotonic_ns()
         if self.shown is None:
             self._take_coming()

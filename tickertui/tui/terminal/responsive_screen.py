@@ -1,4 +1,4 @@
-"""`Paced`: a screen that answers a key at once, paints nothing while the terminal is behind, and dims what is below it.
+"""`ResponsiveScreen`: it answers a key at once, paints nothing while the terminal is behind, and dims what is below it.
 
 Textual paints when its timer of 1/120 s comes round, which is 4 ms of the median answer to a key, and it writes on
 while a slow terminal has not taken what was written before: after 30 writes the event loop stands still until the
@@ -46,8 +46,8 @@ _BACKLOG: Final = 3
 behind a frame the answer to one key is written, those to further keys are painted together. Textual blocks at 30."""
 
 
-class Paced(_Base):
-    """What a screen inherits first: ``class MainScreen(Paced, Screen[None])``."""
+class ResponsiveScreen(_Base):
+    """What a screen inherits first: ``class MainScreen(ResponsiveScreen, Screen[None])``."""
 
     _hurry_until = 0.0
 
@@ -61,7 +61,7 @@ class Paced(_Base):
             self._compositor = DirectCompositor(self._paint_otherwise)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Return lines of the screen itself: those of the screen below, dimmed, where the ground lets them through."""
+        """Return lines of the screen itself: those of the screen below, dimmed, where they shine through."""
         below = self._below
         if below is None:
             return exactly(super().render_lines(crop), crop.size, self.rich_style)
@@ -70,7 +70,7 @@ class Paced(_Base):
         # its layout, too: `Screen.size` is the terminal's, for which it may not have been laid out yet.
         key = (below, below._compositor.size, self._compositor.size, self.styles.background)
         if self._shines is None or self._shines_of != key:
-            if isinstance(below, Paced):
+            if isinstance(below, ResponsiveScreen):
                 below.forget_below()
             self._shines, self._shines_of = self._dim(below, self.styles.background), key
         return [strip.crop(crop.x, crop.right) for strip in self._shines[crop.y : crop.bottom]]
@@ -175,16 +175,16 @@ def _dimmed(style: Style | None, veil: Color) -> Style:
     plain = style.clear_meta_and_links() if style is not None else Style()
     if not veil.a:
         return plain
-    ink, ground = (
+    foreground, background = (
         (Color.from_rich_color(color) + veil).rich_color if color is not None else None
         for color in (plain.color, plain.bgcolor)
     )
-    return plain + Style.from_color(ink, ground)
+    return plain + Style.from_color(foreground, background)
 
 
 def hurry_for(app: App[Any], event: events.Event) -> None:
     """Tell the screen on top that the trader has pressed something; the application's ``on_event`` calls this."""
     if isinstance(event, events.Key | events.MouseDown) and app.screen_stack:
         screen = app.screen_stack[-1]
-        if isinstance(screen, Paced):
+        if isinstance(screen, ResponsiveScreen):
             screen.hurry()
