@@ -463,11 +463,11 @@ class SessionOrchestrator:
         if not usable:
             raise NoAccounts(self._why_none())
         if preferred in usable:
-            first = usable.index(preferred)
+            starting_place = usable.index(preferred)
         else:
-            first = self._turn % len(usable)
+            starting_place = self._turn % len(usable)
             self._turn += 1
-        return usable[first:] + usable[:first]
+        return usable[starting_place:] + usable[:starting_place]
 
     def _why_none(self) -> str:
         if not self._sessions:
@@ -480,8 +480,8 @@ class SessionOrchestrator:
     def _session(self, account: str) -> _Session:
         session = self._sessions.get(account)
         if session is None:
-            known = ", ".join(self._sessions) or "none"
-            raise NoAccounts(f"there is no account {account!r}; configured: {known}")
+            configured = ", ".join(self._sessions) or "none"
+            raise NoAccounts(f"there is no account {account!r}; configured: {configured}")
         return session
 
     def _tell(self, account: str) -> None:

@@ -194,8 +194,8 @@ class ActivePlan:
                 (plan.moved, f"moved{unseen}"),
                 (plan.mode_changed, "changed mode"),
             )
-            what = ", ".join(f"{count:,} {word}" for count, word in parts if count)
-            self._events.add("reload", f"{what}; {plan.unchanged:,} unchanged, {seconds:.2f} s")
+            counts = ", ".join(f"{count:,} {word}" for count, word in parts if count)
+            self._events.add("reload", f"{counts}; {plan.unchanged:,} unchanged, {seconds:.2f} s")
         return result
 
     def _failure(self, reason: str, seconds: float) -> ReloadResult:

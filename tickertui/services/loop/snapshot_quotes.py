@@ -123,12 +123,12 @@ def apply_snapshot(board: MarketBoard, batch: TickBatch, asked_ns: int, generati
     """
     words = batch.words
     rows = board.rows(words[:, Word.TOKEN])
-    known = rows > 0
+    on_board = rows > 0
     received_since = board.received_ns[rows] >= asked_ns
     has_value = board.sources[rows] != Source.NONE
     shown_time = board.field(rows, Word.EXCHANGE_TIMESTAMP)
     older = has_value & (shown_time > 0) & (words[:, Word.EXCHANGE_TIMESTAMP].astype(np.int64) < shown_time)
-    keep = known & ~received_since & ~older & (words[:, Word.LAST_PRICE] > 0)
+    keep = on_board & ~received_since & ~older & (words[:, Word.LAST_PRICE] > 0)
     if not keep.any():
         return 0
     kept = TickBatch.from_rows(

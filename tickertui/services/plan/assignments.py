@@ -180,11 +180,11 @@ class PlanDiff:
     @property
     def move(self) -> dict[tuple[int, int], dict[int, Mode]]:
         """(old connection, new connection) -> token -> new mode."""
-        found: dict[tuple[int, int], dict[int, Mode]] = {}
+        moves: dict[tuple[int, int], dict[int, Mode]] = {}
         for old, new in zip(self.moved_old.tolist(), self.moved_new.tolist(), strict=True):
             way = (int(self.old.connections[old]), int(self.new.connections[new]))
-            found.setdefault(way, {})[int(self.new.tokens[new])] = MODES[int(self.new.modes[new])]
-        return found
+            moves.setdefault(way, {})[int(self.new.tokens[new])] = MODES[int(self.new.modes[new])]
+        return moves
 
     def _of_new(self, rows: NDArray[np.intp]) -> dict[int, dict[int, Mode]]:
         return by_connection(self.new.tokens[rows], self.new.connections[rows], self.new.modes[rows])
@@ -216,17 +216,18 @@ def common_rows(left: Integers, right: Integers) -> tuple[NDArray[np.intp], NDAr
     if not len(left) or not len(right):
         return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
     places = np.minimum(np.searchsorted(right, left), len(right) - 1)
-    found = np.flatnonzero(right[places] == left)
-    return found, places[found]
+    left_rows = np.flatnonzero(right[places] == left)
+    return left_rows, places[left_rows]
 
 
 def by_connection(tokens: Integers, connections: Integers, modes: Integers) -> dict[int, dict[int, Mode]]:
     """Return columns as connection -> token -> mode."""
-    found: dict[int, dict[int, Mode]] = {}
+    grouped: dict[int, dict[int, Mode]] = {}
     for connection in distinct(connections).tolist():
         rows = connections == connection
-        found[connection] = dict(zip(tokens[rows].tolist(), map(MODES.__getitem__, modes[rows].tolist()), strict=True))
-    return found
+        modes_here = map(MODES.__getitem__, modes[rows].tolist())
+        grouped[connection] = dict(zip(tokens[rows].tolist(), modes_here, strict=True))
+    return grouped
 
 
 def _others(count: int, rows: NDArray[np.intp]) -> NDArray[np.intp]:

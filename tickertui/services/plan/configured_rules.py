@@ -75,15 +75,15 @@ def entries_of_texts(
     edited form of it. An entry of a text without a rule was dropped by the trader. What else was remembered counts
     where its rule is there and entries of its underlying are left: the order of the entries was not kept.
     """
-    asked, known = set(entries), {old_text(rule) for rule in stored}
+    asked, stored_texts = set(entries), {old_text(rule) for rule in stored}
     others = [rule for rule in stored if rule not in asked and old_text(rule) in texts]
     earlier, left = [], set()
     for entry in entries:
-        rule = next((one for one in stored if one == entry), None)
+        rule = next((candidate for candidate in stored if candidate == entry), None)
         if rule is None:
-            rule = next((one for one in others if old_text(one) == old_text(entry)), None)
-            others = [one for one in others if one is not rule]
-        if old_text(entry) not in texts or (rule is None and old_text(entry) in known):
+            rule = next((candidate for candidate in others if old_text(candidate) == old_text(entry)), None)
+            others = [candidate for candidate in others if candidate is not rule]
+        if old_text(entry) not in texts or (rule is None and old_text(entry) in stored_texts):
             left.add(entry.underlying)
         else:
             earlier.append(entry if rule is None else rule)

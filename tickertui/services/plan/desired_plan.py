@@ -157,8 +157,8 @@ class DesiredPlan:
     def owners_of(self, token: int) -> tuple[Demand, ...]:
         """Return everybody who asks for an instrument."""
         tokens, numbers = self._owners
-        first, last = np.searchsorted(tokens, [token, token + 1])
-        return tuple(self.demands[number] for number in numbers[first:last].tolist())
+        start, end = np.searchsorted(tokens, [token, token + 1])
+        return tuple(self.demands[number] for number in numbers[start:end].tolist())
 
     def owner_columns(self) -> tuple[Integers, tuple[tuple[int, ...], ...]]:
         """Return who asks for each instrument, as int64[n] beside ``tokens`` of places in the groups given with it.
@@ -175,7 +175,7 @@ class DesiredPlan:
             number = together.get(several)
             if number is None:
                 number = together[several] = len(groups)
-                groups.append(tuple(self.demands[one].rule_id for one in several))
+                groups.append(tuple(self.demands[demand_number].rule_id for demand_number in several))
             owners[place] = number
         return owners.astype(np.int64), tuple(groups)
 
@@ -234,12 +234,12 @@ def _first_pins(pins: Integers, starts: NDArray[np.intp]) -> Integers:
     if not (pins != NO_PIN).any():
         return np.full(len(starts), NO_PIN, dtype=np.int64)
     places = np.where(pins == NO_PIN, len(pins), np.arange(len(pins)))
-    first = np.minimum.reduceat(places, starts)
-    return np.append(pins, NO_PIN)[first]
+    first_places = np.minimum.reduceat(places, starts)
+    return np.append(pins, NO_PIN)[first_places]
 
 
-def _numbered(names: Sequence[str | None], count: int, known: dict[str | None, int] | dict[str, int]) -> Integers:
-    numbers: dict[str | None, int] = known  # type: ignore[assignment]
+def _numbered(names: Sequence[str | None], count: int, number_of: dict[str | None, int] | dict[str, int]) -> Integers:
+    numbers: dict[str | None, int] = number_of  # type: ignore[assignment]
     if len(names) == 1:
         return np.full(count, numbers.setdefault(names[0], len(numbers)), dtype=np.int64)
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)

@@ -89,9 +89,9 @@ class Owners:
     @classmethod
     def of(cls, owners: Iterable[tuple[int, ...]]) -> Owners:
         """Return a column of these."""
-        known: dict[tuple[int, ...], int] = {}
-        places = [known.setdefault(group, len(known)) for group in owners]
-        return cls(np.array(places, dtype=np.int64), tuple(known))
+        places_by_group: dict[tuple[int, ...], int] = {}
+        places = [places_by_group.setdefault(group, len(places_by_group)) for group in owners]
+        return cls(np.array(places, dtype=np.int64), tuple(places_by_group))
 
     def __getitem__(self, row: int) -> tuple[int, ...]:
         return self.groups[int(self.places[row])]
@@ -125,13 +125,13 @@ class ContractTerms:
         rows = [-1 if (row := table.row(token)) is None else row for token in tokens.tolist()]
         names = table.names
         underlyings = NameColumn.of("" if row < 0 else names[row] for row in rows)
-        at = np.array(rows, dtype=np.int64)
+        table_rows = np.array(rows, dtype=np.int64)
         if not len(table):
-            return cls(underlyings, np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64))
+            return cls(underlyings, np.full(len(table_rows), np.nan), np.zeros(len(table_rows), dtype=np.int64))
         return cls(
             underlyings,
-            np.where(at < 0, np.nan, table.strikes[at]),
-            np.where(at < 0, 0, table.expiries[at]).astype(np.int64),
+            np.where(table_rows < 0, np.nan, table.strikes[table_rows]),
+            np.where(table_rows < 0, 0, table.expiries[table_rows]).astype(np.int64),
         )
 
     def select(self, rows: NDArray[np.intp]) -> ContractTerms:
@@ -209,8 +209,8 @@ class Legs(Sequence[WatchedInstrument]):
 
     def find(self, token: int) -> WatchedInstrument | None:
         """Return the leg of a token, None without one."""
-        found = np.flatnonzero(self.tokens == token)
-        return self[int(found[0])] if len(found) else None
+        rows = np.flatnonzero(self.tokens == token)
+        return self[int(rows[0])] if len(rows) else None
 
     def asked_for_by(self, rule_id: int) -> NDArray[np.intp]:
         """Return the rows that a rule asks for, alone or with others."""

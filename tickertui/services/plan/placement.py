@@ -131,10 +131,10 @@ class _Placer:
         self._wanted = wanted
         self._slots = slots
         self._limits = limits
-        self._connections = np.array([number for one in slots for number in one.connections], dtype=np.int64)
-        self._owners = np.repeat(np.arange(len(slots)), [one.sockets for one in slots])
+        self._connections = np.array([number for slot in slots for number in slot.connections], dtype=np.int64)
+        self._owners = np.repeat(np.arange(len(slots)), [slot.sockets for slot in slots])
         self._loads = np.zeros(len(self._connections), dtype=np.int64)
-        self._capacities = [one.sockets * limits.per_socket for one in slots]
+        self._capacities = [slot.sockets * limits.per_socket for slot in slots]
         self._pins = self._usable_pins()
         self._accepted = np.ones(len(wanted), dtype=np.bool_)
         self._reasons: dict[int, str] = {}
@@ -143,7 +143,7 @@ class _Placer:
 
     def _usable_pins(self) -> NDArray[np.int64]:
         """Pins as places in ``slots``: -1 for none, -2 for an account that cannot be used."""
-        accounts = {one.account: place for place, one in enumerate(self._slots)}
+        accounts = {slot.account: place for place, slot in enumerate(self._slots)}
         absent = NO_PIN if self._limits.spill_pinned else -2
         lookup = np.array([accounts.get(name, absent) for name in self._wanted.pin_names] + [NO_PIN], dtype=np.int64)
         return lookup[self._wanted.pins]
@@ -155,11 +155,13 @@ class _Placer:
         pins = self._pins
         for pin, name in enumerate(self._wanted.pin_names):
             self._refuse(np.flatnonzero((pins == -2) & (self._wanted.pins == pin)), _away(name))
-        for place, one in enumerate(self._slots):
+        for place, slot in enumerate(self._slots):
             capacity = self._capacities[place]
             if int((pins == place).sum()) > capacity:
                 pinned = self._by_rank[pins[self._by_rank] == place]
-                self._refuse(pinned[capacity:], f"pinned to {one.account}, which is full with {capacity:,} instruments")
+                self._refuse(
+                    pinned[capacity:], f"pinned to {slot.account}, which is full with {capacity:,} instruments"
+                )
         total = sum(self._capacities)
         if int(self._accepted.sum()) > total:
             ranked = self._by_rank[self._accepted[self._by_rank]]

@@ -117,9 +117,9 @@ class PlanBuilder:
             statuses.append(status)
             if demand is not None and len(demand):
                 demands.append(demand)
-        first = next((demand for demand in demands if len(demand)), None)
-        if first is not None:
-            demands.append(self._indices(first.groups[0]))
+        first_demand = next((demand for demand in demands if len(demand)), None)
+        if first_demand is not None:
+            demands.append(self._indices(first_demand.groups[0]))
         merged = merge(demands)
         return DesiredPlan(
             revision=revision,
@@ -129,7 +129,7 @@ class PlanBuilder:
             wanted=merged.wanted,
             expiries=merged.expiries,
             rules=tuple(statuses),
-            states={rule_id: one.expansion.state for rule_id, one in self.expanded.items()},
+            states={rule_id: expanded.expansion.state for rule_id, expanded in self.expanded.items()},
             recentred=frozenset(self._recentred),
             unresolved=tuple(self._unresolved),
             expired=tuple(self._expired),
@@ -196,13 +196,13 @@ class PlanBuilder:
         They go with a group that is there anyhow: three indices are not worth a socket of their own.
         """
         tokens = [token for name in self._inputs.indices if (token := self._contracts.index_token(name)) is not None]
-        known = _column([token for token in dict.fromkeys(tokens) if self._contracts.get(token) is not None])
+        listed = _column([token for token in dict.fromkeys(tokens) if self._contracts.get(token) is not None])
         return Demand(
             rule_id=INDICES,
-            tokens=known,
-            modes=_full(len(known), Mode.FULL),
-            priorities=_full(len(known), spot_priority(len(self.expanded))),
-            expiries=_full(len(known), 0),
+            tokens=listed,
+            modes=_full(len(listed), Mode.FULL),
+            priorities=_full(len(listed), spot_priority(len(self.expanded))),
+            expiries=_full(len(listed), 0),
             groups=(group,),
             pins=(None,),
         )
@@ -220,19 +220,19 @@ class PlanBuilder:
             return RuleStatus(rule, detail=detail), None
         future = self._contracts.future(rule.underlying, now=self._inputs.now) if rule.include_future else None
         anchor, is_guess = self._anchor(rule, chains)
-        one = self._reusable(rule, place, expiries, future, anchor, is_guess)
-        if one is None:
+        expanded = self._reusable(rule, place, expiries, future, anchor, is_guess)
+        if expanded is None:
             state = self._inputs.states.get(rule.rule_id)
             legs = expand(rule, chains, anchor, state, self._inputs.settings, is_guess=is_guess)
             demand = self._demand(rule, place, legs, chains, future)
             if is_guess and not detail:
                 detail = f"no price of {rule.underlying} yet: centred on a guess"
             status = RuleStatus(rule, len(demand), None if is_guess else legs.centre, expiries, detail)
-            one = ExpandedRule(
+            expanded = ExpandedRule(
                 rule, self._contracts, expiries, future.token if future else 0, place, legs, demand, status
             )
-        self.expanded[rule.rule_id] = one
-        return one.status, one.demand
+        self.expanded[rule.rule_id] = expanded
+        return expanded.status, expanded.demand
 
     def _hold(self, rule: ChainRule) -> tuple[RuleStatus, Demand | None]:
         """While there are no contracts, a rule keeps what it has, without what is over."""
@@ -339,22 +339,22 @@ class PlanBuilder:
         self, rule: ChainRule, place: int, legs: Expansion, chains: Sequence[ChainRows], future: Instrument | None
     ) -> Demand:
         """Legs, and before them the index and the future, which are wanted in full whatever the legs' mode is."""
-        first: list[tuple[int, int]] = []
+        underlying_tokens: list[tuple[int, int]] = []
         index = self._contracts.index_token(rule.underlying)
         if index is not None:
-            first.append((index, 0))
+            underlying_tokens.append((index, 0))
         if future is not None and future.expiry is not None:
-            first.append((future.token, future.expiry.toordinal()))
+            underlying_tokens.append((future.token, future.expiry.toordinal()))
         instants = {self._contracts.expiry_instant(chain.exchange, chain.expiry) for chain in chains}
         if future is not None and future.expiry is not None:
             instants.add(self._contracts.expiry_instant(future.exchange, future.expiry))
-        count = len(first)
+        count = len(underlying_tokens)
         return Demand(
             rule_id=rule.rule_id,
-            tokens=np.concatenate([_column([token for token, _ in first]), legs.tokens]),
+            tokens=np.concatenate([_column([token for token, _ in underlying_tokens]), legs.tokens]),
             modes=np.concatenate([_full(count, Mode.FULL), _full(len(legs), rule.mode)]),
             priorities=np.concatenate([_full(count, spot_priority(place)), leg_priorities(legs, place)]),
-            expiries=np.concatenate([_column([expiry for _, expiry in first]), legs.expiries]),
+            expiries=np.concatenate([_column([expiry for _, expiry in underlying_tokens]), legs.expiries]),
             groups=(rule.underlying,),
             pins=(rule.preferred_account,),
             instants=tuple(instants),
@@ -370,8 +370,8 @@ def _is_same(instrument: Instrument, record: SubscriptionRecord) -> bool:
     return instrument.expiry == record.expiry or instrument.tradingsymbol == record.tradingsymbol
 
 
-def _exchange(one: ExpandedRule) -> str:
-    chain = one.contracts.chain(one.rule.underlying, one.expiries[0])
+def _exchange(expanded: ExpandedRule) -> str:
+    chain = expanded.contracts.chain(expanded.rule.underlying, expanded.expiries[0])
     return chain.exchange if chain else ""
 
 

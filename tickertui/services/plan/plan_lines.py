@@ -62,14 +62,14 @@ def grouped(tokens: Integers, contracts: DayContracts, older: DayContracts | Non
         _, rows, places = groups.setdefault(_key(book.table, row), (book, [], []))
         rows.append(row)
         places.append(place)
-    found = [
+    labelled = [
         Group(_label(*key, book, rows), tuple(tokens[places].tolist()), tuple(places))
         for key, (book, rows, places) in sorted(groups.items(), key=lambda item: item[0])
     ]
     if unknown:
         label = _counted(len(unknown), "instrument of an earlier day", "instruments of an earlier day")
-        found.append(Group(label, tuple(tokens[unknown].tolist()), tuple(unknown)))
-    return found
+        labelled.append(Group(label, tuple(tokens[unknown].tolist()), tuple(unknown)))
+    return labelled
 
 
 def _key(table: InstrumentTable, row: int) -> tuple[str, int, int]:
@@ -102,8 +102,8 @@ def _strike(price: float) -> str:
     return f"{price:,.0f}" if price == int(price) else f"{price:,.2f}"
 
 
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
+def _counted(count: int, singular: str, plural: str) -> str:
+    return f"{count:,} {singular if count == 1 else plural}"
 
 
 # ---------------------------------------------------------------------- lines
@@ -235,19 +235,19 @@ class _Lines:
 
         def describe(place: int) -> tuple[str, str]:
             connection, before, after = keys[place]
-            what = f"{Mode(before).label} → {Mode(after).label}"
-            return change.new.account_of(connection), f"{what}  {change.new.label(connection)}".rstrip()
+            modes = f"{Mode(before).label} → {Mode(after).label}"
+            return change.new.account_of(connection), f"{modes}  {change.new.label(connection)}".rstrip()
 
         yield from self._lines("mode", tokens, keys, describe)
 
 
-def order_of(tokens: Integers, known: InstrumentTable) -> Integers:
+def order_of(tokens: Integers, table: InstrumentTable) -> Integers:
     """Return places of tokens by underlying, expiry, strike and side, as lists show them; unknown ones last."""
-    rows = np.array([-1 if (row := known.row(token)) is None else row for token in tokens.tolist()], dtype=np.int64)
-    names = ["\U0010ffff" if row < 0 else known.names[row] for row in rows.tolist()]
+    rows = np.array([-1 if (row := table.row(token)) is None else row for token in tokens.tolist()], dtype=np.int64)
+    names = ["\U0010ffff" if row < 0 else table.names[row] for row in rows.tolist()]
     ranks = {name: rank for rank, name in enumerate(sorted(set(names)))}
     name_ids = np.fromiter(map(ranks.__getitem__, names), dtype=np.int64, count=len(names))
-    expiries = np.where(rows < 0, 0, known.expiries[rows]) if len(known) else rows
-    strikes = np.where(rows < 0, 0.0, np.nan_to_num(known.strikes[rows])) if len(known) else rows
-    kinds = np.where(rows < 0, 0, known.kinds[rows]) if len(known) else rows
+    expiries = np.where(rows < 0, 0, table.expiries[rows]) if len(table) else rows
+    strikes = np.where(rows < 0, 0.0, np.nan_to_num(table.strikes[rows])) if len(table) else rows
+    kinds = np.where(rows < 0, 0, table.kinds[rows]) if len(table) else rows
     return np.lexsort((tokens, kinds, strikes, expiries, name_ids)).astype(np.int64)

@@ -46,20 +46,20 @@ class StoredPlacement:
         names: dict[str, int] = {}
         rows = sorted(
             (
-                one.token,
-                one.expiry.toordinal() if one.expiry else 0,
-                names.setdefault(one.account, len(names)),
-                one.connection,
+                assignment.token,
+                assignment.expiry.toordinal() if assignment.expiry else 0,
+                names.setdefault(assignment.account, len(names)),
+                assignment.connection,
             )
-            for one in assignments
+            for assignment in assignments
         )
         columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
         return cls(columns[0], columns[1], columns[2], columns[3], tuple(names))
 
     def connections(self, slots: Sequence[AccountSlots]) -> Integers:
         """int64[n]: socket numbers, `NO_CONNECTION` where the account or its socket is not among ``slots``."""
-        first = {one.account: (one.first_connection, one.sockets) for one in slots}
-        table = np.array([first.get(name, (0, 0)) for name in self.names] + [(0, 0)], dtype=np.int64)
+        sockets_of = {slot.account: (slot.first_connection, slot.sockets) for slot in slots}
+        table = np.array([sockets_of.get(name, (0, 0)) for name in self.names] + [(0, 0)], dtype=np.int64)
         starts, counts = table[self.accounts, 0], table[self.accounts, 1]
         return np.where((self.sockets >= 0) & (self.sockets < counts), starts + self.sockets, NO_CONNECTION)
 
@@ -83,13 +83,13 @@ def previous_of(
     same = stored.expiries[places] == plan.expiries[rows]
     rows, places = rows[same], places[same]
     where[rows] = stored.connections(slots)[places]
-    theirs = np.array([number for one in slots if not one.is_ours for number in one.connections], dtype=np.int64)
+    theirs = np.array([number for slot in slots if not slot.is_ours for number in slot.connections], dtype=np.int64)
     rows, places = _matching(plan.tokens, current.tokens)
     running = current.connections[places]
-    known = (running != NO_CONNECTION) & ~np.isin(where[rows], theirs)
-    where[rows[known]] = running[known]
-    found = where != NO_CONNECTION
-    return Assignments(plan.tokens[found], where[found], plan.wanted.modes[found])
+    is_running = (running != NO_CONNECTION) & ~np.isin(where[rows], theirs)
+    where[rows[is_running]] = running[is_running]
+    has_place = where != NO_CONNECTION
+    return Assignments(plan.tokens[has_place], where[has_place], plan.wanted.modes[has_place])
 
 
 def changes_of(
@@ -132,15 +132,15 @@ def _is_over(ordinal: int, now: datetime) -> bool:
 
 def _placement_of(plan: DesiredPlan, assignments: Assignments) -> StoredPlacement:
     """The columns of a plan; nothing where there are no accounts."""
-    names = tuple(one.account for one in assignments.slots)
+    names = tuple(slot.account for slot in assignments.slots)
     accounts = np.full(len(assignments), -1, dtype=np.int64)
     sockets = np.zeros(len(assignments), dtype=np.int64)
-    for number, one in enumerate(assignments.slots):
-        inside = (assignments.connections >= one.first_connection) & (
-            assignments.connections < one.first_connection + one.sockets
+    for number, slot in enumerate(assignments.slots):
+        inside = (assignments.connections >= slot.first_connection) & (
+            assignments.connections < slot.first_connection + slot.sockets
         )
         accounts[inside] = number
-        sockets[inside] = assignments.connections[inside] - one.first_connection
+        sockets[inside] = assignments.connections[inside] - slot.first_connection
     placed = accounts >= 0
     tokens = assignments.tokens[placed]
     rows = np.searchsorted(plan.tokens, tokens)

@@ -282,7 +282,7 @@ class SubscriptionReconciler:
         records = await self._store.list_active()
         rules = await self._store.list_rules()
         stored = self._stored
-        if stored is None or not all(one.is_ours for one in slots):
+        if stored is None or not all(slot.is_ours for slot in slots):
             stored = StoredPlacement.of(await self._store.list_assignments())
         inputs = self._inputs(rules, stored)
         return _Basis(self._registry.contracts, inputs, revision, records, rules, stored, current, slots, self._desired)
@@ -342,7 +342,7 @@ class SubscriptionReconciler:
             unassigned=unassigned,
             unresolved=desired.unresolved,
             load_after=tuple(
-                (one.account, assignments.load_of(one.account), self._capacity(one)) for one in basis.slots
+                (slot.account, assignments.load_of(slot.account), self._capacity(slot)) for slot in basis.slots
             ),
             backfill_requests=self._backfill_requests(assignments.tokens[change.added].tolist()),
             merged_triggers=basis.merged_triggers,
@@ -395,25 +395,25 @@ class SubscriptionReconciler:
             a reload is due. It stays True until one has been committed.
         """
         now = self._clock.monotonic_ns()
-        for rule_id, one in self._expanded.items():
-            spot = self._spot(one.rule.underlying)
-            if spot is None or not self._is_away(one, spot):
+        for rule_id, expanded in self._expanded.items():
+            spot = self._spot(expanded.rule.underlying)
+            if spot is None or not self._is_away(expanded, spot):
                 self._away_since.pop(rule_id, None)
                 self._due.discard(rule_id)
                 continue
             since = self._away_since.setdefault(rule_id, now)
-            if one.expansion.state.is_guess or now - since >= self._follow.seconds * 1e9:
+            if expanded.expansion.state.is_guess or now - since >= self._follow.seconds * 1e9:
                 self._due.add(rule_id)
         return bool(self._due)
 
-    def _is_away(self, one: ExpandedRule, spot: float) -> bool:
-        state = one.expansion.state
+    def _is_away(self, expanded: ExpandedRule, spot: float) -> bool:
+        state = expanded.expansion.state
         if state.is_guess:
             return True
-        if one.rule.strikes is None:
+        if expanded.rule.strikes is None:
             return False
-        threshold = self._follow.threshold(one.rule)
-        chains = (one.contracts.chain(one.rule.underlying, expiry) for expiry in one.expiries)
+        threshold = self._follow.threshold(expanded.rule)
+        chains = (expanded.contracts.chain(expanded.rule.underlying, expiry) for expiry in expanded.expiries)
         return any(chain and moved_strikes(chain.strikes, state.anchor, spot) >= threshold for chain in chains)
 
     # ------------------------------------------------------------------ before a rule is added
@@ -424,10 +424,10 @@ class SubscriptionReconciler:
         builder = PlanBuilder(self._registry.contracts, self._inputs([rule], self._stored))
         demand = builder.expand_rule(rule)
         asked = () if self._desired is None else self._desired.demands
-        demands = [one for one in asked if one.rule_id != rule.rule_id]
+        demands = [other for other in asked if other.rule_id != rule.rule_id]
         before = self._assignments
         after = place(merge([*demands, demand]).wanted, self._slots, before, self._limits)
-        own, others = distinct(demand.tokens), [demand.tokens[:0], *(one.tokens for one in asked)]
+        own, others = distinct(demand.tokens), [demand.tokens[:0], *(other.tokens for other in asked)]
         new = own[~np.isin(own, distinct(np.concatenate(others)), assume_unique=True)]
         requests = self._backfill_requests(new.tolist())
         keys = max(1, len(self._slots))
@@ -436,7 +436,7 @@ class SubscriptionReconciler:
             new_legs=len(new),
             fits=len(after.unassigned) <= len(before.unassigned)
             and not any(token in after.unassigned for token in demand.tokens.tolist()),
-            account_loads=tuple(self._load(one, new, after) for one in self._slots),
+            account_loads=tuple(self._load(slot, new, after) for slot in self._slots),
             sockets=max(0, len(after.loads) - len(before.loads)) if self._slots else 0,
             backfill_requests=requests,
             backfill_seconds=requests / (self._requests_per_second * keys),

@@ -72,7 +72,7 @@ _STATE_FOREGROUNDS: Final = {
     DataState.WAITING: Foreground.MUTED,
 }
 _PRICE_FOREGROUNDS: Final = tuple(int(_STATE_FOREGROUNDS.get(state, -1)) for state in DataState)
-"""Ink of a price by its state; -1 where the direction decides."""
+"""Foreground of a price by its state; -1 where the direction decides."""
 _STATE_CELLS: Final = tuple(state.badge.cell for state in DataState)
 
 
