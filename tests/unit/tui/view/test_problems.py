@@ -119,7 +119,7 @@ CASES: list[tuple[str, Callable[[], ProblemInputs], str, list[str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("what", "around", "role", "words"), CASES, ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(("what", "inputs", "role", "words"), CASES, ids=[case[0] for case in CASES])
 def test_it_says_what_why_and_which_key_helps(
     what: str, inputs: Callable[[], ProblemInputs], role: str, words: list[str]
 ) -> None:
