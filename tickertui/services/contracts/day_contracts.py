@@ -117,8 +117,8 @@ class DayContracts:
         if kind is InstrumentKind.FUTURE:
             return next((f for f in self.table.futures_of(underlying) if f.expiry == expiry), None)
         token = self.index_token(underlying)
-        found = None if token is None else self.table.get(token)
-        return found if found is not None and found.kind is kind else None
+        instrument = None if token is None else self.table.get(token)
+        return instrument if instrument is not None and instrument.kind is kind else None
 
     def underlyings(self) -> tuple[str, ...]:
         """Return the names that have options."""
@@ -226,15 +226,15 @@ class DayContracts:
         rows = np.flatnonzero(spot).tolist()
         rows.sort(key=lambda row: (int(table.kinds[row]), table.exchanges[row] == "NSE"))
         wanted = set(table.option_underlyings)
-        found: dict[str, int] = {}
+        token_of: dict[str, int] = {}
         for row in rows:
             names = [table.symbols[row]]
             if table.kinds[row] == InstrumentKind.INDEX:
                 names.append(table.names[row])
             for name in names:
                 if name in wanted:
-                    found[name] = int(table.tokens[row])
-        return found
+                    token_of[name] = int(table.tokens[row])
+        return token_of
 
     def _index_of(self, underlying: str) -> int | None:
         return self._index_rows.get(underlying)

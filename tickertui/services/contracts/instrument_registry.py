@@ -254,16 +254,16 @@ class InstrumentRegistry:
             self.last_refusal = str(error)
             self._say(f"today's contracts were refused: {error}", Severity.ERROR)
             return RefreshReport(changed=False, rows=len(self), day=self.day, refused=self.last_refusal)
-        found = Differences()
+        changes = Differences()
         if len(before) and not before.bundled:
-            found = await anyio.to_thread.run_sync(differences, before.table, parsed.table, day)
-        changed = not len(before) or before.bundled or before.day != day or not found.is_empty
+            changes = await anyio.to_thread.run_sync(differences, before.table, parsed.table, day)
+        changed = not len(before) or before.bundled or before.day != day or not changes.is_empty
         self.last_refusal = ""
         if changed:
-            self.differences = found
+            self.differences = changes
             self._install(contracts, search)
-            self._report(found, parsed)
-        return RefreshReport(changed, len(self), self.day, found, parsed.skipped)
+            self._report(changes, parsed)
+        return RefreshReport(changed, len(self), self.day, changes, parsed.skipped)
 
     def replace(self, table: InstrumentTable, day: date, *, bundled: bool = False) -> Differences:
         """Take contracts into force that did not come as the broker's CSV.
@@ -282,12 +282,12 @@ class InstrumentRegistry:
             self._plausibility.check(table, before, day)
         elif not len(table):
             raise DumpRefused("the bundled contracts are empty")
-        found = Differences()
+        changes = Differences()
         if len(before) and before.bundled == bundled:
-            found = differences(before.table, table, day)
-        self.differences = found
+            changes = differences(before.table, table, day)
+        self.differences = changes
         self._install(self._contracts_of(table, day, bundled=bundled), None)
-        return found
+        return changes
 
     def _read(self, csv: bytes, day: date) -> tuple[ParsedDump, DayContracts, SearchIndex]:
         """Parse, and build every index, in a worker thread."""
@@ -356,7 +356,7 @@ class InstrumentRegistry:
             strikes: On each side of the money, None for all.
             spot: Where the money is; the middle strike without one.
         """
-        found = []
+        instruments = []
         for expiry in self.nearest_expiries(underlying, expiries):
             chain = self._contracts.chain(underlying, expiry)
             if chain is None:
@@ -365,8 +365,8 @@ class InstrumentRegistry:
             low = 0 if strikes is None else max(0, centre - strikes)
             high = len(chain.strikes) if strikes is None else centre + strikes + 1
             pairs = zip(chain.call_tokens[low:high].tolist(), chain.put_tokens[low:high].tolist(), strict=True)
-            found += [self._contracts.get(token) for pair in pairs for token in pair if token >= 0]
-        return tuple(instrument for instrument in found if instrument is not None)
+            instruments += [self._contracts.get(token) for pair in pairs for token in pair if token >= 0]
+        return tuple(instrument for instrument in instruments if instrument is not None)
 
     def index_token(self, underlying: str) -> int | None:
         """Return the token of an underlying's index or share."""

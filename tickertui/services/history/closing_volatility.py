@@ -130,9 +130,9 @@ class ClosingVolatility:
         """Read the closes of some strikes of a chain at the end of a session."""
         length = self._interval.seconds
         end = int(session.close.timestamp())
-        first = session.close - max(CLOSING_WINDOW, timedelta(seconds=length))
+        window_start = session.close - max(CLOSING_WINDOW, timedelta(seconds=length))
         legs = [
-            await self._leg(int(token), chain.expiry, first, session.close)
+            await self._leg(int(token), chain.expiry, window_start, session.close)
             for tokens in (chain.call_tokens, chain.put_tokens)
             for token in tokens[near]
         ]

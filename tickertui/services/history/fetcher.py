@@ -136,8 +136,8 @@ def closing_oi(candles: Candles, span: Span, sessions: Sequence[TradingSession])
     It is that of the last candle up to the close, from an earlier day where the contract did not trade on that one:
     without a trade it does not change.
     """
-    known = candles.oi >= 0
-    starts, values = candles.start[known], candles.oi[known]
+    has_interest = candles.oi >= 0
+    starts, values = candles.start[has_interest], candles.oi[has_interest]
     facts = []
     closes = {session.day: seconds_of(session.close) for session in sessions}
     for day, close in closes.items():

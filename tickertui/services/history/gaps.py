@@ -151,21 +151,21 @@ def requests_for(wanted: Sequence[Span], covered: Sequence[Span], max_seconds: i
         covered: What there is.
         max_seconds: Longest request.
     """
-    found: list[Span] = []
+    requests: list[Span] = []
     last_number = -2
     for number, (start, end) in _gaps(wanted, covered):
         begins, joins = start == wanted[number][0], False
-        if found and number == last_number + 1 and begins:
-            joins = found[-1][1] == wanted[last_number][1] and end - found[-1][0] <= max_seconds
+        if requests and number == last_number + 1 and begins:
+            joins = requests[-1][1] == wanted[last_number][1] and end - requests[-1][0] <= max_seconds
         if joins:
-            found[-1] = (found[-1][0], end)
+            requests[-1] = (requests[-1][0], end)
         else:
             while end - start > max_seconds:
-                found.append((start, start + max_seconds))
+                requests.append((start, start + max_seconds))
                 start += max_seconds
-            found.append((start, end))
+            requests.append((start, end))
         last_number = number
-    return found
+    return requests
 
 
 def young_tail(wanted: Wanted, covered: Sequence[Span], slack_seconds: int) -> Span | None:

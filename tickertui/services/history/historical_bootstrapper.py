@@ -291,7 +291,7 @@ class HistoricalBootstrapper:
         due = [settings.poll if self._queue else math.inf, self._plan_at - self._clock.time_ns() / 1e9]
         # What is ready already waits for an account: one that is held, or one whose request ends and wakes us.
         later = (self._queue.next_ready(), self._pool.next_free(now))
-        due += [at - now for at in later if at is not None and at > now]
+        due += [instant - now for instant in later if instant is not None and instant > now]
         # The wall clock may be set; looking at it each minute keeps the next plan in time.
         return max(_SHORTEST_WAIT, min(60.0, *due))
 
@@ -328,7 +328,7 @@ class HistoricalBootstrapper:
             for number, target in enumerate(targets):
                 if number % _PLANNED_AT_ONCE == 0:
                     await anyio.lowlevel.checkpoint()
-                busy = [one.span for one in self._under_way.get(target.key, ())] + changes.spans_of(target.key)
+                busy = [running.span for running in self._under_way.get(target.key, ())] + changes.spans_of(target.key)
                 requests = missing_requests(window, target, [*coverage.get(target.key, ()), *busy])
                 if requests or changes.is_open(target.key) or target.key in self._under_way:
                     missing.append(target)
@@ -438,8 +438,8 @@ class HistoricalBootstrapper:
             self._changes.finished.append(request)
         if fetched.doubtful and self._is_running:
             self._progress.gaps_found += 1
-            first, last = fetched.doubtful[0][0], fetched.doubtful[-1][1]
-            again = Request(request.target, first, last, look=1)
+            start, end = fetched.doubtful[0][0], fetched.doubtful[-1][1]
+            again = Request(request.target, start, end, look=1)
             self._return(again, self._seconds() + self._settings.second_look)
 
     async def _on_failure(self, account: str, request: Request, error: KiteError) -> None:

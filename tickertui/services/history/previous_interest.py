@@ -66,12 +66,12 @@ class PreviousInterest:
         if not tokens:
             return
         try:
-            known = await self._store.previous_oi(today)
+            stored_interest = await self._store.previous_oi(today)
         except StoreError as error:
             self._events.add("store", f"yesterday's open interest is not shown: {error}", severity=Severity.WARNING)
             return
         rows = self._board.rows(tokens)
-        interest = np.array([known.get(token, ABSENT) for token in tokens], dtype=np.int64)
+        interest = np.array([stored_interest.get(token, ABSENT) for token in tokens], dtype=np.int64)
         self._board.previous_oi[rows[rows > 0]] = interest[rows > 0]
         self._shown = (today, generation)
 

@@ -63,8 +63,8 @@ class BackfillProgress:
                 group = _Group(target.group_label, target.underlying, target.expiry)
                 self._groups[target.group_label] = group
             group.total += 1
-        known = {target.key for target in targets}
-        for key in [key for key in self._failures if key not in known]:
+        wanted_keys = {target.key for target in targets}
+        for key in [key for key in self._failures if key not in wanted_keys]:
             del self._failures[key]
         for group_label, _ in self._failures.values():
             self._groups[group_label].failed += 1
@@ -146,8 +146,10 @@ class BackfillProgress:
         return BootstrapProgress(
             state=self.state,
             groups=tuple(
-                BootstrapGroup(one.label, one.underlying, one.expiry, one.total, one.total - one.open, one.failed)
-                for one in groups
+                BootstrapGroup(
+                    group.label, group.underlying, group.expiry, group.total, group.total - group.open, group.failed
+                )
+                for group in groups
             ),
             instruments_total=total,
             instruments_done=total - len(self._open),

@@ -65,13 +65,13 @@ class HistoryWindow:
         if target.expiry is not None and target.expiry < self.now.date():
             return Wanted()
         key = target.segment, target.listed_on
-        found = self._wanted.get(key)
-        if found is None:
+        spans = self._wanted.get(key)
+        if spans is None:
             settings = self.settings
-            found = self._wanted[key] = wanted_spans(
+            spans = self._wanted[key] = wanted_spans(
                 self.sessions(target.segment), settings.interval, self.now, settings.settle, target.listed_on
             )
-        return found
+        return spans
 
     def dense(self, segment: str) -> list[Span]:
         """Return the time in which an index prints each minute: it is silent in the closing auction."""

@@ -172,9 +172,9 @@ class MockDataGenerator:
         origin = self._seeder.origins.get(name)
         if origin is None:
             return None
-        at, close = self._seeder.times.get(name), self._last_close
-        is_close = at is not None and close is not None and at.date() == close.date()
-        return MockSeed(origin, close if is_close else at, is_close, self._seed_number)
+        price_time, close = self._seeder.times.get(name), self._last_close
+        is_close = price_time is not None and close is not None and price_time.date() == close.date()
+        return MockSeed(origin, close if is_close else price_time, is_close, self._seed_number)
 
     def get_state_size(self) -> int:
         """Return how many contracts it keeps."""

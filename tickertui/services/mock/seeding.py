@@ -189,11 +189,11 @@ class MockSeeder:
         """Median implied volatility of the options around the forward, None where none has one."""
         states = [(option, state) for option in members if (state := self._market.option_state(option.token))]
         nearest = sorted(states, key=lambda pair: abs((pair[0].strike or 0.0) - pair[1].forward))[:_NEAREST]
-        found = []
+        volatilities = []
         for option, state in nearest:
             is_call = option.kind is InstrumentKind.CALL
             price, strike = prices.get(option.token, np.nan), option.strike or np.nan
             volatility, _ = self._greeks.implied_volatility(price, state.forward, strike, state.years, is_call)
             if 0.01 < float(volatility) < 3.0:
-                found.append(float(volatility))
-        return float(np.median(found)) if found else None
+                volatilities.append(float(volatility))
+        return float(np.median(volatilities)) if volatilities else None

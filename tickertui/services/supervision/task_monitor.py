@@ -118,8 +118,8 @@ class TaskMonitor:
         Raises:
             ValueError: When a task of this name is running.
         """
-        known = self._records.get(name)
-        if known is not None and known.is_alive:
+        earlier = self._records.get(name)
+        if earlier is not None and earlier.is_alive:
             raise ValueError(f"a task named {name!r} is already running")
         self._records.pop(name, None)
         record = self._records[name] = _Record(name, TaskState.RUNNING, self._clock.now())

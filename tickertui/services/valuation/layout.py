@@ -176,16 +176,16 @@ def _pairs(
     if not len(strikes):
         none = np.zeros(0, dtype=np.intp)
         return np.zeros(slices, dtype=np.intp), np.zeros(slices, dtype=np.intp), np.zeros(0), none, none
-    first = np.concatenate(([True], (np.diff(slice_of) != 0) | (np.diff(strikes) != 0)))
-    pair_of = np.cumsum(first) - 1
+    begins_pair = np.concatenate(([True], (np.diff(slice_of) != 0) | (np.diff(strikes) != 0)))
+    pair_of = np.cumsum(begins_pair) - 1
     count = int(pair_of[-1]) + 1
     calls, puts = np.full(count, -1, dtype=np.intp), np.full(count, -1, dtype=np.intp)
     positions = np.arange(len(strikes), dtype=np.intp)
     calls[pair_of[is_call]] = positions[is_call]
     puts[pair_of[~is_call]] = positions[~is_call]
-    lengths = np.bincount(slice_of[first], minlength=slices).astype(np.intp)
+    lengths = np.bincount(slice_of[begins_pair], minlength=slices).astype(np.intp)
     starts = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.intp)
-    return starts, lengths, strikes[first], calls, puts
+    return starts, lengths, strikes[begins_pair], calls, puts
 
 
 def _spots(

@@ -172,25 +172,25 @@ class Valuation:
 
     def _value(self, layout: ValuationLayout, touched: Rows, now_ns: int) -> int:
         board, convention = self._board, self._convention
-        at = slice_rows(layout.starts[touched], layout.lengths[touched])
+        positions = slice_rows(layout.starts[touched], layout.lengths[touched])
         lengths = layout.lengths[touched]
-        rows = layout.rows[at]
-        bid, ask, last, last_age = self._quotes(layout, at, rows)
+        rows = layout.rows[positions]
+        bid, ask, last, last_age = self._quotes(layout, positions, rows)
         years = self._years([layout.slices[number] for number in touched.tolist()])
         discounts = np.exp(-convention.interest_rate * np.maximum(years, 0.0))
-        forwards, forward_ns = self._forwards(layout, touched, at, bid, ask, years, discounts, now_ns)
-        strikes, is_call, ticks = layout.strikes[at], layout.is_call[at], layout.ticks[at]
+        forwards, forward_ns = self._forwards(layout, touched, positions, bid, ask, years, discounts, now_ns)
+        strikes, is_call, ticks = layout.strikes[positions], layout.is_call[positions], layout.ticks[positions]
         selected = select_price(bid, ask, last, last_age, ticks, rule=convention.price_rule)
         forward, time = np.repeat(forwards.value, lengths), np.repeat(years, lengths)
         discount = np.repeat(discounts, lengths) if convention.interest_rate else None
-        iv, status = np.empty(len(at)), np.empty(len(at), dtype=np.int8)
+        iv, status = np.empty(len(positions)), np.empty(len(positions), dtype=np.int8)
         self._kernel.implied_volatility(selected.price, forward, strikes, time, is_call, discount, iv, status)
         place = np.full(len(layout), -1, dtype=np.intp)
-        place[at] = np.arange(len(at))
-        other = layout.other_leg[at]
+        place[positions] = np.arange(len(positions))
+        other = layout.other_leg[positions]
         other = np.where(other >= 0, place[other], -1)
         chosen = select_volatility(iv, forward, strikes, is_call, other, convention.side)
-        greeks = Greeks.empty(len(at))
+        greeks = Greeks.empty(len(positions))
         self._kernel.greeks(forward, strikes, time, is_call, chosen.iv, discount, greeks)
         if convention.model is Model.BLACK_SCHOLES:
             greeks = self._on_spot(greeks, forward, time)
@@ -202,12 +202,12 @@ class Valuation:
         board.touch(rows)
         self._seen = board.sequence
         self._valued_ns[touched] = now_ns
-        return len(at)
+        return len(positions)
 
-    def _quotes(self, layout: ValuationLayout, at: Rows, rows: Rows) -> tuple[Floats, Floats, Floats, Floats]:
+    def _quotes(self, layout: ValuationLayout, positions: Rows, rows: Rows) -> tuple[Floats, Floats, Floats, Floats]:
         """Bid, ask, last in rupees, NaN where the last packet has none, and seconds since the last trade."""
         board = self._board
-        modes, divisors = board.modes[rows], layout.divisors[at]
+        modes, divisors = board.modes[rows], layout.divisors[positions]
         full = modes == Mode.FULL
         words = board.words
         bid, ask, last = (
@@ -253,7 +253,7 @@ class Valuation:
         self,
         layout: ValuationLayout,
         touched: Rows,
-        at: Rows,
+        positions: Rows,
         bid: Floats,
         ask: Floats,
         years: Floats,
@@ -262,7 +262,7 @@ class Valuation:
     ) -> tuple[Forwards, NDArray[np.int64]]:
         """Forwards of the touched slices and the monotonic times of the oldest price behind each."""
         place = np.full(len(layout) + 1, -1, dtype=np.intp)
-        place[at] = np.arange(len(at))
+        place[positions] = np.arange(len(positions))
         pairs = slice_rows(layout.pair_starts[touched], layout.pair_lengths[touched])
         # Position -1 (no such leg) finds the NaN behind the last row.
         bids, asks = np.append(bid, np.nan), np.append(ask, np.nan)
@@ -319,8 +319,8 @@ class Valuation:
         nearest = distance == np.repeat(np.minimum.reduceat(distance, starts), lengths)
         # NaN equals nothing: a slice without a forward has no nearest strike and keeps the time 0.
         received = np.append(self._board.received_ns[layout.rows], np.iinfo(np.int64).max)
-        at = pairs[nearest]
-        older = np.minimum(received[layout.pair_calls[at]], received[layout.pair_puts[at]])
+        nearest_pairs = pairs[nearest]
+        older = np.minimum(received[layout.pair_calls[nearest_pairs]], received[layout.pair_puts[nearest_pairs]])
         times = np.zeros(len(touched), dtype=np.int64)
         times[np.repeat(np.arange(len(touched)), lengths)[nearest]] = older
         return times
