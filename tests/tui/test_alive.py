@@ -14,11 +14,14 @@ from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
 from tests.tui.painting import Painted, settled, watched
 from tickertui.market.instruments import InstrumentTable
-from tickertui.tui.panels.base import Choice, ConfirmScreen, PickerScreen
+from tickertui.tui.panels.base import Choice, ConfirmScreen, ListScreen, PickerScreen
 from tickertui.tui.panels.help import HelpScreen
 from tickertui.tui.panels.jump import JumpScreen
 from tickertui.tui.panels.leg import LegScreen
 from tickertui.tui.panes.chain.expiry_strip import ExpiryStrip
+from tickertui.tui.panes.events import EventsPane
+from tickertui.tui.widgets.row_list import Span, row
+from tickertui.tui.widgets.status_bar import StatusBar
 
 SIZES = [(80, 24), (100, 30), (120, 40)]
 
@@ -239,3 +242,63 @@ async def test_a_paint_between_a_new_size_and_the_layout_for_it(opener: str, mon
                 run.screen.refresh()
                 run.screen._on_timer_update()
                 await settled(run, painted, f"{size}")
+
+
+# ---------------------------------------------------------------------- what the key monkey found
+
+
+async def test_what_was_copied_holds_tabs_and_the_line_that_says_so_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tab has no cell of its own: the line was shorter than it said, and a panel over it had places without one."""
+    with watched(monkeypatch, (200, 50)) as painted:
+        async with driven(size=(200, 50)) as run:
+            await run.press("Y")
+            await wait_until(lambda: any("copied" in line for line in run.text()), "what was copied")
+            assert "\t" in run.app.clipboard
+            assert not any("\t" in line for line in run.text())
+            await run.press("?")
+            await run.until(HelpScreen)
+            await settled(run, painted, "help")
+
+
+@pytest.mark.parametrize("text", ["a\tb", "a\x1b[2Jb", "日本語", "e\u0301x", "🙂", "\u202eabc", "a\x00b"])
+async def test_a_text_from_outside_takes_the_cells_that_it_says(text: str) -> None:
+    async with driven(size=(120, 40)) as run:
+        run.main._said = text
+        run.main._slow_frame()
+        await run.pilot.pause()
+        bar = run.main.query_one(StatusBar)
+        strip = bar.render_line(0)
+        assert sum(cell_len(segment.text) for segment in strip) == strip.cell_length == 120
+        assert strip.text.isprintable()
+        rows = run.main.query_one(EventsPane).row_list
+        rows.set_rows([row("", Span(text))])
+        line = rows.render_line(0)
+        assert sum(cell_len(segment.text) for segment in line) == line.cell_length
+        assert line.text.isprintable()
+
+
+async def test_keys_of_a_list_that_opens_or_closes_do_nothing() -> None:
+    async with driven() as run:
+        panel = ListScreen("Legs", [row("a", Span("one"))])
+        run.app.push_screen(panel)
+        for action in ("list_edge(-1)", "list_page(1)", "take", "copy_text"):
+            await run.app.run_action(action, panel)
+        await run.until(ListScreen)
+        panel.dismiss(None)
+        for action in ("list_edge(-1)", "list_page(1)", "take", "copy_text", "close"):
+            await run.app.run_action(action, panel)
+        await run.back_to_main()
+        assert not run.app.failures.latest
+
+
+@pytest.mark.parametrize("columns", [80, 36, 3])
+async def test_a_view_that_is_chosen_without_room_for_a_column_has_a_cursor(columns: int) -> None:
+    async with driven(size=(columns, 70)) as run:
+        for _ in range(5):
+            run.main.run_action_id("next-view")
+            await run.pilot.pause()
+            run.main.frame()
+            for action in ("strike-up", "column-left", "column-right", "next-columns"):
+                run.main.run_action_id(action)
+            await run.pilot.pause()
+            assert not run.app.failures.latest

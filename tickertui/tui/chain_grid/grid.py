@@ -296,6 +296,8 @@ class ChainGrid(StripWidget, ScrollView, can_focus=True, inherit_bindings=False)
             return self._cursor.side, self._cursor.column
         cells = self._paint.cells(self._cursor.side)
         here = self._paint.shown(self._cursor)
+        if not cells:
+            return here
         place = cells.index(here) if here in cells else 0
         return cells[min(max(place + steps, 0), len(cells) - 1)]
 

@@ -95,7 +95,8 @@ class GridPainter:
         here = (cursor.side, cursor.column)
         if here in cells:
             return here
-        return cells[0] if self._straddle is not None else (cursor.side, "ltp")
+        # A straddle on a screen that is a few cells wide has no column at all.
+        return cells[0] if self._straddle is not None and cells else (cursor.side, "ltp")
 
     def at(self, x: int, side: Side) -> tuple[Side, str] | None:
         """Return what is under a cell of a row, None for strike, bar and margins."""

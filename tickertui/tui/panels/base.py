@@ -119,6 +119,10 @@ class PanelScreen(ClosesOnce, ResponsiveScreen, ModalScreen[T | None], Generic[T
         if not self.has_line:
             self.call_after_refresh(self.let_keys_in)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing is done to a panel that opens or closes, but that it can be closed: its lines are not there."""
+        return action == "close" or self.is_ready
+
     def hold(self, key: events.Key) -> bool:
         """Keep a key until the panel is ready; False when it takes its keys by itself.
 

@@ -7,8 +7,10 @@ The banner, the header, the expiry strip, the summary, the totals and the status
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import ClassVar, Final, Generic, NamedTuple, TypeVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
@@ -44,6 +46,18 @@ STRONG: Final = Tint("strike", bold=True)
 def length(pieces: Sequence[Piece]) -> int:
     """Return the cells of pieces; every glyph of the interface is one cell wide."""
     return sum(len(piece.text) for piece in pieces)
+
+
+@lru_cache(4096)
+def one_cell_each(text: str) -> str:
+    """Return a text in which every sign takes one cell, as many signs as before.
+
+    What a broker says or a trader types may hold anything. A tab moves the terminal's cursor, an escape sequence does
+    worse, and a line that is shorter than it says leaves places of the screen without one.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(" " if not letter.isprintable() else letter if cell_len(letter) == 1 else "?" for letter in text)
 
 
 def justified(left: Sequence[Piece], right: Sequence[Piece], width: int, tint: Tint = PLAIN) -> list[Piece]:
@@ -115,7 +129,11 @@ class OneLine(StripWidget, Generic[T]):
         return self._strip
 
     def _painted(self, pieces: Sequence[Piece], width: int) -> Strip:
-        segments = [Segment(self._glyphs.text(piece.text), self._style(piece.tint)) for piece in pieces if piece.text]
+        segments = [
+            Segment(one_cell_each(self._glyphs.text(piece.text)), self._style(piece.tint))
+            for piece in pieces
+            if piece.text
+        ]
         used = length(pieces)
         if used < width:
             segments.append(Segment(" " * (width - used), self._style(self.TINT)))

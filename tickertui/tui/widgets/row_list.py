@@ -324,8 +324,9 @@ class RowList(Contained, ScrollView, can_focus=True, inherit_bindings=False):
         for span in item.spans:
             if left <= 0:
                 break
-            size = cell_len(span.text)
-            text = glyphs.text(span.text if size <= left else f"{set_cell_size(span.text, left - 1)}…")
+            written = span.text if span.text.isprintable() else _without_controls(span.text)
+            size = cell_len(written)
+            text = glyphs.text(written if size <= left else f"{set_cell_size(written, left - 1)}…")
             left -= min(size, left)
             style = palette.get(span.role, palette["text"])
             segments.append(Segment(text, style + self._cursor_style if at_cursor else style))
@@ -337,3 +338,8 @@ class RowList(Contained, ScrollView, can_focus=True, inherit_bindings=False):
 
 def _at(rows: Sequence[Row], y: int) -> Row | None:
     return rows[y] if y < len(rows) else None
+
+
+def _without_controls(text: str) -> str:
+    """Return what the terminal does not obey: a message of the broker may hold a tab, or an escape sequence."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
