@@ -400,7 +400,7 @@ class MainScreen(ResponsiveScreen, Screen[None]):
         pane = self.pane
         if isinstance(pane, ListPane):
             rows = pane.row_list
-            return targets + [JumpTarget(at, key, partial(rows.goto, key)) for key, at in rows.visible_keys()]
+            return targets + [JumpTarget(place, key, partial(rows.goto, key)) for key, place in rows.visible_keys()]
         return targets + (pane.jump_targets() if isinstance(pane, ChainPane) else [])
 
     def runnable(self) -> list[Action]:

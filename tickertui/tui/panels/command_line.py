@@ -120,8 +120,8 @@ class CommandLineScreen(LineScreen[tuple[str, str]]):
         message.stop()
         text = message.value.strip()
         suggestion = self.query_one(RowList).cursor_key
-        first = text.partition(" ")[0]
-        if first not in self._commands and suggestion:
+        word = text.partition(" ")[0]
+        if word not in self._commands and suggestion:
             text = suggestion
         try:
             complete = key_name("complete", keys_of(self))

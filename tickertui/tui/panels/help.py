@@ -25,11 +25,11 @@ def help_rows(contexts: Iterable[Context], keys: Mapping[str, str]) -> Iterator[
         contexts: In the order to show.
         keys: The user's own keys by action id.
     """
-    first = True
+    is_first = True
     for context in contexts:
-        if not first:
+        if not is_first:
             yield heading("")
-        first = False
+        is_first = False
         yield heading(f" {context}")
         for action in actions_of((context,)):
             shown = " ".join(key_display(key.strip()) for key in keys.get(action.id, action.keys).split(","))

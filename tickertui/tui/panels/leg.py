@@ -116,52 +116,54 @@ def why_rows(board: MarketBoard, clock: Clock, context: LegContext) -> Iterator[
     """Build the lines that tell where a leg's numbers come from and how old they are."""
     instrument = context.instrument
     shot = option_snapshot(board, instrument)
-    at = board.row(instrument.token)
-    yield from _price_lines(board, at, shot, clock, context)
-    yield from _interest_lines(board, at, shot, clock)
+    place = board.row(instrument.token)
+    yield from _price_lines(board, place, shot, clock, context)
+    yield from _interest_lines(board, place, shot, clock)
     if context.since_mark:
         yield _line("mark", context.since_mark)
-    yield from _greek_lines(board, at, shot, clock, context)
+    yield from _greek_lines(board, place, shot, clock, context)
     yield _line("lot", f"{instrument.lot_size:,}   tick {instrument.tick_size:g}   {instrument.exchange}")
-    yield from _feed_lines(board, at, clock, context)
+    yield from _feed_lines(board, place, clock, context)
 
 
 def _line(label: str, text: str, role: str = "text") -> Row:
     return row(f"why:{label}", Span(f" {label:<9}", "quiet"), Span(text, role))
 
 
-def _price_lines(board: MarketBoard, at: int, shot: OptionSnapshot, clock: Clock, context: LegContext) -> Iterator[Row]:
+def _price_lines(
+    board: MarketBoard, place: int, shot: OptionSnapshot, clock: Clock, context: LegContext
+) -> Iterator[Row]:
     mock = "~" if shot.source is Source.MOCK else ""
     times = []
     if shot.exchange_at:
         times.append(f"exchange {shot.exchange_at:%H:%M:%S}")
     if shot.received_at:
         times.append(f"received {shot.received_at:%H:%M:%S.%f}"[:-3])
-    arrow = _ARROWS[int(board.direction[at])]
+    arrow = _ARROWS[int(board.direction[place])]
     yield _line(
         "price", f"{mock}{fmt.price(shot.last_price)}{arrow}   {'   '.join(times) or 'no packet yet'}", "strong"
     )
-    age = _age_s(board, at, clock)
+    age = _age_s(board, place, clock)
     source = _SOURCES[shot.source]
-    cached = ", the broker's cached packet" if int(board.packets[at]) == 1 and shot.source is Source.LIVE else ""
+    cached = ", the broker's cached packet" if int(board.packets[place]) == 1 and shot.source is Source.LIVE else ""
     yield _line("source", f"{source}{cached}   {context.state.word}   age {fmt.short_age(age)}")
-    mode = board.mode_of(at).label
-    bid_ask = _best(board, at)
+    mode = board.mode_of(place).label
+    bid_ask = _best(board, place)
     yield _line("quote", f"{bid_ask}   volume {fmt.compact(_or_nan(shot.volume))}   mode {mode}")
 
 
-def _best(board: MarketBoard, at: int) -> str:
-    depth = market_depth(board, int(board.tokens[at])) if at else None
+def _best(board: MarketBoard, place: int) -> str:
+    depth = market_depth(board, int(board.tokens[place])) if place else None
     if depth is None or not (depth.buy or depth.sell):
         return "no bid, no ask"
-    mock = "~" if board.source_of(at) is Source.MOCK else ""
+    mock = "~" if board.source_of(place) is Source.MOCK else ""
     bid = mock + fmt.price(depth.buy[0].price) if depth.buy else fmt.MISSING
     ask = mock + fmt.price(depth.sell[0].price) if depth.sell else fmt.MISSING
     return f"bid {bid}   ask {ask}"
 
 
-def _interest_lines(board: MarketBoard, at: int, shot: OptionSnapshot, clock: Clock) -> Iterator[Row]:
-    changed = int(board.oi_changed_ns[at])
+def _interest_lines(board: MarketBoard, place: int, shot: OptionSnapshot, clock: Clock) -> Iterator[Row]:
+    changed = int(board.oi_changed_ns[place])
     when = "not seen to change"
     if changed:
         when = f"changed {from_epoch(changed / 1e9):%H:%M:%S}, {fmt.duration((clock.time_ns() - changed) / 1e9)} ago"
@@ -172,16 +174,18 @@ def _interest_lines(board: MarketBoard, at: int, shot: OptionSnapshot, clock: Cl
         yield _line("dOI", f"{fmt.compact(shot.oi_change, signed=True)}   previous close {before}")
 
 
-def _greek_lines(board: MarketBoard, at: int, shot: OptionSnapshot, clock: Clock, context: LegContext) -> Iterator[Row]:
+def _greek_lines(
+    board: MarketBoard, place: int, shot: OptionSnapshot, clock: Clock, context: LegContext
+) -> Iterator[Row]:
     if not shot.instrument.kind.is_option:
         return
-    values = board.derived[at]
+    values = board.derived[place]
     if isnan(shot.iv):
-        status = int(board.derived_status[at])
+        status = int(board.derived_status[place])
         reason = "not computed yet" if status < 0 else _status_words(status)
         yield _line("IV", f"{fmt.MISSING}   {reason}")
     else:
-        oldest = int(board.derived_ns[at])
+        oldest = int(board.derived_ns[place])
         age = (clock.monotonic_ns() - oldest) / 1e9 if oldest else nan
         yield _line(
             "IV", f"{fmt.volatility(shot.iv)}%   from {_price_words(values)}   oldest input {fmt.short_age(age)}"
@@ -223,13 +227,14 @@ def _status_words(status: int) -> str:
     return Status(status).name.lower().replace("_", " ")
 
 
-def _feed_lines(board: MarketBoard, at: int, clock: Clock, context: LegContext) -> Iterator[Row]:
-    packets = int(board.packets[at])
-    subscribed = int(board.subscribed_ns[at])
-    where = context.socket or ("synthetic market" if board.source_of(at) is Source.MOCK else "no socket")
+def _feed_lines(board: MarketBoard, place: int, clock: Clock, context: LegContext) -> Iterator[Row]:
+    packets = int(board.packets[place])
+    subscribed = int(board.subscribed_ns[place])
+    where = context.socket or ("synthetic market" if board.source_of(place) is Source.MOCK else "no socket")
     since = fmt.duration((clock.monotonic_ns() - subscribed) / 1e9) if subscribed else ""
     yield _line(
-        "feed", f"{where}   {packets:,} packets{f' in {since}' if since else ''}   plan {int(board.generations[at])}"
+        "feed",
+        f"{where}   {packets:,} packets{f' in {since}' if since else ''}   plan {int(board.generations[place])}",
     )
     yield _line("owner", context.owner or "not in the plan: nothing asks for it")
     if context.history is not None:
@@ -248,8 +253,8 @@ def _or_nan(value: int) -> float:
     return nan if value < 0 else float(value)
 
 
-def _age_s(board: MarketBoard, at: int, clock: Clock) -> float:
-    received = int(board.received_ns[at])
+def _age_s(board: MarketBoard, place: int, clock: Clock) -> float:
+    received = int(board.received_ns[place])
     return (clock.monotonic_ns() - received) / 1e9 if received else nan
 
 
@@ -287,9 +292,9 @@ def leg_rows(
     keys: Mapping[str, str] = NO_KEYS,
 ) -> Iterator[Row]:
     """Build the leg's day: price and open interest as blocks, and the latest candles; None: they are being read."""
-    at = board.row(instrument.token)
-    mock = "~" if board.source_of(at) is Source.MOCK else ""
-    last, close = (float(board.price([at], word)[0]) for word in (Word.LAST_PRICE, Word.CLOSE))
+    place = board.row(instrument.token)
+    mock = "~" if board.source_of(place) is Source.MOCK else ""
+    last, close = (float(board.price([place], word)[0]) for word in (Word.LAST_PRICE, Word.CLOSE))
     change = fmt.percent(100 * (last - close) / close if close else nan, signed=True)
     yield row(
         "", Span(" last   ", "quiet"), Span(f"{mock}{fmt.price(last)}", "mock" if mock else "strong"),
@@ -303,8 +308,8 @@ def leg_rows(
         yield row("", Span(f" No candle is stored yet; {key} starts the backfill.", "quiet"))
         return
     divisor, ink = price_divisor(instrument.token), "mock" if mock else "gain"
-    first, latest = (from_epoch(int(candles.start[place])) for place in (0, -1))
-    yield row("", Span(f" {len(candles):,} candles  {first:%d %b %H:%M} to {latest:%d %b %H:%M}", "quiet"))
+    oldest, latest = (from_epoch(int(candles.start[place])) for place in (0, -1))
+    yield row("", Span(f" {len(candles):,} candles  {oldest:%d %b %H:%M} to {latest:%d %b %H:%M}", "quiet"))
     yield row("", Span(" price  ", "quiet"), Span(blocks(candles.close / divisor, width), ink))
     if (candles.oi >= 0).any():
         yield row("", Span(" OI     ", "quiet"), Span(blocks(candles.oi.astype(np.float64), width), "text"))

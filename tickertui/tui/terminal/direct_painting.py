@@ -121,15 +121,15 @@ class DirectCompositor(Compositor):
             if x1 > left or x2 < right or y1 > top or y2 < bottom:
                 return False
             crop = Region(left - whole.x, top - whole.y, width, height)
-            found: Sequence[TerminalLine]
+            own_lines: Sequence[TerminalLine]
             if isinstance(widget, StripWidget):
-                found = widget.terminal_lines(crop)
+                own_lines = widget.terminal_lines(crop)
             else:
-                found = [strip.crop(0, width) for strip in widget.render_lines(crop)]
-            if len(found) != height or any(line.cell_length != width for line in found):
-                sizes = sorted({line.cell_length for line in found})
-                raise LinesDoNotFit(f"{widget!r} drew {len(found)} lines of {sizes} cells for {width}x{height}")
-            lines += [(left, y, line) for y, line in enumerate(found, top)]
+                own_lines = [strip.crop(0, width) for strip in widget.render_lines(crop)]
+            if len(own_lines) != height or any(line.cell_length != width for line in own_lines):
+                sizes = sorted({line.cell_length for line in own_lines})
+                raise LinesDoNotFit(f"{widget!r} drew {len(own_lines)} lines of {sizes} cells for {width}x{height}")
+            lines += [(left, y, line) for y, line in enumerate(own_lines, top)]
             return True
         return False
 

@@ -98,8 +98,8 @@ class FailureLog:
         if not repeats:
             times.append(now_ns)
         words = mask_secrets(" ".join(f"{type(error).__name__}: {error}".split()))
-        what = words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
-        failure = Failure(place, doing, what, _where(error), self._clock.now(), len(times), is_news)
+        sentence = words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
+        failure = Failure(place, doing, sentence, _where(error), self._clock.now(), len(times), is_news)
         self.latest[place] = failure
         if is_news:
             _log.error("%s", failure.sentence, exc_info=error)

@@ -102,13 +102,13 @@ class StyleEncoder:
     def _prepare(self, system: str) -> None:
         """Write every style's parts for a colour system; a background is None where blanks show the foreground."""
         self._system = system
-        found = _SYSTEMS[system]
+        colors = _SYSTEMS[system]
         self._changes.clear()
         self._looks = [
             (
                 (("1",) if style.bold else ()) + (("7",) if style.reverse else ()),
-                _codes(style.color, found, foreground=True),
-                _codes(style.bgcolor, found, foreground=False),
+                _codes(style.color, colors, foreground=True),
+                _codes(style.bgcolor, colors, foreground=False),
             )
             for style in self.palette
         ]

@@ -26,7 +26,7 @@ class StripWidget(Contained, Widget):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return the filters that the lines still need (NO_COLOR); there is no ANSI colour to replace."""
-        return [found for found in super().get_line_filters() if not isinstance(found, ANSIToTruecolor)]
+        return [each for each in super().get_line_filters() if not isinstance(each, ANSIToTruecolor)]
 
     def terminal_lines(self, crop: Region) -> Sequence[TerminalLine]:
         """Return the lines of a region as they are written for the terminal; `DirectCompositor` asks for them."""
@@ -46,8 +46,8 @@ class StripWidget(Contained, Widget):
         filters = self.get_line_filters()
         if filters:
             _, background = self.background_colors
-            for found in filters:
-                strips = [strip.apply_filter(found, background) for strip in strips]
+            for line_filter in filters:
+                strips = [strip.apply_filter(line_filter, background) for strip in strips]
         start, end = crop.column_span
         if start or end != self.viewport.width:
             strips = [strip.crop(start, end) for strip in strips]

@@ -50,13 +50,13 @@ class BoardMark:
         Returns:
             float64[k, 2, 3].
         """
-        places, known = self._find(tokens)
-        return np.where(known[..., None], self._values[places], np.nan) if len(self._tokens) else _nothing(tokens, 3)
+        places, held = self._find(tokens)
+        return np.where(held[..., None], self._values[places], np.nan) if len(self._tokens) else _nothing(tokens, 3)
 
     def iv(self, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the implied volatilities at the mark, float64[k, 2] decimals, NaN where unknown."""
-        places, known = self._find(tokens)
-        return np.where(known, self._iv[places], np.nan) if len(self._tokens) else _nothing(tokens, 1)[..., 0]
+        places, held = self._find(tokens)
+        return np.where(held, self._iv[places], np.nan) if len(self._tokens) else _nothing(tokens, 1)[..., 0]
 
     def _find(self, tokens: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         places = np.minimum(np.searchsorted(self._tokens, tokens), max(len(self._tokens) - 1, 0))

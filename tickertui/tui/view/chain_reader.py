@@ -253,12 +253,12 @@ class ChainReader:
         """float64[n, 2, fields] of board rows intp[n, 2]."""
         board = self.chain.board
         raw = board.words.take(rows, axis=0).take(_WORDS, axis=-1)
-        known = (modes[..., None] > _WORDS) & ((raw > 0) | _MAY_BE_ZERO)
+        has_value = (modes[..., None] > _WORDS) & ((raw > 0) | _MAY_BE_ZERO)
         values = np.full((*rows.shape, len(Field)), np.nan)
         divisors = PRICE_DIVISORS.take(board.tokens.take(rows) & 0xFF)[..., None]
-        np.divide(raw[..., _LTP:_OI], divisors, out=values[..., _LTP:_OI], where=known[..., _LTP:_OI])
-        np.copyto(values[..., _OI:_IV], raw[..., _OI:_IV], where=known[..., _OI:_IV])
-        np.copyto(values[..., _EXCHANGE_AT], raw[..., _STAMP], where=known[..., _STAMP])
+        np.divide(raw[..., _LTP:_OI], divisors, out=values[..., _LTP:_OI], where=has_value[..., _LTP:_OI])
+        np.copyto(values[..., _OI:_IV], raw[..., _OI:_IV], where=has_value[..., _OI:_IV])
+        np.copyto(values[..., _EXCHANGE_AT], raw[..., _STAMP], where=has_value[..., _STAMP])
         values[..., _IV:_OI_CHANGE] = board.derived.take(rows, axis=0).take(_DERIVED, axis=-1)
         values[..., _OI_CHANGE] = np.where(previous < 0, np.nan, values[..., _OI] - previous)
         close = values[..., _CLOSE]
@@ -333,15 +333,15 @@ class ChainReader:
         preferred = ReferenceKind.FORWARD if context.market.index_frozen else context.reference
         forward = chain.forward()
         spot = chain.spot()
-        first, second = (forward, spot) if preferred is ReferenceKind.FORWARD else (spot, forward)
-        reference = self._steady(first if first.kind is not ReferenceKind.NONE else second)
+        wanted, other = (forward, spot) if preferred is ReferenceKind.FORWARD else (spot, forward)
+        reference = self._steady(wanted if wanted.kind is not ReferenceKind.NONE else other)
         atm_row = chain.nearest(reference.price)
         straddle = iv = float("nan")
         if atm_row >= 0:
             call, put = self._values[atm_row].tolist()
             straddle = call[_LTP] + put[_LTP]
-            known = [value for value in (call[_IV], put[_IV]) if value == value]
-            iv = sum(known) / len(known) if known else iv
+            volatilities = [value for value in (call[_IV], put[_IV]) if value == value]
+            iv = sum(volatilities) / len(volatilities) if volatilities else iv
         oi_ns = int(facts.oi_changed_ns.max(initial=0))
         summary = ChainSummary(
             reference=reference,

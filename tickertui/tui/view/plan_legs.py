@@ -173,8 +173,8 @@ class WatchedLegs:
         def line(place: int) -> Row:
             if not place:
                 return title
-            at = place - 1
-            return self._row(legs[at : at + 1], DataState(int(states[at])), labels, rules, context)
+            leg_row = place - 1
+            return self._row(legs[leg_row : leg_row + 1], DataState(int(states[leg_row])), labels, rules, context)
 
         return LazyRows(["", *(f"leg:{token}" for token in legs.tokens.tolist())], line)
 
@@ -182,23 +182,23 @@ class WatchedLegs:
         self, legs: Legs, state: DataState, labels: Mapping[int, str], rules: Sequence[RuleStatus], context: CellContext
     ) -> Row:
         leg, board = legs[0], self._backend.board
-        at = board.row(leg.token)
-        received = int(board.received_ns[at])
+        board_row = board.row(leg.token)
+        received = int(board.received_ns[board_row])
         age = fmt.short_age((self._backend.clock.monotonic_ns() - received) / 1e9) if received else fmt.MISSING
         socket = labels.get(leg.connection, leg.account or fmt.MISSING)
         why = self._why_never(legs) if state is DataState.NEVER else self._why(leg, state, context)
         return row(
             f"leg:{leg.token}", f" {fmt.clip(leg.label, 20)} {fmt.clip(socket, 6)} {leg.mode.label:<6}",
             Span(f"{state.badge.glyph} {state.word:<7}", _ROLES.get(state, "quiet")),
-            f"{int(board.packets[at]):>7,} {age:<5}", Span(f"{why}; " if why else "", "warn"),
+            f"{int(board.packets[board_row]):>7,} {age:<5}", Span(f"{why}; " if why else "", "warn"),
             Span(owner_words(leg.owners, rules), "quiet"),
         )  # fmt: skip
 
     def _why(self, leg: WatchedInstrument, state: DataState, context: CellContext) -> str:
         """Return why a leg is not live, in a few words; empty for one that is."""
         if state is DataState.STALE:
-            found = (p for p in context.socket_health.problems if p.status.connection == leg.connection)
-            problem = next(found, None)
+            of_its_socket = (p for p in context.socket_health.problems if p.status.connection == leg.connection)
+            problem = next(of_its_socket, None)
             return "its socket is away" if problem is None else _LINK_WORDS[problem.link]
         if state is DataState.ERROR:
             return "the broker refuses it" if leg.token in context.runtime.refused else _LINK_WORDS[Link.AUTH]

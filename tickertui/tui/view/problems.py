@@ -93,9 +93,9 @@ def problems(inputs: ProblemInputs) -> tuple[Problem, ...]:
     """Return everything that is not as it should be, worst first."""
     parts = (_loop, _accounts, _sockets, _database, _places, _contracts, _spot, _sleep, _clock, _display, _history,
              _tasks, _market)  # fmt: skip
-    found = [problem for part in parts for problem in part(inputs)]
+    present = [problem for part in parts for problem in part(inputs)]
     order = tuple(Loudness)
-    return tuple(sorted(found, key=lambda problem: order.index(problem.role)))
+    return tuple(sorted(present, key=lambda problem: order.index(problem.role)))
 
 
 def _key(inputs: ProblemInputs, *ids: str) -> str:
@@ -219,18 +219,18 @@ def _database(inputs: ProblemInputs) -> Iterator[Problem]:
 def _places(inputs: ProblemInputs) -> Iterator[Problem]:
     runtime = inputs.runtime
     if runtime.unassigned:
-        legs, first = len(runtime.unassigned), runtime.unassigned[0]
+        legs, example = len(runtime.unassigned), runtime.unassigned[0]
         subs = _key(inputs, "show-subscriptions")
         remedy = (
             f"{subs} {_key(inputs, 'new-rule')} adds the rule again with fewer strikes, "
             f"{subs} {_key(inputs, 'drop-rule')} drops one, {subs} {_key(inputs, 'pin-account')} moves it"
         )
-        yield Problem("no-room", f"{legs:,} legs have no room", f"{first.label}: {first.reason}", remedy)
+        yield Problem("no-room", f"{legs:,} legs have no room", f"{example.label}: {example.reason}", remedy)
     if runtime.unresolved:
-        first = runtime.unresolved[0]
+        example = runtime.unresolved[0]
         what = f"{len(runtime.unresolved):,} subscriptions are not in today's contracts"
         remedy = f"{_key(inputs, 'show-subscriptions')} lists them; they are kept"
-        yield Problem("unresolved", what, f"{first.label}: {first.reason}", remedy)
+        yield Problem("unresolved", what, f"{example.label}: {example.reason}", remedy)
 
 
 def _contracts(inputs: ProblemInputs) -> Iterator[Problem]:
@@ -290,12 +290,12 @@ def _display(inputs: ProblemInputs) -> Iterator[Problem]:
 def _history(inputs: ProblemInputs) -> Iterator[Problem]:
     progress = inputs.progress
     if progress.failures:
-        first = progress.failures[0]
+        example = progress.failures[0]
         boot = _key(inputs, "show-bootstrap")
         remedy = f"{boot} {_key(inputs, 'retry-failed')} asks again"
         count = len(progress.failures)
         what = f"{count:,} backfill request{'' if count == 1 else 's'} failed"
-        yield Problem("history-failed", what, f"{first.label}: {first.reason}", remedy)
+        yield Problem("history-failed", what, f"{example.label}: {example.reason}", remedy)
     slowed = 0 < progress.rate < 0.6 * progress.rate_limit
     if progress.rate_limited and progress.state is BootstrapState.RUNNING and slowed:
         what = f"the broker has answered 429 {progress.rate_limited:,} times"
@@ -334,9 +334,9 @@ class ProblemLog:
         self._since: dict[str, int] = {}
         self._told: dict[str, Problem] = {}
 
-    def news(self, found: Sequence[Problem], now_ns: int) -> list[tuple[Severity, str]]:
+    def news(self, problems: Sequence[Problem], now_ns: int) -> list[tuple[Severity, str]]:
         """Return severity and sentence of each problem that has begun (and lasted) or is over."""
-        present = {problem.name: problem for problem in found if problem.name in _LOGGED}
+        present = {problem.name: problem for problem in problems if problem.name in _LOGGED}
         sentences = []
         for name in [name for name in self._since if name not in present]:
             del self._since[name]

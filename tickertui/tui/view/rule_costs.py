@@ -115,12 +115,12 @@ def shares(rules: Sequence[RuleStatus], legs: Legs) -> dict[int, RuleShare]:
     by_owners: dict[tuple[int, ...], Counter[str]] = {}
     for owners, account, count in legs.counts():
         by_owners.setdefault(owners, Counter())[account] = count
-    found = {}
+    by_rule = {}
     for rule_id in (status.rule.rule_id for status in rules):
         own = by_owners.get((rule_id,), Counter())
         shared = sum(counts.total() for owners, counts in by_owners.items() if rule_id in owners and len(owners) > 1)
-        found[rule_id] = RuleShare(own.total(), shared, dict(sorted(own.items())))
-    return found
+        by_rule[rule_id] = RuleShare(own.total(), shared, dict(sorted(own.items())))
+    return by_rule
 
 
 def one_more(rules: tuple[RuleStatus, ...], underlying: str) -> ChainRule:
