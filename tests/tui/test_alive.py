@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
+from textual import _time as textual_time
 from textual import events
 from textual.geometry import Size
 
@@ -302,3 +305,29 @@ async def test_a_view_that_is_chosen_without_room_for_a_column_has_a_cursor(colu
                 run.main.run_action_id(action)
             await run.pilot.pause()
             assert not run.app.failures.latest
+
+
+# ---------------------------------------------------------------------- a machine that is busy at the wrong moment
+
+
+def busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if another process had had its turn between any two of the next looks at the clock of Textual's timers."""
+    looks = itertools.count()
+    monkeypatch.setattr(textual_time, "get_time", lambda: time.monotonic() + 0.05 * min(next(looks), 20))
+
+
+async def test_a_new_size_is_not_lost_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with driven(size=(120, 40)) as run:
+        for size in (Size(100, 30), Size(80, 24), Size(130, 36)):
+            busy_machine(monkeypatch)
+            run.app.post_message(events.Resize(size, size))
+            await wait_until(lambda size=size: run.main._compositor.size == size, f"laid out for {size}")  # type: ignore[misc]
+
+
+async def test_what_is_to_be_done_once_is_done_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with driven() as run:
+        called: list[int] = []
+        busy_machine(monkeypatch)
+        run.app.set_timer(0.01, lambda: called.append(1))
+        run.main.set_timer(0.01, lambda: called.append(2))
+        await wait_until(lambda: sorted(called) == [1, 2], "both called")

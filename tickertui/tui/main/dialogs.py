@@ -434,7 +434,8 @@ class Dialogs:
             self._screen.app.push_screen(JumpScreen(targets))
 
     async def _quit(self) -> None:
-        runtime = self._program_status.runtime
+        # As it is now: half a second ago, at the last look, nothing may have streamed yet.
+        runtime = self._backend.runtime()
         live = runtime.feed is FeedMode.LIVE and runtime.state in (LoopState.RUNNING, LoopState.RELOADING)
         if live and runtime.instruments:
             question = f"{runtime.instruments:,} instruments stream. Subscriptions and progress are kept."

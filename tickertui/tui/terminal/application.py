@@ -5,7 +5,10 @@ from __future__ import annotations
 from textual.app import App
 from textual.message import Message
 from textual.message_pump import MessagePump
+from textual.timer import Timer, TimerCallback
 from textual.worker import WorkerFailed
+
+from tickertui.tui.terminal.timers import never_left_out
 
 
 class TerminalApplication(App[int]):
@@ -42,6 +45,12 @@ class TerminalApplication(App[int]):
         """
         del error, broken
         return False
+
+    def set_timer(
+        self, delay: float, callback: TimerCallback | None = None, *, name: str | None = None, pause: bool = False
+    ) -> Timer:
+        """Call something later, once and surely; Textual takes one of these to lay out for a new size."""
+        return never_left_out(super().set_timer(delay, callback, name=name, pause=pause))
 
     async def _dispatch_message(self, message: Message) -> None:
         """Handle a message; an error of the application itself is counted, and the third in ten seconds ends it."""

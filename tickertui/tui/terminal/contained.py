@@ -24,6 +24,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from tickertui.tui.terminal.failures import RETRY_S, Failure
+from tickertui.tui.terminal.timers import never_left_out
 
 if TYPE_CHECKING:
     from textual.worker import Worker
@@ -115,7 +116,7 @@ class Contained(_Base):
         self, delay: float, callback: Callable[[], Any] | None = None, *, name: str | None = None, pause: bool = False
     ) -> Timer:
         """Call something later; its exceptions stay in this widget's place."""
-        return super().set_timer(delay, self._contained_call(callback), name=name, pause=pause)
+        return never_left_out(super().set_timer(delay, self._contained_call(callback), name=name, pause=pause))
 
     def set_interval(
         self,
