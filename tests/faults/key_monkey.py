@@ -29,6 +29,8 @@ from tests.support.emulated import EmulatedTerminal, NotTaken, in_emulated_termi
 from tests.support.stages import BY_NAME, SCENARIOS, Scenario, Stage, staged
 
 _LOOK_EVERY: Final = 15
+_COMMAND_STEPS: Final = 30
+"""Within so many steps before a quit the command line must have been opened; a defect ends with another code than 0."""
 _PATIENCE_S: Final = 15.0
 """How long a wrong screen may stay wrong: frames are under way after a resize, and the machine may be busy."""
 _MEMORY_BOUND: Final = 150 << 20
@@ -234,12 +236,13 @@ class _Player:
         return found
 
     def _has_quit(self) -> bool:
-        """Whether somebody chose quit in the command line."""
+        """Whether somebody chose quit in the command line: it was opened, and the end was that of a quit."""
         terminal = self._terminal
+        terminal.watch(0.5)
         terminal.read()
-        last = "\n".join(terminal.emulator.last)
-        chosen = "quit" in last and ("Command" in last or "Quit?" in last)
-        self._verdict.quit_itself = terminal.process.returncode == 0 and chosen and not terminal.left_processes()
+        was_open = any(":" in step for step in self._verdict.sent[-_COMMAND_STEPS:])
+        is_clean = terminal.process.returncode == 0 and not terminal.left_processes()
+        self._verdict.quit_itself = was_open and is_clean
         return self._verdict.quit_itself
 
     # ------------------------------------------------------------------ the end

@@ -164,6 +164,15 @@ def test_the_mock_and_back_to_the_market(trader: Trader) -> None:
     trader.chain("NIFTY", "01Dec")
 
 
+def test_a_mock_that_is_held_goes_when_the_market_comes_back(trader: Trader) -> None:
+    trader.press("M", "Switch to the mock?")
+    trader.press("y", "▓▒░ MOCK DATA", "~CALL")
+    trader.press("p", "PAUSED")
+    trader.press("M", "Leave the mock?")
+    trader.press("y", "SIMULATED BROKER", gone=("MOCK DATA", "~CALL", "[MOCK]", "PAUSED"))
+    trader.chain("NIFTY", "01Dec")
+
+
 def test_every_pane_by_tab_and_by_its_digit(trader: Trader) -> None:
     seen = ("desired 172", "Bootstrap ·", "Health:", "open interest", "Events ·", "STRIKE")
     for words in seen:

@@ -70,7 +70,7 @@ class EmulatedTerminal(Terminal):
             NotTaken: When the program takes nothing for this time.
         """
         deadline = time.monotonic() + timeout
-        while data:
+        while data and not self.has_ended:
             _, ready, _ = select.select([], [self.master], [], 0.05)
             if ready:
                 try:
@@ -88,7 +88,9 @@ class EmulatedTerminal(Terminal):
         self.write(keys.encode())
 
     def resize(self, columns: int, lines: int) -> None:
-        """Give the window another size."""
+        """Give the window another size; of the same one the kernel tells nobody."""
+        if (columns, lines) == self.size:
+            return
         self.emulator.screen.resize(lines, columns)
         self.size, self.resized_at, self._is_new = (columns, lines), time.monotonic(), True
         # The kernel tells the foreground process group.

@@ -14,6 +14,7 @@ from textual.screen import Screen
 from tests.support.prepared_backend import Situation
 from tests.support.waiting import wait_until
 from tests.tui.driving import STILL, Driven, driven
+from tickertui.services.loop.status import FeedMode
 from tickertui.tui.look.themes import SHIPPED
 from tickertui.tui.panels.base import ConfirmScreen, PanelScreen
 from tickertui.tui.panels.command_palette import Palette
@@ -145,3 +146,18 @@ async def test_a_frame_that_comes_while_a_panel_opens_ends_nothing_and_the_panel
         await wait_until(lambda: run.screen is opened and bool(opened.query(Banner)), "the panel")
         await run.pilot.pause()
         assert opened.query_one(Banner).shown is not None
+
+
+@pytest.mark.parametrize("feed", [FeedMode.LIVE, FeedMode.CLOSED])
+async def test_a_paused_mock_does_not_stand_under_the_markets_first_row(feed: FeedMode) -> None:
+    """The display is held, not the feed: when that is another one, what was held is no longer what the row says."""
+    async with driven(Situation.MOCK) as run:
+        run.main.frame()
+        await run.press("p")
+        assert "MOCK" in run.text()[0]
+        assert any("PAUSED" in line for line in run.text())
+        run.backend.state = replace(run.backend.state, feed=feed)
+        for _ in range(10):
+            run.main.frame()
+        await run.pilot.pause()
+        assert not any("PAUSED" in line for line in run.text()), "what is seen is drawn again"

@@ -18,6 +18,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
+from tickertui.services.loop.status import FeedMode
 from tickertui.tui.chain_grid.grid import ChainGrid
 from tickertui.tui.keys.actions import BY_ID, REQUEST, Action, Context, bindings_of, key_name, outside_panels
 from tickertui.tui.look.glyphs import glyphs_of
@@ -83,6 +84,7 @@ class MainScreen(ResponsiveScreen, Screen[None]):
         self.rate = DisplayRate(options.frames_per_second)
         self.program_status = ProgramStatus(backend, options, self.latency, self.rate)
         self.paused = False
+        self._held_feed: FeedMode | None = None
         self.maximised = False
         self._frames = 0
         self._slow_ns = 0
@@ -181,6 +183,9 @@ class MainScreen(ResponsiveScreen, Screen[None]):
         self._slow_ns = self.backend.clock.monotonic_ns()
         with self._containing(status):
             program_status.look()
+        if self.paused and program_status.runtime.feed is not self._held_feed:
+            # Held prices of the mock under the first row of the market would be taken for the market's.
+            self.paused = False
         if "chain" not in self._failures.latest:
             with self._containing(chain):
                 chain.surround(
@@ -432,6 +437,7 @@ class MainScreen(ResponsiveScreen, Screen[None]):
     def action_pause(self) -> None:
         """Hold the display; the feed goes on."""
         self.paused = not self.paused
+        self._held_feed = self.program_status.runtime.feed
         self._slow_frame()
         if self.paused:
             self.chain.rest()
