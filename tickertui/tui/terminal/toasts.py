@@ -1,8 +1,8 @@
 """`LastingNotification`: a notice whose time left is never over when somebody counts it down.
 
-Textual mounts the toasts anew with every screen that opens or closes, each with a timer of the time that it has left by
-the wall clock. Between its look for those that are over and the timer there is a moment, and a machine may sleep or its
-clock be set in it; a timer of no time, or of less, is never right in Textual 8.2.8, and the event loop stands still.
+Textual mounts the toasts anew with every screen that opens or closes, each for the time that it has left by the wall
+clock, and a machine may sleep or its clock be set meanwhile: the event loop has stood still over one (8.2.8). Here the
+time left is always a moment at least.
 `TickerApp.notify` makes these.
 """
 
