@@ -10,7 +10,10 @@ import pytest
 from rich.cells import cell_len
 from textual import _time as textual_time
 from textual import events
-from textual.geometry import Size
+from textual.app import App
+from textual.geometry import Offset, Size
+from textual.screen import Screen
+from textual.widgets import Static
 
 from tests.support.boards import EXPIRIES
 from tests.support.waiting import wait_until
@@ -23,6 +26,7 @@ from tickertui.tui.panels.jump import JumpScreen
 from tickertui.tui.panels.leg import LegScreen
 from tickertui.tui.panes.chain.expiry_strip import ExpiryStrip
 from tickertui.tui.panes.events import EventsPane
+from tickertui.tui.terminal.responsive_screen import ExactLines, ResponsiveScreen
 from tickertui.tui.widgets.row_list import Span, row
 from tickertui.tui.widgets.status_bar import StatusBar
 
@@ -331,3 +335,19 @@ async def test_what_is_to_be_done_once_is_done_on_a_busy_machine(monkeypatch: py
         run.app.set_timer(0.01, lambda: called.append(1))
         run.main.set_timer(0.01, lambda: called.append(2))
         await wait_until(lambda: sorted(called) == [1, 2], "both called")
+
+
+@pytest.mark.parametrize("base", [(ResponsiveScreen, Screen), (ExactLines, Screen)], ids=["ours", "Textual's own"])
+async def test_a_press_of_the_mouse_on_what_has_just_been_removed_selects_nothing(base: tuple[type, ...]) -> None:
+    host = type("Host", base, {"compose": lambda _: iter([Static("a line of text"), Static("another")])})
+    app = App[None]()
+    async with app.run_test(size=(40, 4)) as pilot:
+        await app.push_screen(host())
+        await pilot.pause()
+        first = app.screen.query(Static).first()
+        assert app.screen.get_widget_and_offset_at(3, 0) == (first, Offset(3, 0))
+        await first.remove()
+        assert app.screen.get_widget_at(3, 0)[0] is first, "Textual still finds it"
+        assert app.screen.get_widget_and_offset_at(3, 0) == (None, None)
+        await app.on_event(events.MouseDown(None, 3, 0, 0, 0, 1, False, False, False, 3, 0))
+        assert not app.screen.selections

@@ -21,8 +21,9 @@ from textual import events
 from textual._compositor import Compositor
 from textual.app import App
 from textual.color import Color
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.strip import Strip
+from textual.widget import Widget
 
 from tickertui.tui.terminal.contained import Contained, contain
 from tickertui.tui.terminal.direct_painting import DirectCompositor, is_supported
@@ -46,7 +47,19 @@ _BACKLOG: Final = 3
 behind a frame the answer to one key is written, those to further keys are painted together. Textual blocks at 30."""
 
 
-class ResponsiveScreen(_Base):
+class SelectsAttached(_AnyScreen):
+    """A screen on which a press of the mouse selects text in what is still part of it, and in nothing else.
+
+    Until the next layout Textual finds what has been removed at its old place, too, and looks at its parent.
+    """
+
+    def get_widget_and_offset_at(self, x: int, y: int) -> tuple[Widget | None, Offset | None]:
+        """Return the widget at a cell and the place within its text; None for what has been removed."""
+        widget, offset = super().get_widget_and_offset_at(x, y)
+        return (widget, offset) if widget is not None and widget.is_attached else (None, None)
+
+
+class ResponsiveScreen(SelectsAttached, _Base):
     """What a screen inherits first: ``class MainScreen(ResponsiveScreen, Screen[None])``."""
 
     _hurry_until = 0.0
@@ -146,7 +159,7 @@ class ResponsiveScreen(_Base):
         self.refresh(layout=True)
 
 
-class ExactLines(_AnyScreen):
+class ExactLines(SelectsAttached):
     """What a screen of Textual's own inherits first: lines that fill its layout, whatever the terminal's size is."""
 
     def render_lines(self, crop: Region) -> list[Strip]:
