@@ -44,6 +44,11 @@ class ShiftedClock:
         self._speed = speed
         self._anchor_ns = time.monotonic_ns()
 
+    @property
+    def wall_rate(self) -> float:
+        """Seconds of market time in a second of the machine's monotonic time."""
+        return self._speed
+
     def _passed_ns(self) -> int:
         return round((time.monotonic_ns() - self._anchor_ns) * self._speed)
 

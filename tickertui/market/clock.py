@@ -31,6 +31,21 @@ class Clock(Protocol):
         ...
 
 
+@runtime_checkable
+class AcceleratedClock(Clock, Protocol):
+    """A clock whose wall time runs faster or slower than its monotonic time: that of a simulated market."""
+
+    @property
+    def wall_rate(self) -> float:
+        """Seconds of wall time that pass in a second of monotonic time."""
+        ...
+
+
+def wall_rate(clock: Clock) -> float:
+    """Return the seconds of a clock's wall time that pass in a second of its monotonic time: 1 for a machine's."""
+    return clock.wall_rate if isinstance(clock, AcceleratedClock) else 1.0
+
+
 class ManualClock:
     """A clock that stands still until `advance` or `set` moves it: for tests, replays and the simulator.
 

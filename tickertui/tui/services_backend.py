@@ -18,7 +18,6 @@ from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule
-from tickertui.market.ticks import Source, Word
 from tickertui.services.accounts.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.bundle import Services
 from tickertui.services.contracts.instrument_registry import DumpRefused
@@ -30,6 +29,7 @@ from tickertui.services.mock.seeding import MockSeed
 from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import ReloadPlan, ReloadResult, RuleCost, RuleStatus
 from tickertui.services.supervision.events import Event, Severity
+from tickertui.services.supervision.skew_watch import SkewWatch
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.store.protocol import StoreError
 from tickertui.tui.view.backend import BackendRefused, HealthFigures, LoginPage
@@ -57,6 +57,7 @@ class ServicesBackend:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._expiries: dict[str, tuple[object, tuple[ListedExpiry, ...]]] = {}
+        self._skew = SkewWatch(services.board, services.clock)
 
     @property
     def clock(self) -> Clock:
@@ -138,20 +139,18 @@ class ServicesBackend:
         return None
 
     def _clock_skew(self) -> float | None:
-        """This machine minus the exchange, by the newest live index packet; None while none is fresh.
+        """This machine minus the exchange, None while nothing tells.
 
-        An index prints each second, so its time stamp is at most about a second old when it arrives.
+        By the indices of the rules, and by the future where an underlying has no index.
         """
-        board, newest = self.board, None
-        for name in {status.rule.underlying for status in self.rules()}:
-            row = board.row(self.index_token(name) or 0)
-            if not row or board.source_of(row) is not Source.LIVE or int(board.packets[row]) < 2:
-                continue
-            received_s = int(board.received_wall_ns[row]) / 1e9
-            stamp = int(board.field([row], Word.EXCHANGE_TIMESTAMP)[0])
-            if stamp > 0 and self.clock.time_ns() / 1e9 - received_s < 5 and (newest is None or stamp > newest[0]):
-                newest = (stamp, received_s)
-        return None if newest is None else newest[1] - newest[0] - 0.5
+        names = dict.fromkeys(status.rule.underlying for status in self.rules())
+        return self._skew.look(token for name in names if (token := self._price_token(name)))
+
+    def _price_token(self, underlying: str) -> int:
+        """Token of what an underlying's price is read from, 0 where there is nothing."""
+        index = self.index_token(underlying)
+        future = self.future(underlying) if index is None else None
+        return index or (future.token if future is not None else 0)
 
     def underlyings(self) -> tuple[str, ...]:
         """Names that have options today; the watched ones first."""

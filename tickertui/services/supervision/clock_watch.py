@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from tickertui.frozen import frozen
-from tickertui.market.clock import Clock
+from tickertui.market.clock import Clock, wall_rate
 
 _NS: Final = 1_000_000_000
 
@@ -51,8 +51,8 @@ class ClockWatch:
     """Compares wall and monotonic time between two looks.
 
     Args:
-        clock: Both clocks; an accelerated market clock runs ahead of the event loop, so a late look is measured by
-            the loop's own time.
+        clock: Both clocks. An accelerated market clock runs ahead of the event loop, so a late look is measured by
+            the loop's own time, and ahead of its own monotonic time: only what goes beyond its rate is a jump.
         loop_time: Time of the event loop, seconds.
         tolerance: Seconds of disagreement that are an ordinary correction, and seconds by which a look may be late.
     """
@@ -61,6 +61,7 @@ class ClockWatch:
         self._clock = clock
         self._loop_time = loop_time
         self._tolerance = tolerance
+        self._rate = wall_rate(clock)
         self._wall = clock.now()
         self._monotonic_ns = clock.monotonic_ns()
 
@@ -75,7 +76,9 @@ class ClockWatch:
         before, monotonic_before, loop_before = self._wall, self._monotonic_ns, self._loop_time
         self._wall, self._monotonic_ns = self._clock.now(), self._clock.monotonic_ns()
         self._loop_time = loop_time
-        ahead = (self._wall - before).total_seconds() - (self._monotonic_ns - monotonic_before) / _NS
+        passed = (self._monotonic_ns - monotonic_before) / _NS
+        # What an accelerated clock is off by is as many times larger: the two are not read at the same instant.
+        ahead = ((self._wall - before).total_seconds() - self._rate * passed) / max(1.0, self._rate)
         if ahead < -self._tolerance:
             return ClockGap(ClockFault.SET_BACK, before, self._wall)
         if max(ahead, loop_time - loop_before) > self._tolerance:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tickertui.market.clock import IST, ManualClock
+from tickertui.clock import ShiftedClock
+from tickertui.market.clock import IST, Clock, ManualClock, wall_rate
 from tickertui.services.supervision.clock_watch import ClockFault, ClockWatch
 
 START = datetime(2026, 11, 23, 10, 2, tzinfo=IST)
@@ -70,3 +71,49 @@ def test_an_accelerated_market_clock_is_not_sleep() -> None:
     watch = ClockWatch(clock, 0.0)
     clock.advance(60)
     assert watch.look(1.0) is None
+
+
+class FastMarket(ManualClock):
+    """A clock as `tickertui.clock.ShiftedClock`: the wall time runs ahead of the machine's monotonic time."""
+
+    def __init__(self, start: datetime, rate: float) -> None:
+        super().__init__(start)
+        self.wall_rate = rate
+
+    def pass_seconds(self, seconds: float) -> None:
+        """Let seconds of the machine pass."""
+        self.advance(seconds)
+        self.set(self.now() + timedelta(seconds=(self.wall_rate - 1) * seconds))
+
+
+@pytest.mark.parametrize("rate", [12.0, 60.0, 3_600.0, 86_400.0])
+def test_a_market_that_runs_faster_than_the_machine_is_not_sleep(rate: float) -> None:
+    clock = FastMarket(START, rate)
+    watch = ClockWatch(clock, 0.0)
+    for second in range(1, 30):
+        clock.pass_seconds(1.1)
+        assert watch.look(1.1 * second) is None
+
+
+@pytest.mark.parametrize("rate", [1.0, 60.0])
+def test_a_fast_market_does_not_hide_sleep(rate: float) -> None:
+    clock = FastMarket(START, rate)
+    watch = ClockWatch(clock, 0.0)
+    clock.pass_seconds(1.0)
+    clock.set(clock.now() + timedelta(seconds=60 * rate))
+    gap = watch.look(1.0)
+    assert gap is not None
+    assert gap.fault is ClockFault.ASLEEP
+
+
+def test_a_program_stopped_under_a_fast_market_is_seen() -> None:
+    clock = FastMarket(START, 60.0)
+    watch = ClockWatch(clock, 0.0)
+    clock.pass_seconds(30.0)
+    assert watch.look(30.0) is not None
+
+
+def test_the_rate_is_that_of_the_simulators_clock() -> None:
+    machine: Clock = ManualClock(START)
+    assert wall_rate(machine) == 1.0
+    assert wall_rate(ShiftedClock(START, 12.0)) == 12.0
