@@ -7,6 +7,9 @@ whenever they come.
 All of it is data (`tickertui.market.calendar_data`); no weekday, holiday or hour stands in this code. A segment is
 named as the broker names exchanges ("NFO", "BFO", "NSE", "BSE", "INDICES", "MCX", "CDS", "NCO", "BCD"); the longer
 names of the dump ("NFO-OPT") mean their exchange. Datetimes must be aware; answers are in Asia/Kolkata.
+
+The broker lists exchanges that the data has no hours for (GLOBAL, NSEIX, whatever comes next). Asking about one is no
+mistake: it has no sessions, its phase is UNKNOWN at every moment, and what expires on a day lives to the end of it.
 """
 
 from __future__ import annotations
@@ -45,6 +48,8 @@ class Phase(StrEnum):
     CLOSING = "closing"
     """The index is done, derivatives trade to their close."""
     CLOSED = "closed"
+    UNKNOWN = "hours not known"
+    """The data has no hours for the segment: it may trade at any moment or never."""
 
     @property
     def is_open(self) -> bool:
@@ -116,6 +121,11 @@ def market_time(at: datetime) -> datetime:
     return at.astimezone(IST)
 
 
+def unknown_hours(exchange: str) -> str:
+    """Return the sentence about an exchange without hours."""
+    return f"the hours of {exchange or 'this exchange'} are not known; a [[hours]] in calendar.toml tells them"
+
+
 class MarketCalendar:
     """Answers about sessions, from data.
 
@@ -142,10 +152,14 @@ class MarketCalendar:
         """Files that the data came from."""
         return self._data.sources
 
+    def knows(self, segment: str) -> bool:
+        """Return whether the data has hours for a segment."""
+        return self._segment(segment) in self._data.hours
+
     # ------------------------------------------------------------------ days
 
     def day_kind(self, day: date, segment: str = "NFO") -> DayKind:
-        """Return what a day is for a segment."""
+        """Return what a day is for a segment; a weekday of a segment without hours counts as TRADING."""
         key = (day, self._segment(segment))
         if key in self._data.specials:
             return DayKind.SPECIAL
@@ -185,12 +199,14 @@ class MarketCalendar:
     def phase(self, segment: str, at: datetime) -> Phase:
         """Return what a segment does at a moment; an edge belongs to the phase it starts."""
         at = market_time(at)
+        if not self.knows(segment):
+            return Phase.UNKNOWN
         return _in_force(self._edges(segment, at.date()), at, Phase.CLOSED)
 
     def step(self, segment: str, at: datetime) -> str:
         """Return what happens within the phase ("matching", "order entry"), empty where nothing particular does."""
         at = market_time(at)
-        if self.phase(segment, at) is Phase.CLOSED:
+        if self.phase(segment, at) in (Phase.CLOSED, Phase.UNKNOWN):
             return ""
         steps = [step for session in self.session_on(segment, at.date()) for step in session.steps]
         return _in_force(steps, at, "")
@@ -261,9 +277,12 @@ class MarketCalendar:
         """Return when an option that expires on a date has no time value left.
 
         It is the segment's expiry time in force on that date, or the close where the day's session does not hold
-        that time (a special session). A date without a session keeps the time in force.
+        that time (a special session). A date without a session keeps the time in force. Where the hours are not known
+        it is midnight at the end of the date: nothing that may still trade is taken for over.
         """
         name = self._segment(segment)
+        if not self.knows(name):
+            return datetime.combine(expiry + _ONE_DAY, time(), IST)
         at = _in_force_on(self._data.expiry_times.get(name, {}), expiry)
         sessions = self.session_on(name, expiry)
         moment = datetime.combine(expiry, at or self._hours(name, expiry).close, IST)
@@ -314,12 +333,7 @@ class MarketCalendar:
 
     def _segment(self, segment: str) -> str:
         """Return the exchange of the dump's longer names ("NFO-OPT" -> "NFO")."""
-        if segment in self._data.hours:
-            return segment
-        exchange = segment.partition("-")[0]
-        if exchange not in self._data.hours:
-            raise ValueError(f"the segment {segment!r} is not in the calendar; known: {', '.join(self.segments)}")
-        return exchange
+        return segment if segment in self._data.hours else segment.partition("-")[0]
 
     def _hours(self, segment: str, day: date) -> Hours:
         hours = self._data.hours[segment]
@@ -329,6 +343,8 @@ class MarketCalendar:
         return [edge for session in self.session_on(segment, day) for edge in session.edges]
 
     def _build_day(self, segment: str, day: date) -> Iterator[Session]:
+        if segment not in self._data.hours:
+            return
         hours = self._hours(segment, day)
         specials = self._data.specials.get((day, segment))
         if specials is not None:
@@ -347,8 +363,9 @@ class MarketCalendar:
             evening = Hours(None, hours.evening, None, None, hours.close, None, ())
             yield _session(day, evening, f"Evening session ({holiday.name})")
 
-    @staticmethod
-    def _no_session(segment: str, at: datetime, where: str) -> CalendarError:
+    def _no_session(self, segment: str, at: datetime, where: str) -> CalendarError:
+        if not self.knows(segment):
+            return CalendarError(unknown_hours(self._segment(segment)))
         return CalendarError(
             f"the market calendar knows no session of {segment} within {_SEARCH_DAYS} days {where} {at:%d %b %Y}; "
             "check the holidays in calendar.toml"

@@ -90,9 +90,36 @@ def test_a_naive_datetime_is_refused(call: object) -> None:
         call(CALENDAR, datetime(2026, 11, 25, 10, 0))  # noqa: DTZ001 - a naive datetime is the point
 
 
-def test_an_unknown_segment_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"'NYSE' is not in the calendar; known: NFO, BFO"):
-        CALENDAR.phase("NYSE", at(SINCE, "10:00"))
+@pytest.mark.parametrize("segment", ["IFSC", "IFSC-OPT", "GLOBAL", "NSEIX", ""])
+def test_an_exchange_without_hours_is_unknown_and_nothing_else(segment: str) -> None:
+    day, noon = SINCE, at(SINCE, "12:00")
+    assert not CALENDAR.knows(segment)
+    assert CALENDAR.knows("NFO-OPT")
+    assert CALENDAR.phase(segment, noon) is Phase.UNKNOWN
+    assert not CALENDAR.is_open(segment, noon)
+    assert CALENDAR.step(segment, noon) == ""
+    assert CALENDAR.current_session(segment, noon) is None
+    assert CALENDAR.sessions(segment, day, day + timedelta(days=7)) == []
+    assert not CALENDAR.is_trading_day(segment, day)
+    assert CALENDAR.trading_days_between(segment, day, day + timedelta(days=7)) == 0
+    assert CALENDAR.remaining_session_fraction(segment, noon) == 0.0
+    assert CALENDAR.holiday_name(day, segment) is None
+    assert CALENDAR.shifted_expiry_note(segment, day) is None
+    for ask in (CALENDAR.next_open, CALENDAR.last_close, CALENDAR.previous_session):
+        with pytest.raises(CalendarError, match=r"the hours of .* are not known; a \[\[hours\]\] in calendar.toml"):
+            ask(segment, noon)
+
+
+def test_what_expires_on_an_exchange_without_hours_lives_to_the_end_of_the_day() -> None:
+    assert CALENDAR.expiry_instant("IFSC-OPT", date(2026, 12, 21)) == datetime(2026, 12, 22, tzinfo=IST)
+
+
+def test_hours_of_the_users_own_make_an_exchange_known(tmp_path: Path) -> None:
+    own = tmp_path / "calendar.toml"
+    own.write_text('[[hours]]\nsegments = ["IFSC"]\nfrom = 2026-01-01\nopen = 09:00:00\nclose = 23:30:00\n')
+    calendar = load_calendar(own)
+    assert calendar.phase("IFSC-OPT", at(SINCE, "12:00")) is Phase.OPEN
+    assert calendar.expiry_instant("IFSC", date(2026, 12, 21)) == at(date(2026, 12, 21), "23:30")
 
 
 def test_holidays_and_weekends() -> None:

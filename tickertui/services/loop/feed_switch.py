@@ -69,9 +69,13 @@ class FeedSwitch:
         self._wish = mode if mode in (FeedMode.MOCK, FeedMode.REPLAY) else None
 
     def market_is_open(self) -> bool:
-        """Whether a segment of the plan trades now."""
+        """Whether a segment of the plan trades now; of one without hours nobody knows, and nobody waits for it."""
         now = self._clock.now()
         return any(self._calendar.is_open(segment, now) for segment in self._segments())
+
+    def _may_be_open(self) -> bool:
+        """Whether a segment trades now, or none of the plan's has known hours."""
+        return self.market_is_open() or not any(self._calendar.knows(segment) for segment in self._segments())
 
     @property
     def is_live(self) -> bool:
@@ -111,7 +115,7 @@ class FeedSwitch:
             return self._wish
         if not self._has_accounts():
             return FeedMode.MOCK if self._mock_allowed else FeedMode.NONE
-        return FeedMode.LIVE if self.market_is_open() else FeedMode.CLOSED
+        return FeedMode.LIVE if self._may_be_open() else FeedMode.CLOSED
 
     def _report(self, before: FeedMode) -> None:
         text, severity = self._words(before)
@@ -127,7 +131,8 @@ class FeedSwitch:
             return "no feed: there is no account and the mock is switched off", Severity.WARNING
         cleared = "" if before in (FeedMode.NONE, *_LIVE_KIND) else f"; the values of the {before} feed were cleared"
         if self.mode is FeedMode.LIVE:
-            return f"the market is open: live feed{cleared}", Severity.INFO
+            opened = "the market is open" if self.market_is_open() else "the market's hours are not known"
+            return f"{opened}: live feed{cleared}", Severity.INFO
         return f"the market is shut: last values stay, sockets stay open{cleared}", Severity.INFO
 
 

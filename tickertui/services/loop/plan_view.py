@@ -50,14 +50,18 @@ class PlanView:
         self._assignments = assignments
         self._layout = -1
         codes = distinct(assignments.tokens & 0xFF).tolist()
-        self._segments = frozenset(_EXCHANGES[code] for code in codes if code in _EXCHANGES) or _USUAL_SEGMENTS
+        exchanges = {_EXCHANGES.get(code, f"segment {code}") for code in codes if code != INDEX_SEGMENT_CODE}
+        self._segments = frozenset(exchanges) or _USUAL_SEGMENTS
 
     def __len__(self) -> int:
         return len(self._assignments)
 
     @property
     def segments(self) -> frozenset[str]:
-        """Exchanges whose hours matter to the plan: those of its contracts, NFO where it has none."""
+        """Exchanges whose hours matter to the plan: those of its contracts, NFO where it has none.
+
+        A segment of the wire that nobody has heard of is ``segment 11``; the calendar knows no hours of it.
+        """
         return self._segments
 
     @property

@@ -51,6 +51,7 @@ class LegContext:
         state: What its price is worth.
         convention: How the Greeks are computed, in words.
         expires_at: When its time runs out, None for what does not expire.
+        hours: What is to be said about its exchange's hours; empty while they are known.
         history: One-minute candles stored for today, None when not read yet.
         since_mark: What has changed since the mark, in words; empty without one.
     """
@@ -63,6 +64,7 @@ class LegContext:
     expires_at: datetime | None
     history: Candles | None = None
     since_mark: str = ""
+    hours: str = ""
 
 
 class LegView(StrEnum):
@@ -123,6 +125,8 @@ def why_rows(board: MarketBoard, clock: Clock, context: LegContext) -> Iterator[
         yield _line("mark", context.since_mark)
     yield from _greek_lines(board, place, shot, clock, context)
     yield _line("lot", f"{instrument.lot_size:,}   tick {instrument.tick_size:g}   {instrument.exchange}")
+    if context.hours:
+        yield _line("hours", context.hours)
     yield from _feed_lines(board, place, clock, context)
 
 

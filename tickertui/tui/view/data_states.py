@@ -285,6 +285,10 @@ class MarketView:
         """Whether derivatives trade."""
         return self.phase.is_open
 
+    def shuts(self, feed: FeedMode) -> bool:
+        """Whether the last values are those of a finished session; never where the hours are not known."""
+        return self.phase is not Phase.UNKNOWN and (not self.is_open or feed is FeedMode.CLOSED)
+
     @property
     def index_frozen(self) -> bool:
         """Whether the closing auction runs, in which the index prints nothing."""
@@ -337,8 +341,9 @@ def classify(facts: CellFacts, feed: FeedMode, market: MarketView) -> NDArray[np
     """Give every cell its state.
 
     Synthetic and recorded values are that whatever else is true. A shut market makes its last values CLOSED, not
-    stale. A live value is STALE when its socket is silent or away, QUIET when only the leg is; the broker's cached
-    packet and a REST answer are snapshots until a tick follows.
+    stale; one whose hours are not known is never taken for shut: its values go by their age. A live value is STALE
+    when its socket is silent or away, QUIET when only the leg is; the broker's cached packet and a REST answer are
+    snapshots until a tick follows.
 
     Returns:
         int8 of the shape of the facts: values of `DataState`.
@@ -347,7 +352,7 @@ def classify(facts: CellFacts, feed: FeedMode, market: MarketView) -> NDArray[np
     with np.errstate(invalid="ignore"):
         never = facts.subscribed_s > NEVER_AFTER_S
     states[(facts.source == Source.SNAPSHOT) | (facts.packets <= 1)] = DataState.SNAP
-    if market.is_open and feed is not FeedMode.CLOSED:
+    if not market.shuts(feed):
         states[(facts.link != Link.HEALTHY) & (facts.source == Source.LIVE)] = DataState.STALE
     else:
         states[:] = DataState.CLOSED
@@ -376,7 +381,7 @@ def spot_state(source: Source, age_s: float, link: Link, feed: FeedMode, market:
         return DataState.MOCK
     if source is Source.REPLAY:
         return DataState.REPLAY
-    if not market.is_open or feed is FeedMode.CLOSED:
+    if market.shuts(feed):
         return DataState.CLOSED
     if source is Source.SNAPSHOT:
         return DataState.SNAP

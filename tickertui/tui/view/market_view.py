@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from tickertui.kite.stream_state import StreamState
-from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase
+from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase, unknown_hours
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
@@ -31,6 +31,9 @@ def market_view(calendar: MarketCalendar, segment: str, now: datetime) -> Market
         now: Aware datetime.
     """
     phase = calendar.phase(segment, now)
+    if phase is Phase.UNKNOWN:
+        exchange = segment.partition("-")[0]
+        return MarketView(phase, f"{exchange} HOURS NOT KNOWN", unknown_hours(exchange))
     try:
         session_day = f"{calendar.last_close(segment, now):%a %d %b}"
     except CalendarError:

@@ -14,6 +14,7 @@ from typing import Final
 
 from tickertui.frozen import frozen
 from tickertui.kite.stream_state import StreamState
+from tickertui.market.hours import Phase
 from tickertui.services.accounts.status import AccountState, AccountStatus
 from tickertui.services.history.status import BootstrapProgress, BootstrapState
 from tickertui.services.loop.status import FeedMode, LoopState, RuntimeState
@@ -314,6 +315,9 @@ def _tasks(inputs: ProblemInputs) -> Iterator[Problem]:
 
 def _market(inputs: ProblemInputs) -> Iterator[Problem]:
     if inputs.market.is_open or inputs.runtime.feed in (FeedMode.MOCK, FeedMode.REPLAY):
+        return
+    if inputs.market.phase is Phase.UNKNOWN:
+        yield Problem("hours", inputs.market.label, inputs.market.detail, "values go by their age", Loudness.QUIET)
         return
     what = f"{inputs.market.label}: last values of {inputs.market.session_day or 'the last session'}"
     remedy = f"{_key(inputs, 'toggle-mock')} shows the mock market meanwhile"

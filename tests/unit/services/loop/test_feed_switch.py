@@ -75,6 +75,20 @@ def test_the_market_is_open_while_one_segment_of_the_plan_is() -> None:
     assert desk.feed.market_is_open()
 
 
+def test_segments_without_hours_neither_open_nor_shut_the_others() -> None:
+    evening = datetime(2026, 11, 23, 20, 0, tzinfo=IST)
+    desk = Desk(evening)
+    desk.segments = {"NFO", "segment 11"}
+    desk.feed.evaluate()
+    assert desk.mode() is FeedMode.CLOSED, "NFO is shut, and of the other nobody knows"
+    alone = Desk(evening)
+    alone.segments = {"IFSC"}
+    alone.feed.evaluate()
+    assert alone.mode() is FeedMode.LIVE, "it may trade"
+    assert not alone.feed.expects_data(), "but nobody waits for it"
+    assert alone.events.since()[-1].text == "the market's hours are not known: live feed"
+
+
 def test_open_and_close_keep_the_values_and_each_is_an_event() -> None:
     desk = Desk(datetime(2026, 11, 23, 15, 39, tzinfo=IST))
     desk.feed.evaluate()

@@ -90,6 +90,14 @@ def test_what_only_rest_knows_does_not_tick() -> None:
     assert view.counts(0) == {0: SocketCounts()}
 
 
+def test_a_segment_that_nobody_has_heard_of_has_a_name_without_hours() -> None:
+    view = PlanView(MarketBoard())
+    view.set(Assignments.of({0: {1 << 8 | 2: Mode.FULL, 2 << 8 | 11: Mode.FULL, NIFTY: Mode.FULL}}))
+    assert view.segments == {"NFO", "segment 11"}
+    view.set(Assignments.of({0: {NIFTY: Mode.FULL}}))
+    assert view.segments == {"NFO"}, "an index goes with its derivatives"
+
+
 # ---------------------------------------------------------------------- spots
 
 

@@ -112,6 +112,23 @@ def test_overlapping_wishes_are_one_subscription_in_the_highest_mode() -> None:
     assert lines(prepared) == [("mode", 6, "NIFTY M23Nov 24,300..24,400 CE/PE", "full → quote  Z1/s1")]
 
 
+def test_an_exchange_without_hours_is_planned_like_any_other() -> None:
+    brent = chain_of("BRENT", M29, [70.0, 71.0, 72.0], first=60_000, exchange="IFSC", code=11)
+    desk = PlanningRig(table=a_day(*brent))
+    desk.store.rule(NIFTY_2X3)
+    desk.store.rule(ChainRule(0, "BRENT", 1, strikes=None, include_future=False))
+    desk.store.add(brent[0])
+    prepared = desk.reload()
+    assert {leg.token for leg in brent} <= tokens(prepared)
+    assert NIFTY_INDEX in tokens(prepared), "the others stream on"
+    assert [status.legs for status in desk.reconciler.rules()] == [30, 6]
+    assert [str(name) for name in desk.registry.contracts.names_of("BRENT")] == ["M29Dec"], "what the picker lists"
+    desk.clock.set(datetime(2026, 12, 29, 23, 59, tzinfo=IST))
+    assert brent[0].token in tokens(desk.reload()), "on its last day it may trade to midnight"
+    desk.clock.set(datetime(2026, 12, 30, 0, 0, tzinfo=IST))
+    assert brent[0].token not in tokens(desk.reload())
+
+
 def test_named_expiries() -> None:
     desk = PlanningRig()
     desk.store.rule(ChainRule(0, "NIFTY", expiries=(W08, M29), strikes=1))

@@ -28,6 +28,7 @@ from tickertui.tui.view.data_states import (
 
 OPEN = MarketView(Phase.OPEN)
 SHUT = MarketView(Phase.CLOSED, "HOLIDAY", session_day="Fri 20 Nov")
+UNKNOWN = MarketView(Phase.UNKNOWN, "IFSC HOURS NOT KNOWN")
 NAN = float("nan")
 
 
@@ -70,6 +71,9 @@ RULES: list[tuple[str, Callable[[], DataState], DataState]] = [
     ("the market is shut", lambda: state(market=SHUT, age=9e4), DataState.CLOSED),
     ("shut and the socket is away", lambda: state(market=SHUT, link=Link.DOWN), DataState.CLOSED),
     ("the feed says closed", lambda: state(feed=FeedMode.CLOSED), DataState.CLOSED),
+    ("hours not known, it ticks", lambda: state(market=UNKNOWN, feed=FeedMode.CLOSED), DataState.LIVE),
+    ("hours not known, long silent", lambda: state(market=UNKNOWN, age=9e4), DataState.QUIET),
+    ("hours not known, its socket is away", lambda: state(market=UNKNOWN, link=Link.DOWN), DataState.STALE),
     ("a mock, market open", lambda: state(source=Source.MOCK, link=Link.DOWN), DataState.MOCK),
     ("a mock, market shut", lambda: state(source=Source.MOCK, market=SHUT), DataState.MOCK),
     ("a recording", lambda: state(source=Source.REPLAY, market=SHUT), DataState.REPLAY),

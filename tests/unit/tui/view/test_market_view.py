@@ -37,6 +37,15 @@ def test_the_market_in_words(at: str, label: str, detail: str) -> None:
     assert (view.label, view.detail) == (label, detail)
 
 
+def test_an_exchange_without_hours_is_said_to_be_so_and_shuts_nothing() -> None:
+    view = market_view(CALENDAR, "IFSC-OPT", datetime(2026, 11, 23, 20, 0, tzinfo=IST))
+    assert (view.label, view.session_day, view.closes_in) == ("IFSC HOURS NOT KNOWN", "", None)
+    assert view.detail == "the hours of IFSC are not known; a [[hours]] in calendar.toml tells them"
+    assert not view.is_open
+    assert not view.shuts(FeedMode.LIVE)
+    assert not view.shuts(FeedMode.CLOSED)
+
+
 def silent_links() -> SocketHealth:
     status = socket(1, "Z1/s2", 1_000, state=StreamState.SILENT, data_age=14.0, last_error="no ticks")
     return replace(NO_SOCKET_HEALTH, problems=(LinkProblem(status, Link.SILENT, "Z1"),) * 2)

@@ -132,6 +132,7 @@ class LegViews:
             expires_at=self._expires_at(instrument),
             history=self._history[1] if self._history[0] == instrument.token else None,
             since_mark=self._since_mark(instrument.token),
+            hours=self._hours(instrument),
         )
 
     async def _read_history(self, instrument: Instrument) -> None:
@@ -177,6 +178,12 @@ class LegViews:
             return ""
         sockets = (status for account in self._backend.runtime().accounts for status in account.connections)
         return next((status.label for status in sockets if status.connection == watched.connection), "")
+
+    def _hours(self, instrument: Instrument) -> str:
+        if self._backend.calendar.knows(instrument.exchange):
+            return ""
+        until = ": its time is counted to the end of the expiry day" if instrument.expiry else ""
+        return f"{instrument.exchange}'s are not known{until}"
 
     def _expires_at(self, instrument: Instrument) -> datetime | None:
         if instrument.expiry is None:

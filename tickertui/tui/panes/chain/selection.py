@@ -135,7 +135,8 @@ class ChainSelection:
             until = self._backend.calendar.expiry_instant(reader.chain.contracts.segment, reader.key.expiry)
         except CalendarError:
             return f"{self._options.model_name}{forward}"
-        return f"{self._options.model_name}{forward} T→{until:%H:%M}"
+        counted_to = f"{until:%H:%M}" if until.date() == reader.key.expiry else "end of day"
+        return f"{self._options.model_name}{forward} T→{counted_to}"
 
     # ------------------------------------------------------------------ from one chain to the next
 
