@@ -557,16 +557,14 @@ class StoreContract:
         assert await store.failures(MINUTE) == []
         assert len(await store.failures(Interval.DAY)) == 1
 
-    async def test_open_interest_of_the_day_before(self, store: Store) -> None:
+    async def test_open_interest_of_a_day(self, store: Store) -> None:
         days = [date(2026, 11, 30), date(2026, 12, 1), date(2026, 12, 2)]
         await store.save_daily_facts(days[0], [OpenInterestFact(1, EXPIRY, 100), OpenInterestFact(2, None, 7)])
         await store.save_daily_facts(days[1], [OpenInterestFact(1, EXPIRY, 150), OpenInterestFact(3, NEXT_EXPIRY, 0)])
         await store.save_daily_facts(days[1], [OpenInterestFact(1, EXPIRY, 160)])
-        assert await store.previous_oi(days[0]) == {}
-        assert await store.previous_oi(days[1]) == {1: 100, 2: 7}
-        assert await store.previous_oi(days[2]) == {3: 0}, "what had expired is not compared with what reuses its token"
-        assert await store.previous_oi(date(2026, 12, 4), since=days[2]) == {}
-        assert await store.previous_oi(days[1], since=days[0]) == {1: 100, 2: 7}
+        assert await store.open_interest_on(days[0]) == {(1, EXPIRY): 100, (2, None): 7}
+        assert await store.open_interest_on(days[1]) == {(1, EXPIRY): 160, (3, NEXT_EXPIRY): 0}
+        assert await store.open_interest_on(days[2]) == {}, "what is stored of another day is not this day's"
 
     async def test_volatility_history(self, store: Store) -> None:
         for day, iv in ((1, 0.12), (3, 0.14), (2, 0.13)):

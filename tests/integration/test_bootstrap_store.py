@@ -92,7 +92,7 @@ async def test_open_interest_of_the_day_before_is_filled(database: Path) -> None
         monday = date(2026, 11, 23)
         start = seconds_of(datetime(2026, 11, 23, tzinfo=IST))
         closing = int(broker.truth(target.token, (start, start + 86_400)).oi[-1])
-        assert await store.previous_oi(date(2026, 11, 25), since=monday) == {target.token: closing}
+        assert await store.open_interest_on(monday) == {target.key: closing}
 
 
 @pytest.mark.parametrize("requests", [1, 25, 60])

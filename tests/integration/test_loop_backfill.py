@@ -17,7 +17,9 @@ from tests.support.paths import REPOSITORY
 from tests.support.simulators import MARKET_TIME
 from tickertui.clock import SystemClock
 from tickertui.market.candles import Interval
+from tickertui.market.hours import load_calendar
 from tickertui.services.accounts.status import AccountState
+from tickertui.services.history.shown_session import shown_days
 from tickertui.services.history.status import BootstrapState
 from tickertui.simulator.clock import SimulatedClock
 
@@ -44,7 +46,9 @@ async def test_the_history_of_the_plan_is_filled_beside_the_stream(tmp_path: Pat
             assert len(await rig.store.candles(tokens[0], instrument.expiry, Interval.MINUTE, start, now)) > 50
             assert live.state("Z1") is AccountState.LIVE
             # The column of changes since yesterday fills while the history comes, not at the next reload.
-            known = await rig.store.previous_oi(now.date())
+            before = shown_days(load_calendar(), "NFO", now).before
+            assert before is not None
+            known = {token: oi for (token, _), oi in (await rig.store.open_interest_on(before)).items()}
             board = rig.board
             assert set(tokens) <= set(known)
             assert [int(board.previous_oi[board.row(token)]) for token in tokens] == [known[token] for token in tokens]

@@ -66,7 +66,8 @@ class LoopStore(MemoryStore):
     """Raised by every reading, until it is None again."""
     owners: dict[str, Owner] = field(default_factory=dict)
     claims: dict[str, FakeClaim] = field(default_factory=dict)
-    interest: dict[int, int] = field(default_factory=dict)
+    interest: dict[tuple[date, int, date | None], int] = field(default_factory=dict)
+    """By day, token and expiry."""
     dump: tuple[date, bytes] | None = None
     _changed: anyio.Event = field(default_factory=anyio.Event)
 
@@ -91,10 +92,10 @@ class LoopStore(MemoryStore):
         claim = self.claims[account] = FakeClaim(account)
         return claim
 
-    async def previous_oi(self, day: date, since: date | None = None) -> dict[int, int]:
+    async def open_interest_on(self, day: date) -> dict[tuple[int, date | None], int]:
         if self.broken is not None:
             raise self.broken
-        return self.interest
+        return {(token, expiry): oi for (of, token, expiry), oi in self.interest.items() if of == day}
 
     async def load_instruments(self) -> tuple[date, bytes] | None:
         return self.dump

@@ -276,9 +276,9 @@ class SqlStore(ABC):
         """Keep facts of a finished trading day."""
         await self._write(history.save_facts(day, open_interest, volatility))
 
-    async def previous_oi(self, day: date, since: date | None = None) -> dict[int, int]:
-        """Return token -> open interest at the end of the last stored day before ``day``; see `Store.previous_oi`."""
-        return await self._read(history.previous_oi(day, since))
+    async def open_interest_on(self, day: date) -> dict[ContractKey, int]:
+        """Return the open interest of each contract at the end of a day; see `Store.open_interest_on`."""
+        return await self._read(history.open_interest_on(day))
 
     async def atm_iv_history(self, underlying: str, days: int) -> list[tuple[date, float]]:
         """Return the latest ``days`` stored at-the-money volatilities, ascending by day."""

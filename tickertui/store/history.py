@@ -224,15 +224,10 @@ def save_facts(
         )
 
 
-def previous_oi(day: date, since: date | None) -> Operation[dict[int, int]]:
-    """Return token -> open interest of the last stored day before one."""
-    before, earliest = day_number(day), day_number(since)
-    rows = yield Statement(
-        "SELECT token, oi FROM daily_open_interest WHERE (expiry = 0 OR expiry >= ?) AND day = "
-        "(SELECT MAX(day) FROM daily_open_interest WHERE day < ? AND day >= ?)",
-        (before, before, earliest),
-    )
-    return dict(rows)
+def open_interest_on(day: date) -> Operation[dict[ContractKey, int]]:
+    """Return the open interest of each contract at the end of a day."""
+    rows = yield Statement("SELECT token, expiry, oi FROM daily_open_interest WHERE day = ?", (day_number(day),))
+    return {(token, day_of_number(expiry)): oi for token, expiry, oi in rows}
 
 
 def atm_iv_history(underlying: str, days: int) -> Operation[list[tuple[date, float]]]:

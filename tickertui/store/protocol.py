@@ -341,15 +341,10 @@ class Store(Protocol):
         """Keep facts of a finished trading day; facts that are there already take the new values."""
         ...
 
-    async def previous_oi(self, day: date, since: date | None = None) -> dict[int, int]:
-        """Return token -> open interest at the end of the last stored day before ``day``.
+    async def open_interest_on(self, day: date) -> dict[ContractKey, int]:
+        """Return the open interest of each contract at the end of a day; nothing of one that was not stored.
 
-        Contracts that had expired before ``day`` are left out.
-
-        Args:
-            day: The day that is to be compared, mostly today.
-            since: Earliest day that counts. With the trading day before ``day`` a day that was not stored gives an
-                empty answer instead of a comparison with an older one.
+        There is no "last stored day": which day to compare with is the calendar's business, for each exchange its own.
         """
         ...
 

@@ -282,6 +282,7 @@ class LoopParts:
                 self._trigger,
             ),
             "store": lambda: duties.watch_store(inputs.store, self.note_revision),
+            "open interest": lambda: self._interest.run(lambda: self.plan.view.tokens.tolist()),
             "tokens": lambda: duties.watch_tokens(inputs.orchestrator),
             "token files": TokenWatch(inputs.orchestrator).run,
             "claims": lambda: duties.watch_claims(self.fleet, settings.claim_every),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import anyio
@@ -41,6 +41,10 @@ from tickertui.store.protocol import Owner, StoreBusy, StoreUnavailable
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     return virtual_trio()
+
+
+FRIDAY, MONDAY = date(2026, 11, 20), date(2026, 11, 23)
+"""The two sessions before Wednesday, 25 November; Tuesday is a holiday."""
 
 
 def at(hour: int, minute: int, second: int = 0, *, day: int = 25, month: int = 11) -> datetime:
@@ -569,7 +573,7 @@ async def test_what_the_stream_says_about_the_dump_leads_to_another_one() -> Non
 async def test_yesterdays_open_interest_is_shown_beside_live_rows() -> None:
     desk = make_virtual_loop("Z1")
     first, second = desk.options(2)
-    desk.store.interest = {first: 1234}
+    desk.store.interest = {(MONDAY, first, None): 1234}
     desk.want([first, second])
     async with running_virtual_loop(desk):
         board = desk.rig.board
@@ -578,9 +582,9 @@ async def test_yesterdays_open_interest_is_shown_beside_live_rows() -> None:
 
 
 async def test_yesterdays_open_interest_returns_after_a_mock_and_changes_with_the_day() -> None:
-    desk = make_virtual_loop("Z1", at=at(23, 59, 30))
-    first, second = desk.options(2)
-    desk.store.interest = {first: 1234}
+    desk = make_virtual_loop("Z1", at=at(8, 59, 30))
+    first = desk.options(1)[0]
+    desk.store.interest = {(FRIDAY, first, None): 1234, (MONDAY, first, None): 4321}
     desk.want([first])
     async with running_virtual_loop(desk):
         board = desk.rig.board
@@ -588,11 +592,8 @@ async def test_yesterdays_open_interest_returns_after_a_mock_and_changes_with_th
         await desk.until(lambda: board.previous_oi[board.row(first)] not in (-1, 1234), "the mock's own")
         await desk.loop.set_feed(FeedMode.LIVE)
         await desk.until(lambda: board.previous_oi[board.row(first)] == 1234, "the market's again")
-        desk.store.interest = {first: 4321}
-        await anyio.sleep(60)
-        desk.want([second])
-        await desk.loop.reload_subscriptions()
-        assert board.previous_oi[board.row(first)] == 4321
+        await anyio.sleep(16 * 60)
+        assert board.previous_oi[board.row(first)] == 4321, "a session has begun: the day before it is another"
 
 
 async def test_open_interest_that_cannot_be_read_is_said_and_the_plan_is_in_force() -> None:
