@@ -200,7 +200,8 @@ class Merged:
 def merge(demands: Sequence[Demand]) -> Merged:
     """Put demands together: each instrument once, in the highest mode, with the best priority.
 
-    Of several pins the first counts, so that of a single subscription goes before those of rules.
+    Of several pins the first counts, so that of a single subscription goes before those of rules; what all others say
+    goes along (`Wanted.other_pins`), as it counts where that one cannot be followed.
     """
     names: dict[str | None, int] = {}
     groups: dict[str, int] = {}
@@ -218,6 +219,7 @@ def merge(demands: Sequence[Demand]) -> Merged:
     unique = tokens[starts]
     ranks = np.empty(len(unique), dtype=np.int64)
     ranks[np.lexsort((unique, priorities))] = np.arange(len(unique))
+    other_rows, other_pins = _others(pins[order], starts)
     wanted = Wanted(
         tokens=unique,
         modes=np.maximum.reduceat(_joined([demand.modes for demand in demands])[order], starts),
@@ -225,6 +227,8 @@ def merge(demands: Sequence[Demand]) -> Merged:
         groups=group_ids[order][starts],
         pins=_first_pins(pins[order], starts),
         pin_names=tuple(name or "" for name in names),
+        other_rows=other_rows,
+        other_pins=other_pins,
     )
     return Merged(wanted, _joined([demand.expiries for demand in demands])[order][starts])
 
@@ -236,6 +240,17 @@ def _first_pins(pins: Integers, starts: NDArray[np.intp]) -> Integers:
     places = np.where(pins == NO_PIN, len(pins), np.arange(len(pins)))
     first_places = np.minimum.reduceat(places, starts)
     return np.append(pins, NO_PIN)[first_places]
+
+
+def _others(pins: Integers, starts: NDArray[np.intp]) -> tuple[Integers, Integers]:
+    """Return rows that somebody pins and several ask for, and what each of these says, in the order of the demands."""
+    counts = np.diff(starts, append=len(pins))
+    contested = (counts > 1) & (np.maximum.reduceat(pins, starts) != NO_PIN)
+    if not contested.any():
+        return pins[:0], pins[:0]
+    rows = np.repeat(np.arange(len(starts)), counts)
+    kept = contested[rows]
+    return rows[kept].astype(np.int64), pins[kept]
 
 
 def _numbered(names: Sequence[str | None], count: int, number_of: dict[str | None, int] | dict[str, int]) -> Integers:

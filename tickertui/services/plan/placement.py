@@ -3,7 +3,8 @@
 Pure functions over arrays; the `SubscriptionReconciler` calls them. The rules, in this order:
 
 1. What is pinned to an account goes there or nowhere, unless the limits allow it to spill over while that account
-   cannot be used.
+   cannot be used. A pin binds those who have it: what others ask for as well goes where one of them lets it when the
+   pinned account cannot be used or is full.
 2. When the accounts have less room than is wanted, the most important instruments get it (the caller's ranks), whatever
    was there before: the same wish gives the same result. Who is left out is listed with the reason.
 3. What was placed before stays on its very socket as long as that socket is there: nothing moves for the sake of
@@ -17,7 +18,8 @@ Pure functions over arrays; the `SubscriptionReconciler` calls them. The rules, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import field
 from typing import Final
 
 import numpy as np
@@ -42,6 +44,9 @@ __all__ = [
 
 NO_PIN: Final = -1
 """Value of `Wanted.pins` of an instrument that may go anywhere."""
+
+_UNUSABLE: Final = -2
+"""Where a pin leads that can be followed nowhere."""
 
 
 @frozen
@@ -70,6 +75,10 @@ class PlacementLimits:
         return min(self.comfortable, self.per_socket)
 
 
+def _no_rows() -> Integers:
+    return np.zeros(0, dtype=np.int64)
+
+
 @frozen(slots=False, eq=False)
 class Wanted:
     """What is to be placed, as columns of equal length n.
@@ -81,6 +90,8 @@ class Wanted:
         groups: int64[n], what belongs together.
         pins: int64[n], index into ``pin_names``, `NO_PIN` for anywhere.
         pin_names: Account ids.
+        other_rows: int64[m], rows with a pin that others ask for as well, in the order in which they count.
+        other_pins: int64[m], what these others say: index into ``pin_names``, `NO_PIN` for anywhere.
     """
 
     tokens: Integers
@@ -89,6 +100,8 @@ class Wanted:
     groups: Integers
     pins: Integers
     pin_names: tuple[str, ...] = ()
+    other_rows: Integers = field(default_factory=_no_rows)
+    other_pins: Integers = field(default_factory=_no_rows)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -135,26 +148,67 @@ class _Placer:
         self._owners = np.repeat(np.arange(len(slots)), [slot.sockets for slot in slots])
         self._loads = np.zeros(len(self._connections), dtype=np.int64)
         self._capacities = [slot.sockets * limits.per_socket for slot in slots]
-        self._pins = self._usable_pins()
+        self._lookup = self._places_of_pins()
+        self._pins = self._usable_pins(())
         self._accepted = np.ones(len(wanted), dtype=np.bool_)
         self._reasons: dict[int, str] = {}
         self._where = np.full(len(wanted), -1, dtype=np.int64)
         self._by_rank = np.argsort(wanted.ranks, kind="stable")
 
-    def _usable_pins(self) -> NDArray[np.int64]:
-        """Pins as places in ``slots``: -1 for none, -2 for an account that cannot be used."""
+    def _places_of_pins(self) -> NDArray[np.int64]:
+        """Where each pin leads: places in ``slots``, `_UNUSABLE` for an account that cannot be used; last `NO_PIN`."""
         accounts = {slot.account: place for place, slot in enumerate(self._slots)}
-        absent = NO_PIN if self._limits.spill_pinned else -2
-        lookup = np.array([accounts.get(name, absent) for name in self._wanted.pin_names] + [NO_PIN], dtype=np.int64)
-        return lookup[self._wanted.pins]
+        absent = NO_PIN if self._limits.spill_pinned else _UNUSABLE
+        return np.array([accounts.get(name, absent) for name in self._wanted.pin_names] + [NO_PIN], dtype=np.int64)
+
+    def _usable_pins(self, full: Collection[int]) -> NDArray[np.int64]:
+        """Where each instrument is to go: its own pin, else the first usable one of others, else where one lets it.
+
+        Args:
+            full: Places in ``slots`` of accounts that have no room for all that are pinned to them; what they take
+                stays, so that only who is left out looks further.
+
+        Returns:
+            int64[n], places in ``slots``, `NO_PIN` for anywhere, `_UNUSABLE` for nowhere.
+        """
+        wanted = self._wanted
+        pins = self._lookup[wanted.pins]
+        if not len(wanted.other_rows):
+            return pins
+        others = self._lookup[wanted.other_pins]
+        is_open = (others != _UNUSABLE) & ~np.isin(others, list(full))
+        astray = pins == _UNUSABLE
+        for place in full:
+            astray[self._excess(pins == place, self._capacities[place], wanted.other_rows[is_open])] = True
+        for is_meant in (others >= 0, others == NO_PIN):
+            candidates = np.flatnonzero(is_meant & is_open & astray[wanted.other_rows])
+            rows, firsts = np.unique(wanted.other_rows[candidates], return_index=True)
+            pins[rows] = others[candidates[firsts]]
+            astray[rows] = False
+        return pins
+
+    def _excess(self, pinned: NDArray[np.bool_], capacity: int, movable_rows: Integers) -> NDArray[np.intp]:
+        """Return whom an account has no room for: first those who may go elsewhere, then the least important."""
+        movable = np.zeros(len(pinned), dtype=np.bool_)
+        movable[movable_rows] = True
+        rows = np.flatnonzero(pinned)
+        order = np.lexsort((self._wanted.ranks[rows], movable[rows]))
+        return rows[order[capacity:]]
 
     # -- who gets a place
 
     def choose(self) -> None:
         """Find out who gets a place at all: the most important that fit."""
+        full: set[int] = set()
+        while (
+            overfull := {place for place, count in enumerate(self._pinned_counts()) if count > self._capacities[place]}
+            - full
+        ):
+            full |= overfull
+            self._pins = self._usable_pins(full)
         pins = self._pins
         for pin, name in enumerate(self._wanted.pin_names):
-            self._refuse(np.flatnonzero((pins == -2) & (self._wanted.pins == pin)), _away(name))
+            self._refuse(np.flatnonzero((pins == _UNUSABLE) & (self._wanted.pins == pin)), _away(name))
         for place, slot in enumerate(self._slots):
             capacity = self._capacities[place]
             if int((pins == place).sum()) > capacity:
@@ -166,6 +220,10 @@ class _Placer:
         if int(self._accepted.sum()) > total:
             ranked = self._by_rank[self._accepted[self._by_rank]]
             self._refuse(ranked[total:], _full(len(self._slots), total))
+
+    def _pinned_counts(self) -> list[int]:
+        counts: list[int] = np.bincount(self._pins[self._pins >= 0], minlength=len(self._slots)).tolist()
+        return counts
 
     def _refuse(self, rows: NDArray[np.intp], reason: str) -> None:
         self._accepted[rows] = False

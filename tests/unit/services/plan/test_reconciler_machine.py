@@ -275,24 +275,40 @@ class Planning(RuleBasedStateMachine):
         afresh = place(prepared.desired.wanted, self.desk.slots, {}, LIMITS)
         assert dict(afresh.unassigned) == dict(placed.unassigned), "who is left out does not depend on the past"
 
-    def pins(self, prepared: PreparedReload) -> dict[int, str]:
-        """First the singles' own, then those of the rules in their order."""
-        pins: dict[int, str] = {}
+    def askers(self, prepared: PreparedReload) -> dict[int, list[str | None]]:
+        """What everybody who asks for an instrument says of its account: singles, then the rules in their order."""
+        askers: dict[int, list[str | None]] = {}
         for demand in prepared.desired.demands:
             for place_, token in enumerate(demand.tokens.tolist()):
-                pin = demand.pins[0 if len(demand.pins) == 1 else place_]
-                if pin is not None:
-                    pins.setdefault(token, pin)
+                askers.setdefault(token, []).append(demand.pins[0 if len(demand.pins) == 1 else place_])
+        return askers
+
+    def pins(self, prepared: PreparedReload) -> dict[int, str]:
+        """The first pin that can be followed, else the first one where nobody lets the instrument go elsewhere."""
+        usable = {one.account for one in self.desk.slots}
+        pins: dict[int, str] = {}
+        for token, asked in self.askers(prepared).items():
+            named = [pin for pin in asked if pin is not None]
+            followed = next((pin for pin in named if pin in usable), None)
+            if followed is not None:
+                pins[token] = followed
+            elif named and None not in asked:
+                pins[token] = named[0]
         return pins
 
     def check_pins(self, prepared: PreparedReload) -> None:
         placed = prepared.assignments
         if not self.desk.slots:
             return
-        where = connections_of(placed)
+        where, askers = connections_of(placed), self.askers(prepared)
         for token, pin in self.pins(prepared).items():
-            if token in where:
-                assert placed.account_of(where[token]) == pin
+            if token not in where or (account := placed.account_of(where[token])) == pin:
+                continue
+            assert account in askers[token] or None in askers[token], "nobody else lets it go there"
+            assert self.wished(prepared, pin) > ACCOUNTS[pin].sockets * LIMITS.per_socket, "there was room"
+
+    def wished(self, prepared: PreparedReload, account: str) -> int:
+        return sum(account in asked for asked in self.askers(prepared).values())
 
     def check_moves(self, before: Assignments, prepared: PreparedReload) -> None:
         placed, pins = prepared.assignments, self.pins(prepared)
@@ -304,7 +320,10 @@ class Planning(RuleBasedStateMachine):
             for token in modes:
                 pin = pins.get(token)
                 if pin == slots.account:
-                    raise AssertionError(f"{token} was where it is pinned to, and moved")
+                    may_go = set(self.askers(prepared)[token]) - {pin}
+                    crowded = self.wished(prepared, pin) > slots.sockets * LIMITS.per_socket
+                    assert may_go, f"{token} was where it is pinned to, and moved"
+                    assert crowded, f"{token} was where it is pinned to, with room, and moved"
                 if pin is None:
                     newcomers = [
                         other

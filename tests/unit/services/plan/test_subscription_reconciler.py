@@ -280,13 +280,47 @@ def test_pins_of_singles_go_before_pins_of_rules_and_survive_an_absent_account()
     assert len(prepared.distribution[3]) == 29
     desk.slots = [Z2]
     away = desk.reload()
-    assert away.plan.unassigned == (
-        Unplaced(leg.tradingsymbol, "pinned to Z1, which cannot be used now; unpin it, or log Z1 in", leg.token),
-    )
-    assert lines(away) == [("remove", 1, "NIFTY M23Nov 24,350 CE", "← Z1/s1 (no room)")]
+    assert away.plan.unassigned == (), "the rule asks for it as well, and is pinned to Z2"
+    assert len(away.distribution[3]) == 30
     assert desk.store.records[leg.token].preferred_account == "Z1"
     desk.slots = [Z1, Z2]
     assert desk.reload().distribution[0] == {leg.token: Mode.FULL}
+
+
+def test_a_pin_that_cannot_be_followed_leaves_out_what_nobody_else_asks_for() -> None:
+    desk = PlanningRig()
+    desk.slots = [Z2]
+    leg = desk.find(M29, 23_800, "PE")
+    desk.store.add(leg, pin="Z1")
+    desk.store.rule(NIFTY_2X3)
+    away = desk.reload()
+    assert away.plan.unassigned == (
+        Unplaced(leg.tradingsymbol, "pinned to Z1, which cannot be used now; unpin it, or log Z1 in", leg.token),
+    )
+
+
+def test_a_rule_pinned_to_an_account_that_is_not_there_takes_nothing_from_others() -> None:
+    desk = PlanningRig()
+    desk.store.rule(NIFTY_2X3)
+    before = desk.reload()
+    desk.store.rule(replace(NIFTY_2X3, expiry_count=3, preferred_account="NOBODY"))
+    after = desk.reload()
+    assert (after.plan.removed, after.plan.moved) == (0, 0)
+    assert after.distribution == before.distribution
+    third_expiry = {leg.tradingsymbol for leg in nifty_chain(W08)}
+    assert len(after.plan.unassigned) == 14, "seven strikes that only the pinned rule asks for"
+    assert {unplaced.label for unplaced in after.plan.unassigned} <= third_expiry
+
+
+def test_what_others_ask_for_goes_elsewhere_when_the_pinned_account_is_full() -> None:
+    desk = PlanningRig(PlacementLimits(per_socket=4, comfortable=4, slack=0))
+    desk.slots = [Z1, Z2]
+    desk.store.rule(ChainRule(0, "NIFTY", 1, strikes=1))
+    desk.store.rule(ChainRule(0, "NIFTY", 1, strikes=3, preferred_account="Z2"))
+    prepared = desk.reload()
+    assert prepared.plan.unassigned == (), "the two strikes that only the pinned rule asks for are on Z2"
+    assert prepared.assignments.load_of("Z2") == 12
+    assert prepared.assignments.load_of("Z1") == 4
 
 
 def test_without_accounts_everything_is_planned_for_the_mock_and_the_store_keeps_the_places() -> None:
