@@ -71,6 +71,20 @@ def test_two_accounts_stream_and_a_rule_from_the_shell_joins_without_a_restart(
         program.stop()
 
 
+_THREE_MISTAKES = """
+[[rules]]
+underlying = "BANKNIFTI"
+
+[[rules]]
+underlying = "NIFTY"
+expiries = ["2026-11-16"]
+
+[[instruments]]
+symbol = "NSE:NIFTY 50"
+account = "z1"
+"""
+
+
 def test_subs_list_plan_export_and_remove(environ: dict[str, str], config: Path, tmp_path: Path) -> None:
     with Headless(environ, config) as program:
         program.until(lambda r: r["type"] == "status" and r["instruments"] == 27, "the plan is there")
@@ -91,6 +105,20 @@ def test_subs_list_plan_export_and_remove(environ: dict[str, str], config: Path,
     assert "nothing is subscribed" in run_program(environ, "subs", "list", *arguments).stdout
     again = run_program(environ, "subs", "import", str(path), *arguments)
     assert again.stdout == "added: NIFTY next 1 ATM±5 full @Z1\n"
+    refused = run_program(
+        environ, "subs", "add", "BANKNIFTI", "--expiries", "2026-11-16", "--account", "Z9", *arguments
+    )
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "there is no account Z9 in the configuration; there are Z1, Z2\n"
+    path.write_text(path.read_text(encoding="utf-8") + _THREE_MISTAKES, encoding="utf-8")
+    for more in ((), ("--dry-run",)):
+        refused = run_program(environ, "subs", "import", str(path), *arguments, *more)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert refused.stderr.splitlines() == [
+            "no options on BANKNIFTI among the day's contracts; did you mean BANKNIFTY?",
+            "NIFTY: 16 Nov 2026 is over already",
+            "NSE:NIFTY 50: there is no account z1 in the configuration; did you mean Z1?",
+        ], "all at once, and nothing is taken"
     wrong = run_program(environ, "subs", "remove", "99", *arguments)
     assert wrong.returncode == 2
     assert wrong.stderr == "99: is neither a rule's number nor a subscribed symbol; see `subs list`\n"

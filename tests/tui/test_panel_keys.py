@@ -16,6 +16,7 @@ from tests.support.waiting import wait_until
 from tests.tui.covering import covers, press
 from tests.tui.driving import STILL, Driven, driven
 from tickertui.market.subscriptions import ChainRule
+from tickertui.services.plan.status import RuleCost
 from tickertui.tui.keys.keymap import check_keymap
 from tickertui.tui.panels.base import ConfirmScreen, ListScreen, PanelScreen, PickerScreen
 from tickertui.tui.panels.column_editor import ColumnsScreen
@@ -24,6 +25,7 @@ from tickertui.tui.panels.help import HelpScreen
 from tickertui.tui.panels.jump import JumpScreen
 from tickertui.tui.panels.new_rule import NewRuleScreen
 from tickertui.tui.panels.reload_plan import ReloadPlanScreen
+from tickertui.tui.view.backend import BackendRefused
 
 # ---------------------------------------------------------------------- lists
 
@@ -369,6 +371,22 @@ async def test_a_rule_that_cannot_be_read_says_what_was_expected() -> None:
         assert any("no options on NIF today; Tab makes it NIFTY" in line for line in run.text())
         await run.press("tab")
         assert run.screen.query_one(Input).value == "NIFTY "
+
+
+async def test_a_rule_that_cannot_be_had_keeps_its_line_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with driven() as run:
+
+        async def refuse(rule: ChainRule) -> RuleCost:
+            raise BackendRefused(f"there is no account {rule.preferred_account} in the configuration")
+
+        monkeypatch.setattr(run.backend, "what_if", refuse)
+        await press(run, "show-subscriptions", "new-rule")
+        await run.until(NewRuleScreen)
+        run.screen.query_one(Input).value = "NIFTY 1 5 full @Z9"
+        await run.press("enter")
+        await wait_until(lambda: any("no account Z9" in line for line in run.text()), "why not")
+        assert run.screen.query_one(Input).value == "NIFTY 1 5 full @Z9"
+        assert not [call for call in run.backend.calls if call[0] == "add_rule"]
 
 
 @covers("preset-save", "preset-delete")

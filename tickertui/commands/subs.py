@@ -8,7 +8,9 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Final
 
 import anyio
 
@@ -26,14 +28,18 @@ from tickertui.commands.subscription_files import (
 )
 from tickertui.engine import Engine, EngineOptions
 from tickertui.market.instruments import Instrument
-from tickertui.market.subscriptions import ChainRule, SubscriptionRecord, SubscriptionStatus
+from tickertui.market.subscriptions import ChainRule, RuleError, SubscriptionRecord, SubscriptionStatus
 from tickertui.process.exit_codes import ExitCode
 from tickertui.process.output import OutputFailed, say
 from tickertui.services.bundle import Services
 from tickertui.services.plan.placement import AccountSlots
+from tickertui.services.plan.rule_check import check_account, check_rule
 from tickertui.services.plan.status import ReloadPlan
 from tickertui.settings.load import environment
 from tickertui.store.protocol import StoreError
+
+_MOST_ALIKE: Final = 20_000
+"""Symbols that are looked through for one that was meant; comparing 10,000 takes half a second."""
 
 Tell = Callable[[str], None]
 Action = Callable[[Services, Namespace, Tell], Awaitable[None]]
@@ -141,7 +147,8 @@ async def _import(services: Services, arguments: Namespace, tell: Tell) -> None:
 
 
 async def _take(services: Services, wanted: SubscriptionSet, tell: Tell, *, dry_run: bool) -> None:
-    """Add what is not there yet; say what that is."""
+    """Add what is not there yet; say what that is. Where one of them cannot be had, none is taken."""
+    _check(services, wanted)
     found = [(item, _instrument(services, item)) for item in wanted.instruments]
     have = set(await services.store.list_rules())
     would = "would add" if dry_run else "added"
@@ -166,6 +173,27 @@ async def _take(services: Services, wanted: SubscriptionSet, tell: Tell, *, dry_
         tell(f"{would}: {item.symbol} {item.mode.label}{f' @{item.account}' if item.account else ''}")
 
 
+def _check(services: Services, wanted: SubscriptionSet) -> None:
+    """Refuse accounts, underlyings and dates that there are not, all of them at once.
+
+    Raises:
+        CommandFailed: With one line for each.
+    """
+    accounts, problems = services.loop.list_accounts(), []
+    for rule in wanted.rules:
+        try:
+            check_rule(rule, services.registry.contracts, accounts, services.clock.now())
+        except RuleError as error:
+            problems.append(str(error))
+    for item in wanted.instruments:
+        try:
+            check_account(item.account or None, accounts)
+        except RuleError as error:
+            problems.append(f"{item.symbol}: {error}")
+    if problems:
+        raise CommandFailed("\n".join(dict.fromkeys(problems)), ExitCode.USAGE)
+
+
 def _instrument(services: Services, item: WantedInstrument) -> Instrument:
     exchange, _, symbol = item.symbol.partition(":")
     table = services.registry.table
@@ -176,7 +204,10 @@ def _instrument(services: Services, item: WantedInstrument) -> Instrument:
     known = (
         f"the instruments of {day:%d %b %Y}" if day else "any list of instruments yet; start tickertui once to load it"
     )
-    raise CommandFailed(f"{item.symbol}: is not in {known}", ExitCode.USAGE)
+    alike = [f"{exchange}:{one}" for one in table.symbols if one[:3] == symbol[:3] and one != symbol]
+    near = get_close_matches(item.symbol, alike, n=1, cutoff=0.8) if len(alike) <= _MOST_ALIKE else []
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise CommandFailed(f"{item.symbol}: is not in {known}{hint}", ExitCode.USAGE)
 
 
 async def _remove(services: Services, arguments: Namespace, tell: Tell) -> None:

@@ -17,7 +17,7 @@ from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import Clock
 from tickertui.market.hours import MarketCalendar
 from tickertui.market.instruments import ChainRows, Instrument
-from tickertui.market.subscriptions import ChainRule
+from tickertui.market.subscriptions import ChainRule, RuleError
 from tickertui.services.accounts.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.bundle import Services
 from tickertui.services.contracts.instrument_registry import DumpRefused
@@ -27,6 +27,7 @@ from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.services.loop.ticker_loop import LoopNotRunning, ReloadFailed
 from tickertui.services.mock.seeding import MockSeed
 from tickertui.services.plan.legs import Legs
+from tickertui.services.plan.rule_check import check_account, check_rule
 from tickertui.services.plan.status import ReloadPlan, ReloadResult, RuleCost, RuleStatus
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.skew_watch import SkewWatch
@@ -231,17 +232,26 @@ class ServicesBackend:
     async def what_if(self, rule: ChainRule) -> RuleCost:
         """Cost of a rule before it is added."""
         try:
+            self._check_rule(rule)
             return self._services.reconciler.what_if(rule)
         except _REFUSALS as error:
             raise BackendRefused(str(error)) from error
 
     async def add_rule(self, rule: ChainRule) -> None:
         """Store a rule that is not there yet; a reload follows by itself."""
+        try:
+            self._check_rule(rule)
+        except RuleError as error:
+            raise BackendRefused(str(error)) from None
         if rule in await _asked(self._services.store.list_rules()):
             raise BackendRefused(f"{rule.describe()}: there already")
         await _asked(self._services.store.add_rule(rule))
         self.note("rule", f"added: {rule.describe()}")
         self._services.loop.reload_subscriptions_async()
+
+    def _check_rule(self, rule: ChainRule) -> None:
+        services = self._services
+        check_rule(rule, services.registry.contracts, services.loop.list_accounts(), self.clock.now())
 
     async def remove_rule(self, rule_id: int) -> None:
         """Drop a rule; a reload follows by itself."""
@@ -256,6 +266,10 @@ class ServicesBackend:
         stored = {rule.rule_id: rule for rule in await _asked(self._services.store.list_rules())}
         if rule_id not in stored:
             raise BackendRefused("that rule is gone already")
+        try:
+            check_account(account, self._services.loop.list_accounts())
+        except RuleError as error:
+            raise BackendRefused(str(error)) from None
         await _asked(self._services.store.update_rule(_pinned(stored[rule_id], account)))
         self.note("rule", f"{'unpinned' if account is None else f'pinned to {account}'}: {stored[rule_id].describe()}")
         self._services.loop.reload_subscriptions_async()

@@ -83,12 +83,22 @@ class NewRuleScreen(LineScreen[ChainRule]):
         self.query_one(RowList).set_rows(list(cost_rows(rule, cost)))
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Close with the rule."""
+        """Close with the rule, unless it cannot be had: then the line stays, with what is wrong."""
         message.stop()
         try:
-            self.dismiss(self._parse(message.value))
+            rule = self._parse(message.value)
         except RuleError as mistake:
             self.show_error(str(mistake))
+            return
+        self.run_worker(partial(self._take, rule), exclusive=True)
+
+    async def _take(self, rule: ChainRule) -> None:
+        try:
+            await self._what_if(rule)
+        except BackendRefused as refused:
+            self.show_error(str(refused))
+            return
+        self.dismiss(rule)
 
     def action_complete(self) -> None:
         """Complete the underlying."""
