@@ -25,7 +25,7 @@ from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionSt
 from tickertui.market.ticks import Mode
 from tickertui.store.base import SqlStore
 from tickertui.store.migrations import load_migrations
-from tickertui.store.operation import Operation, Statement
+from tickertui.store.operation import Operation, Statement, day_number
 from tickertui.store.protocol import (
     HistoryFailure,
     OpenInterestFact,
@@ -96,12 +96,20 @@ async def write(store: Store, sql: str) -> None:
 
 
 async def everything(store: Store) -> list[object]:
-    """What a store holds beside its rules."""
-    candles = await store.candles(1, EXPIRY, MINUTE, minute(0), minute(9))
+    """What a store holds beside its rules and candles."""
     return [
-        await store.list_all(), await store.list_assignments(), candles.start.tolist(), candles.close.tolist(),
-        await store.coverage(MINUTE), await store.load_instruments(), await store.revision(),
+        await store.list_all(), await store.list_assignments(), await store.coverage(MINUTE),
+        await store.load_instruments(), await store.revision(),
     ]  # fmt: skip
+
+
+async def write_candles(store: Store, first: int, count: int) -> None:
+    """Store minutes of contract 1 as every program so far would have, whatever the version of the schema."""
+    key = f"1, {day_number(EXPIRY)}, 60"
+    for row in minutes(first, count).to_rows().tolist():
+        await write(store, f"INSERT INTO candles VALUES ({key}, {', '.join(map(str, row))})")
+    start, stop = span(first, first + count)
+    await write(store, f"INSERT INTO coverage VALUES ({key}, {start}, {stop})")
 
 
 class StoreContract:
@@ -363,12 +371,14 @@ class StoreContract:
                 await write(old, sql)
             await old.upsert(token=1, tradingsymbol="A", segment="NFO-OPT", expiry=EXPIRY, preferred_account="Z2")
             await old.save_plan(PlanChanges(assigned=(Assignment(1, EXPIRY, "Z2", 1),)))
-            await old.add_candles(1, EXPIRY, MINUTE, minutes(0, 3), (minute(0), minute(3)))
+            await write_candles(old, 0, 3)
             await old.save_instruments(EXPIRY, b"csv")
             before = await everything(old)
             await old.close()
         new = await opener()
         assert await everything(new) == before
+        kept = await new.candles(1, EXPIRY, MINUTE, minute(0), minute(9))
+        assert kept.to_rows().tolist() == minutes(0, 3).to_rows().tolist()
         found = await new.list_rules()
         assert found[:2] == rules
         assert [rule.rule_id for rule in found] == [rules[0].rule_id, rules[1].rule_id, 4, 5, 6]
@@ -538,6 +548,38 @@ class StoreContract:
         midnight = int(datetime(edge.year, edge.month, edge.day, tzinfo=IST).timestamp())
         assert await store.coverage(MINUTE) == {(1, EXPIRY): [(midnight, span(0, next_day + 60)[1])]}
         assert await store.candle_days(MINUTE, START.date(), edge) == {(1, EXPIRY): {edge: 5}}
+
+    async def test_candles_of_the_sessions_own_ticks_stand_in_until_the_brokers_come(
+        self, store: Store, opener: Opener
+    ) -> None:
+        contracts = [(1, EXPIRY), (2, None)]
+        for number in range(4):
+            rows = np.repeat(minutes(number, 1, price=900).to_rows(), 2, axis=0)
+            await store.add_session_candles(MINUTE, contracts, Candles.from_rows(rows))
+        await store.add_session_candles(MINUTE, [], Candles.empty())
+        assert await store.coverage(MINUTE) == {}
+        assert await store.candle_days(MINUTE, START.date(), START.date()) == {}
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(1, 1, price=500), None)
+        found = await (await opener()).candles(1, EXPIRY, MINUTE, minute(0), minute(9))
+        assert found.open.tolist() == [900, 500, 900, 900], "the broker's candle is the one, also before it proves any"
+        assert found.own is not None
+        assert found.own.tolist() == [True, False, True, True]
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(1, 1, price=500), (minute(0), minute(3)))
+        found = await store.candles(1, EXPIRY, MINUTE, minute(0), minute(9))
+        assert found.open.tolist() == [500, 900], "the broker says that nothing was traded in the other minutes"
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(3, 1, price=501), (minute(3), minute(4)))
+        found = await store.candles(1, EXPIRY, MINUTE, minute(0), minute(9))
+        assert (found.open.tolist(), found.own) == ([500, 501], None)
+        assert (await store.candles(2, None, MINUTE, minute(0), minute(9))).open.tolist() == [900] * 4
+        await store.prune_candles(START.date() + timedelta(days=1))
+        assert len(await store.candles(2, None, MINUTE, minute(0), minute(9))) == 0
+
+    async def test_contracts_that_expire_are_known_by_what_is_stored_of_them(self, store: Store) -> None:
+        await store.add_candles(5, EXPIRY, MINUTE, minutes(0, 1), None)
+        await store.add_candles(3, EXPIRY, MINUTE, Candles.empty(), (minute(0), minute(9)))
+        await store.add_session_candles(MINUTE, [(4, EXPIRY), (6, NEXT_EXPIRY)], minutes(0, 2))
+        assert await store.contracts_expiring(EXPIRY) == [3, 4, 5]
+        assert await store.contracts_expiring(START.date()) == []
 
     # ------------------------------------------------------------------ failures and facts
 

@@ -67,6 +67,8 @@ class Candles:
         close: int64[n], likewise.
         volume: int64[n], units.
         oi: int64[n], units, -1 where it was not asked for.
+        own: bool[n], True where a candle was made from this program's own ticks and the broker's is not there yet;
+            None where none was.
     """
 
     start: NDArray[np.int64]
@@ -76,6 +78,7 @@ class Candles:
     close: NDArray[np.int64]
     volume: NDArray[np.int64]
     oi: NDArray[np.int64]
+    own: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.start)
@@ -87,10 +90,15 @@ class Candles:
         return cls(none, none, none, none, none, none, none)
 
     @classmethod
-    def from_rows(cls, rows: NDArray[np.int64]) -> Candles:
-        """Split int64[n, 7] (start, open, high, low, close, volume, oi) into columns."""
-        columns = np.ascontiguousarray(rows.T)
-        return cls(*columns)
+    def from_rows(cls, rows: NDArray[np.int64], own: NDArray[np.bool_] | None = None) -> Candles:
+        """Split int64[n, 7] (start, open, high, low, close, volume, oi) into columns.
+
+        Args:
+            rows: Ascending by start.
+            own: See `Candles.own`.
+        """
+        start, opens, highs, lows, closes, volume, oi = np.ascontiguousarray(rows.T)
+        return cls(start, opens, highs, lows, closes, volume, oi, own)
 
     def to_rows(self) -> NDArray[np.int64]:
         """int64[n, 7]: start, open, high, low, close, volume, oi."""

@@ -17,7 +17,7 @@ from tickertui.market.clock import Clock
 from tickertui.market.configured_rules import ConfiguredChanges
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionRecord, SubscriptionStatus
 from tickertui.market.ticks import Mode
-from tickertui.store import history, subscriptions
+from tickertui.store import history, session_candles, subscriptions
 from tickertui.store.operation import Operation, epoch_seconds
 from tickertui.store.protocol import (
     KEEP,
@@ -233,9 +233,18 @@ class SqlStore(ABC):
     async def candles(
         self, token: int, expiry: date | None, interval: Interval, start: datetime, end: datetime
     ) -> Candles:
-        """Return the stored candles that start in [start, end), ascending."""
+        """Return the stored candles that start in [start, end), ascending; see `Store.candles`."""
         span = (epoch_seconds(start), epoch_seconds(end))
         return await self._read(history.read_candles(token, expiry, interval, span))
+
+    async def add_session_candles(self, interval: Interval, contracts: Sequence[ContractKey], candles: Candles) -> None:
+        """Store candles of the session's own ticks, one for each contract entry; see `Store.add_session_candles`."""
+        if len(contracts):
+            await self._write(session_candles.add_session_candles(interval, contracts, candles))
+
+    async def contracts_expiring(self, day: date) -> list[int]:
+        """Return the tokens of contracts that expire on a day and of which anything is stored, ascending."""
+        return await self._read(session_candles.contracts_expiring(day))
 
     async def coverage(self, interval: Interval) -> dict[ContractKey, list[Span]]:
         """Return for each contract what is complete: ascending spans that do not touch."""
@@ -251,6 +260,7 @@ class SqlStore(ABC):
         dropped = 0
         for first in range(0, len(contracts), _PRUNED_AT_ONCE):
             dropped += await self._write(history.prune(contracts[first : first + _PRUNED_AT_ONCE], before))
+        await self._write(session_candles.prune_session_candles(before))
         return dropped
 
     # ------------------------------------------------------------------ failures and facts

@@ -28,6 +28,7 @@ from tickertui.store.operation import (
     midnight,
 )
 from tickertui.store.protocol import ContractKey, HistoryFailure, OpenInterestFact, Span, VolatilityFact
+from tickertui.store.session_candles import drop_session_candles, merged_candles, read_session_candles
 
 _CANDLE_COLUMNS: Final = (
     "token", "expiry", "seconds", "start", "open", "high", "low", "close", "volume", "oi",
@@ -54,6 +55,7 @@ def add_candles(
         yield from _count_days(contract, rows[:, 0])
     if covered is not None and covered[1] > covered[0]:
         yield from _cover(contract, covered)
+        yield from drop_session_candles(contract, covered)
 
 
 def _alone_with(contract: tuple[int, int, int]) -> Exclusive:
@@ -97,13 +99,15 @@ def _cover(contract: tuple[int, int, int], covered: Span) -> Operation[None]:
 
 
 def read_candles(token: int, expiry: date | None, interval: Interval, span: Span) -> Operation[Candles]:
-    """Return stored candles that start within a span."""
+    """Return stored candles that start within a span, the session's own where the broker's are not there yet."""
+    contract = (token, day_number(expiry), interval.seconds)
     rows = yield Statement(
         "SELECT start, open, high, low, close, volume, oi FROM candles "
         f"WHERE {_CONTRACT} AND start >= ? AND start < ? ORDER BY start",
-        (token, day_number(expiry), interval.seconds, *span),
+        (*contract, *span),
     )
-    return Candles.from_rows(np.array(rows, dtype=np.int64)) if rows else Candles.empty()
+    own = yield from read_session_candles(contract, span)
+    return merged_candles(rows, own)
 
 
 def read_coverage(interval: Interval) -> Operation[dict[ContractKey, list[Span]]]:

@@ -301,7 +301,27 @@ class Store(Protocol):
     async def candles(
         self, token: int, expiry: date | None, interval: Interval, start: datetime, end: datetime
     ) -> Candles:
-        """Return the stored candles that start in [start, end), ascending."""
+        """Return the stored candles that start in [start, end), ascending.
+
+        Where the broker's are not there yet, those of the session's own ticks are; `Candles.own` tells which.
+        """
+        ...
+
+    async def add_session_candles(self, interval: Interval, contracts: Sequence[ContractKey], candles: Candles) -> None:
+        """Store candles made from the session's own ticks.
+
+        They prove nothing to be complete: `coverage` and `candle_days` do not know them, and `add_candles` drops those
+        of the span that it covers.
+
+        Args:
+            interval: Length of the candles.
+            contracts: Whose each candle is, as long as ``candles``; no contract has two with the same start.
+            candles: In the order of ``contracts``.
+        """
+        ...
+
+    async def contracts_expiring(self, day: date) -> list[int]:
+        """Return the tokens of contracts that expire on a day and of which anything is stored, ascending."""
         ...
 
     async def coverage(self, interval: Interval) -> dict[ContractKey, list[Span]]:
