@@ -14,18 +14,28 @@ mistake: it has no sessions, its phase is UNKNOWN at every moment, and what expi
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar
 
 from tickertui.frozen import frozen
-from tickertui.market.calendar_data import CalendarData, CalendarError, Hours, Special, load_calendar_data
+from tickertui.market.calendar_data import (
+    Announcement,
+    CalendarData,
+    CalendarError,
+    Hours,
+    Special,
+    UnderlyingKind,
+)
+from tickertui.market.calendar_file import load_calendar_data
 from tickertui.market.clock import IST
 
-__all__ = ["IST", "CalendarError", "DayKind", "MarketCalendar", "Phase", "Session", "load_calendar"]
+__all__ = [
+    "IST", "Announcement", "CalendarError", "DayKind", "MarketCalendar", "Phase", "Session", "UnderlyingKind",
+    "load_calendar",
+]  # fmt: skip
 
 _T = TypeVar("_T")
 
@@ -33,7 +43,12 @@ _ONE_DAY: Final = timedelta(days=1)
 _SEARCH_DAYS: Final = 60
 """How far a next or previous session is looked for; the longest real gap is five days."""
 _NOTICE_DAYS: Final = 30
-"""The end of the data is announced this long ahead (the next year's list appears in mid-December)."""
+"""The end of the data is announced this long ahead: of a year's list, from 1 December on."""
+_NEXT_LIST: Final = (
+    "the next list comes with an update of tickertui, or write it into calendar.toml (valid_until and [[holiday]])"
+)
+_ANNOUNCEMENT_NOTICE: Final = timedelta(days=14)
+"""Hours that are announced and unconfirmed are told of this long ahead, and as long as they are unconfirmed."""
 _PENDING_NOTICE_DAYS: Final = 14
 _CACHE_LIMIT: Final = 20_000
 
@@ -72,12 +87,13 @@ class Session:
     """One session of one segment.
 
     Attributes:
-        day: Its date.
+        day: Its date; of a session over midnight, that of its evening.
         open: Start of trading, inclusive.
         close: End of trading, exclusive.
         name: "" for an ordinary day, else the special session's or the holiday's name.
         edges: (start, phase), ascending; the last one is (close, CLOSED).
         steps: (start, name) of what happens within the phases, e.g. "matching".
+        announcement: Why its hours may turn out otherwise, None where they are certain.
     """
 
     day: date
@@ -86,6 +102,7 @@ class Session:
     name: str = ""
     edges: tuple[tuple[datetime, Phase], ...] = ()
     steps: tuple[tuple[datetime, str], ...] = ()
+    announcement: Announcement | None = None
 
     @property
     def auction(self) -> datetime | None:
@@ -201,14 +218,15 @@ class MarketCalendar:
         at = market_time(at)
         if not self.knows(segment):
             return Phase.UNKNOWN
-        return _in_force(self._edges(segment, at.date()), at, Phase.CLOSED)
+        edges = [edge for session in self._sessions_reaching(segment, at.date()) for edge in session.edges]
+        return _in_force(edges, at, Phase.CLOSED)
 
     def step(self, segment: str, at: datetime) -> str:
         """Return what happens within the phase ("matching", "order entry"), empty where nothing particular does."""
         at = market_time(at)
         if self.phase(segment, at) in (Phase.CLOSED, Phase.UNKNOWN):
             return ""
-        steps = [step for session in self.session_on(segment, at.date()) for step in session.steps]
+        steps = [step for session in self._sessions_reaching(segment, at.date()) for step in session.steps]
         return _in_force(steps, at, "")
 
     def is_open(self, segment: str, at: datetime) -> bool:
@@ -218,7 +236,7 @@ class MarketCalendar:
     def current_session(self, segment: str, at: datetime) -> Session | None:
         """Return the session that runs at a moment, None while the segment is shut."""
         at = market_time(at)
-        sessions = self.session_on(segment, at.date())
+        sessions = self._sessions_reaching(segment, at.date())
         return next((session for session in sessions if session.open <= at < session.close), None)
 
     def next_open(self, segment: str, at: datetime) -> datetime:
@@ -264,7 +282,10 @@ class MarketCalendar:
         return self.previous_session(segment, at).close
 
     def remaining_session_fraction(self, segment: str, at: datetime) -> float:
-        """Return how much of the day's session time is still to come: 1 before the open, 0 after the close."""
+        """Return how much of the day's session time is still to come: 1 before the open, 0 after the close.
+
+        A session over midnight counts on the day of its evening.
+        """
         at = market_time(at)
         sessions = self.session_on(segment, at.date())
         total = sum((session.close - session.open for session in sessions), timedelta())
@@ -273,22 +294,44 @@ class MarketCalendar:
 
     # ------------------------------------------------------------------ expiry
 
-    def expiry_instant(self, segment: str, expiry: date) -> datetime:
-        """Return when an option that expires on a date has no time value left.
+    def expiry_instant(self, segment: str, expiry: date, underlying: UnderlyingKind = UnderlyingKind.OTHER) -> datetime:
+        """Return when a contract that expires on a date stops trading and has no time value left.
 
-        It is the segment's expiry time in force on that date, or the close where the day's session does not hold
-        that time (a special session). A date without a session keeps the time in force. Where the hours are not known
-        it is midnight at the end of the date: nothing that may still trade is taken for over.
+        It is the time in force for the segment and the kind of underlying, or the close where the day's session does
+        not hold that time (a special session). A date without a session keeps the time in force. Where the hours are
+        not known it is midnight at the end of the date: nothing that may still trade is taken for over.
+
+        Args:
+            segment: Of the contract.
+            expiry: Its date.
+            underlying: What it is written on; the kinds stop at their own times.
         """
         name = self._segment(segment)
         if not self.knows(name):
             return datetime.combine(expiry + _ONE_DAY, time(), IST)
-        at = _in_force_on(self._data.expiry_times.get(name, {}), expiry)
+        expires = self._data.expiry_on(name, underlying, expiry)
         sessions = self.session_on(name, expiry)
-        moment = datetime.combine(expiry, at or self._hours(name, expiry).close, IST)
+        if expires is None:
+            return sessions[-1].close if sessions else _session(expiry, self._data.hours_on(name, expiry), "").close
+        moment = datetime.combine(expiry, expires.at, IST)
         if sessions and not any(session.open < moment <= session.close for session in sessions):
             return sessions[-1].close
         return moment
+
+    def announced_expiry(
+        self, segment: str, expiry: date, underlying: UnderlyingKind = UnderlyingKind.OTHER
+    ) -> Announcement | None:
+        """Return why an expiry instant may turn out otherwise, None where it is certain."""
+        name = self._segment(segment)
+        if not self.knows(name):
+            return None
+        expires = self._data.expiry_on(name, underlying, expiry)
+        return self.announced_hours(name, expiry) if expires is None else expires.announcement
+
+    def announced_hours(self, segment: str, day: date) -> Announcement | None:
+        """Return why a day's sessions may turn out otherwise, None where they are certain or there is none."""
+        sessions = self.session_on(segment, day)
+        return next((session.announcement for session in sessions if session.announcement is not None), None)
 
     def shifted_expiry_note(self, segment: str, expiry: date) -> str | None:
         """Return a note when the days right after an expiry are holidays (it may have been moved before them).
@@ -313,13 +356,19 @@ class MarketCalendar:
         if left < 0:
             found.append(
                 f"The market calendar ended on {self.valid_until:%d %b %Y}: holidays after it are not known; "
-                "update tickertui or add them to calendar.toml."
+                f"{_NEXT_LIST}."
             )
-        elif left < _NOTICE_DAYS:
+        elif left <= _NOTICE_DAYS:
             found.append(
-                f"The market calendar ends on {self.valid_until:%d %b %Y}, in {left} days; "
-                "update tickertui or add the new year's holidays to calendar.toml."
+                f"The market calendar's holidays end on {self.valid_until:%d %b %Y}, in {left} days; {_NEXT_LIST} "
+                "(the exchanges publish it in mid-December)."
             )
+        found.extend(
+            f"The hours from {announcement.first_day:%d %b %Y} on are announced and unconfirmed: "
+            f"{announcement.source}. Confirm, move or withdraw them with [[announcement]] in calendar.toml."
+            for announcement in self._data.announcements()
+            if day >= announcement.first_day - _ANNOUNCEMENT_NOTICE
+        )
         for later in _days(day, day + _PENDING_NOTICE_DAYS * _ONE_DAY):
             special = next((s for s in self._data.specials.get((later, "NFO"), ()) if s.pending), None)
             if special is not None:
@@ -335,17 +384,16 @@ class MarketCalendar:
         """Return the exchange of the dump's longer names ("NFO-OPT" -> "NFO")."""
         return segment if segment in self._data.hours else segment.partition("-")[0]
 
-    def _hours(self, segment: str, day: date) -> Hours:
-        hours = self._data.hours[segment]
-        return _in_force_on(hours, day) or hours[min(hours)]
-
-    def _edges(self, segment: str, day: date) -> list[tuple[datetime, Phase]]:
-        return [edge for session in self.session_on(segment, day) for edge in session.edges]
+    def _sessions_reaching(self, segment: str, day: date) -> tuple[Session, ...]:
+        """A day's sessions, and before them one of the evening before that runs over midnight."""
+        own = self.session_on(segment, day)
+        late = tuple(each for each in self.session_on(segment, day - _ONE_DAY) if each.close.date() == day)
+        return (*late, *own) if late else own
 
     def _build_day(self, segment: str, day: date) -> Iterator[Session]:
         if segment not in self._data.hours:
             return
-        hours = self._hours(segment, day)
+        hours = self._data.hours_on(segment, day)
         specials = self._data.specials.get((day, segment))
         if specials is not None:
             for special in specials:
@@ -360,7 +408,11 @@ class MarketCalendar:
         if holiday is None:
             yield _session(day, hours, "")
         elif holiday.evening and hours.evening is not None:
-            evening = Hours(None, hours.evening, None, None, hours.close, None, ())
+            evening = Hours(
+                None, hours.evening, None, None, hours.close,
+                over_midnight=hours.over_midnight and hours.evening >= hours.close,
+                announcement=hours.announcement,
+            )  # fmt: skip
             yield _session(day, evening, f"Evening session ({holiday.name})")
 
     def _no_session(self, segment: str, at: datetime, where: str) -> CalendarError:
@@ -375,29 +427,32 @@ class MarketCalendar:
 def _special_hours(special: Special) -> Hours:
     assert special.open is not None
     assert special.close is not None
-    return Hours(special.pre_open, special.open, None, None, special.close, None, ())
+    return Hours(special.pre_open, special.open, None, None, special.close, over_midnight=special.over_midnight)
 
 
 def _session(day: date, hours: Hours, name: str) -> Session:
+    def at(moment: time) -> datetime:
+        # In a session over midnight, what is before its first time is of the next day.
+        late = hours.over_midnight and moment < hours.starts
+        return datetime.combine(day + _ONE_DAY if late else day, moment, IST)
+
+    close = datetime.combine(day + _ONE_DAY if hours.over_midnight else day, hours.close, IST)
     starts = (
         (hours.pre_open, Phase.PRE_OPEN),
         (hours.open, Phase.OPEN),
         (hours.cas, Phase.CAS),
         (hours.closing, Phase.CLOSING),
-        (hours.close, Phase.CLOSED),
     )
+    edges = tuple((at(start), phase) for start, phase in starts if start is not None)
     return Session(
         day=day,
-        open=_at(day, hours.open),
-        close=_at(day, hours.close),
+        open=at(hours.open),
+        close=close,
         name=name,
-        edges=tuple((_at(day, start), phase) for start, phase in starts if start is not None),
-        steps=tuple((_at(day, start), step) for start, step in hours.steps),
+        edges=(*edges, (close, Phase.CLOSED)),
+        steps=tuple((at(start), step) for start, step in hours.steps),
+        announcement=hours.announcement,
     )
-
-
-def _at(day: date, moment: time) -> datetime:
-    return datetime.combine(day, moment, IST)
 
 
 def _days(start: date, end: date) -> Iterator[date]:
@@ -413,10 +468,3 @@ def _in_force(starts: list[tuple[datetime, _T]], at: datetime, before: _T) -> _T
             break
         found = value
     return found
-
-
-def _in_force_on(dated: Mapping[date, _T], day: date) -> _T | None:
-    """Return the value of the last date that is not after ``day``."""
-    dates = sorted(dated)
-    place = bisect_right(dates, day)
-    return dated[dates[place - 1]] if place else None

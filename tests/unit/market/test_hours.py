@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tickertui.market.hours import IST, CalendarError, DayKind, MarketCalendar, Phase, load_calendar
+from tickertui.market.hours import IST, CalendarError, DayKind, MarketCalendar, Phase, UnderlyingKind, load_calendar
 
 CALENDAR = load_calendar()
 BEFORE = date(2026, 7, 31)
@@ -222,7 +222,6 @@ def test_expiry_instants_are_dated_data() -> None:
     assert CALENDAR.expiry_instant("CDS", date(2026, 11, 26)) == at(date(2026, 11, 26), "12:30")
     assert CALENDAR.expiry_instant("MCX", date(2026, 11, 26)) == at(date(2026, 11, 26), "23:55")
     assert CALENDAR.expiry_instant("NFO", date(2025, 10, 21)) == at(date(2025, 10, 21), "14:45")
-    assert CALENDAR.expiry_instant("NFO", date(2030, 6, 25)) == at(date(2030, 6, 25), "15:40")
 
 
 def test_a_holiday_right_after_an_expiry_is_noted() -> None:
@@ -231,12 +230,195 @@ def test_a_holiday_right_after_an_expiry_is_noted() -> None:
     assert CALENDAR.shifted_expiry_note("NFO", date(2026, 11, 25)) is None
 
 
-def test_the_end_of_the_data_is_announced() -> None:
-    assert CALENDAR.warnings(at(date(2026, 11, 25), "10:00")) == []
-    (soon,) = CALENDAR.warnings(at(date(2026, 12, 2), "10:00"))
-    assert soon.startswith("The market calendar ends on 31 Dec 2026, in 29 days;")
-    (gone,) = CALENDAR.warnings(at(date(2027, 1, 4), "10:00"))
-    assert gone.startswith("The market calendar ended on 31 Dec 2026:")
+def test_the_end_of_the_data_is_announced_from_the_first_of_december_on(tmp_path: Path) -> None:
+    calendar = load_with(tmp_path, CONFIRMED)
+    assert calendar.warnings(at(date(2026, 11, 30), "23:59")) == []
+    (soon,) = calendar.warnings(at(date(2026, 12, 1), "00:00"))
+    assert soon.startswith("The market calendar's holidays end on 31 Dec 2026, in 30 days; the next list comes with")
+    assert "valid_until and [[holiday]]" in soon
+    (gone,) = calendar.warnings(at(date(2027, 1, 4), "10:00"))
+    assert gone.startswith("The market calendar ended on 31 Dec 2026: holidays after it are not known; the next list")
+
+
+# ------------------------------------------------------------------------- hours that change, announced or certain
+
+REVISED = date(2026, 12, 7)
+"""The Monday for which continuous trading to 15:30 and derivatives to 15:45 are announced."""
+
+
+@pytest.mark.parametrize(
+    ("segment", "clock", "phase"),
+    [
+        ("INDICES", "15:29:59", Phase.OPEN),
+        ("INDICES", "15:30:00", Phase.CAS),
+        ("NSE", "15:39:59", Phase.CAS),
+        ("BSE", "15:40:00", Phase.CLOSED),
+        ("NFO", "15:29:59", Phase.OPEN),
+        ("NFO", "15:30:00", Phase.CAS),
+        ("BFO", "15:40:00", Phase.CLOSING),
+        ("NFO", "15:44:59", Phase.CLOSING),
+        ("NFO", "15:45:00", Phase.CLOSED),
+    ],
+)
+def test_the_day_has_the_announced_edges_from_their_day_on(segment: str, clock: str, phase: Phase) -> None:
+    assert CALENDAR.phase(segment, at(REVISED, clock)) is phase
+    assert CALENDAR.phase("NFO", at(date(2026, 12, 4), "15:40")) is Phase.CLOSED, "the Friday before"
+
+
+@pytest.mark.parametrize(
+    ("segment", "day", "kind", "clock"),
+    [
+        ("NFO", date(2026, 12, 1), UnderlyingKind.INDEX, "15:40"),
+        ("NFO", date(2026, 12, 1), UnderlyingKind.STOCK, "15:40"),
+        ("NFO", date(2026, 12, 8), UnderlyingKind.INDEX, "15:30"),
+        ("BFO-OPT", date(2026, 12, 10), UnderlyingKind.INDEX, "15:30"),
+        ("NFO", date(2026, 12, 29), UnderlyingKind.STOCK, "15:45"),
+        ("BFO-FUT", date(2026, 12, 31), UnderlyingKind.STOCK, "15:45"),
+        ("NFO", date(2026, 12, 29), UnderlyingKind.OTHER, "15:45"),
+        ("CDS", date(2026, 12, 29), UnderlyingKind.OTHER, "12:30"),
+        ("MCX", date(2026, 12, 16), UnderlyingKind.OTHER, "23:55"),
+        ("MCX", date(2027, 3, 16), UnderlyingKind.OTHER, "23:30"),
+    ],
+)
+def test_a_contract_expires_by_its_segment_and_the_kind_of_its_underlying(
+    segment: str, day: date, kind: UnderlyingKind, clock: str
+) -> None:
+    assert CALENDAR.expiry_instant(segment, day, kind) == at(day, clock)
+
+
+def test_what_depends_on_an_announcement_says_so_and_nothing_else_does() -> None:
+    assert CALENDAR.announced_hours("NFO", date(2026, 12, 4)) is None
+    assert CALENDAR.announced_hours("MCX", REVISED) is None
+    assert CALENDAR.announced_hours("NFO", date(2026, 12, 6)) is None, "a Sunday has no hours"
+    announced = CALENDAR.announced_hours("NFO-OPT", REVISED)
+    assert announced is not None
+    assert announced.label == "announced for 7 Dec, unconfirmed"
+    assert "HO/47/11/11(3)2025-MRD-POD2/I/23843/2026" in announced.source
+    assert CALENDAR.announced_expiry("NFO", date(2026, 12, 8), UnderlyingKind.INDEX) == announced
+    assert CALENDAR.announced_expiry("NFO", date(2026, 12, 29), UnderlyingKind.STOCK) == announced
+    assert CALENDAR.announced_expiry("NFO", date(2026, 12, 1), UnderlyingKind.INDEX) is None
+    assert CALENDAR.announced_expiry("MCX", date(2026, 12, 16)) is None
+
+
+def test_an_announcement_is_told_two_weeks_ahead_and_while_it_is_unconfirmed() -> None:
+    assert CALENDAR.warnings(at(date(2026, 11, 22), "10:00")) == []
+    for day in (date(2026, 11, 23), date(2026, 11, 30), date(2027, 6, 1)):
+        said = CALENDAR.warnings(at(day, "10:00"))[-1]
+        assert said.startswith("The hours from 07 Dec 2026 on are announced and unconfirmed: SEBI circular HO/47")
+        assert "[[announcement]] in calendar.toml" in said
+
+
+def test_the_user_confirms_moves_or_withdraws_what_is_announced(tmp_path: Path) -> None:
+    confirmed = load_with(tmp_path, CONFIRMED)
+    assert confirmed.announced_hours("NFO", REVISED) is None
+    assert confirmed.announced_expiry("NFO", date(2026, 12, 8), UnderlyingKind.INDEX) is None
+    assert confirmed.expiry_instant("NFO", date(2026, 12, 8), UnderlyingKind.INDEX) == at(date(2026, 12, 8), "15:30")
+
+    moved = load_with(tmp_path, "[[announcement]]\nfrom = 2026-12-07\nmoved_to = 2027-01-04\n")
+    assert moved.phase("NFO", at(date(2026, 12, 31), "15:40")) is Phase.CLOSED
+    assert moved.phase("NFO", at(date(2027, 1, 4), "15:40")) is Phase.CLOSING
+    assert moved.expiry_instant("BFO", date(2026, 12, 31), UnderlyingKind.INDEX) == at(date(2026, 12, 31), "15:40")
+    announced = moved.announced_hours("NFO", date(2027, 1, 4))
+    assert announced is not None
+    assert announced.label == "announced for 4 Jan, unconfirmed"
+
+    withdrawn = load_with(tmp_path, "[[announcement]]\nfrom = 2026-12-07\nwithdrawn = true\n")
+    assert withdrawn.phase("INDICES", at(REVISED, "15:20")) is Phase.CAS
+    assert withdrawn.expiry_instant("NFO", date(2026, 12, 8), UnderlyingKind.INDEX) == at(date(2026, 12, 8), "15:40")
+    assert withdrawn.warnings(at(date(2026, 11, 30), "10:00")) == []
+
+
+def test_the_users_own_hours_are_certain_and_replace_what_is_announced(tmp_path: Path) -> None:
+    calendar = load_with(
+        tmp_path,
+        """
+        [[hours]]
+        segments = ["NFO"]
+        from = 2026-12-07
+        open = 09:15:00
+        close = 16:00:00
+        [[expiry]]
+        segments = ["NFO"]
+        from = 2026-12-07
+        at = 15:35:00
+        """,
+    )
+    assert calendar.phase("NFO", at(REVISED, "15:59")) is Phase.OPEN
+    assert calendar.announced_hours("NFO", REVISED) is None
+    assert calendar.announced_hours("INDICES", REVISED) is not None
+    day = date(2026, 12, 8)
+    for kind in UnderlyingKind:
+        assert calendar.expiry_instant("NFO", day, kind) == at(day, "15:35"), "an entry for all replaces the kinds'"
+    assert calendar.expiry_instant("BFO", day, UnderlyingKind.INDEX) == at(day, "15:30")
+
+
+# ------------------------------------------------------------------------------------------- sessions over midnight
+
+
+def test_a_session_over_midnight_belongs_to_its_evening(tmp_path: Path) -> None:
+    calendar = load_with(
+        tmp_path,
+        """
+        [[session]]
+        date = 2026-12-19
+        name = "Recovery drill"
+        segments = ["MCX"]
+        pre_open = 21:15:00
+        open = 21:30:00
+        close = 00:30:00
+        """,
+    )
+    evening, night = date(2026, 12, 19), date(2026, 12, 20)
+    (session,) = calendar.session_on("MCX", evening)
+    assert (session.open, session.close) == (at(evening, "21:30"), at(night, "00:30"))
+    assert (session.day, session.minutes) == (evening, 180)
+    assert calendar.session_on("MCX", night) == ()
+    for moment, phase in (
+        (at(evening, "21:14"), Phase.CLOSED),
+        (at(evening, "21:15"), Phase.PRE_OPEN),
+        (at(evening, "23:59:59"), Phase.OPEN),
+        (at(night, "00:00"), Phase.OPEN),
+        (at(night, "00:29:59"), Phase.OPEN),
+        (at(night, "00:30"), Phase.CLOSED),
+    ):
+        assert calendar.phase("MCX", moment) is phase, moment
+    assert calendar.current_session("MCX", at(night, "00:10")) == session
+    assert calendar.previous_session("MCX", at(night, "00:30")) == session
+    assert calendar.previous_session("MCX", at(night, "00:10")).day == date(2026, 12, 18)
+    assert calendar.next_open("MCX", at(night, "00:10")) == at(date(2026, 12, 21), "09:00")
+    assert calendar.phase("NFO", at(night, "00:10")) is Phase.CLOSED
+
+
+def test_ordinary_hours_may_run_over_midnight(tmp_path: Path) -> None:
+    calendar = load_with(
+        tmp_path,
+        """
+        [[hours]]
+        segments = ["NSEIX"]
+        from = 2026-01-01
+        open = 06:30:00
+        close = 02:45:00
+        over_midnight = true
+        """,
+    )
+    friday = date(2026, 12, 18)
+    assert calendar.phase("NSEIX", at(friday, "02:30")) is Phase.OPEN, "Thursday's"
+    assert calendar.phase("NSEIX", at(friday, "02:45")) is Phase.CLOSED
+    assert calendar.phase("NSEIX", at(friday + timedelta(days=1), "02:30")) is Phase.OPEN
+    assert calendar.phase("NSEIX", at(friday + timedelta(days=2), "02:30")) is Phase.CLOSED
+    assert calendar.expiry_instant("NSEIX", friday) == at(friday + timedelta(days=1), "02:45")
+    sessions = calendar.sessions("NSEIX", date(2026, 12, 14), friday)
+    assert all(earlier.close <= later.open for earlier, later in pairwise(sessions))
+
+
+def test_the_previous_session_is_that_of_the_exchange() -> None:
+    """On a holiday of the equity segments the commodity evening is the last session there, not in equity."""
+    morning = at(date(2026, 11, 25), "08:00")
+    assert CALENDAR.previous_session("NFO", morning).day == date(2026, 11, 23)
+    assert CALENDAR.previous_session("MCX", morning).day == date(2026, 11, 24)
+    assert CALENDAR.previous_session("MCX", morning).open == at(date(2026, 11, 24), "17:00")
+    assert CALENDAR.previous_session("CDS", at(date(2026, 8, 27), "08:00")).day == date(2026, 8, 25)
+    assert CALENDAR.previous_session("NFO", at(date(2026, 8, 27), "08:00")).day == date(2026, 8, 26)
 
 
 # -------------------------------------------------------------------------------------------------- the bundled data
@@ -259,6 +441,9 @@ def test_the_bundled_data_is_consistent() -> None:
 # ------------------------------------------------------------------------------------------------ the user's own file
 
 
+CONFIRMED = "[[announcement]]\nfrom = 2026-12-07\nconfirmed = true\n"
+
+
 def load_with(tmp_path: Path, text: str) -> MarketCalendar:
     path = tmp_path / "calendar.toml"
     path.write_text(text, encoding="utf-8")
@@ -274,8 +459,9 @@ def test_a_missing_override_changes_nothing(tmp_path: Path) -> None:
 def test_the_override_adds_replaces_and_cancels(tmp_path: Path) -> None:
     calendar = load_with(
         tmp_path,
-        """
+        f"""
         valid_until = 2027-12-31
+        {CONFIRMED}
         [[holiday]]
         date = 2027-01-26
         name = "Republic Day"
@@ -329,7 +515,11 @@ def test_the_override_adds_replaces_and_cancels(tmp_path: Path) -> None:
         ('[[holiday]]\nname = "x"', "holiday[1].date", "it is missing"),
         ("[[holiday]]\ndate = 2026-12-24", "holiday[1].name", "must be a text in quotes"),
         ('[[holiday]]\ndate = 2026-12-24\nnam = "x"', "holiday[1].nam", "did you mean 'name'?"),
-        ('[[holiday]]\ndate = 2026-12-24\nname = "x"\nsegments = ["NYSE"]', "holiday[1].segments", "known: equity"),
+        (
+            '[[holiday]]\ndate = 2026-12-24\nname = "x"\nsegments = ["NYSE"]',
+            "holiday[1].segments",
+            "did you mean 'NSE'?",
+        ),
         ('[[holiday]]\ndate = 2026-12-24\nname = "x"\nsegments = "NFO"', "holiday[1].segments", "must be a list"),
         ('[[holiday]]\ndate = 2026-12-24\nname = "x"\nevening = 1', "holiday[1].evening", "must be true or false"),
         ("[[holiday]]\ndate = 2026-12-23\ncancelled = true", "holiday[1].date", "check the date 2026-12-23"),
@@ -343,8 +533,8 @@ def test_the_override_adds_replaces_and_cancels(tmp_path: Path) -> None:
         ('[[session]]\ndate = 2026-12-26\nname = "x"\nopen = 10:00:00', "session[1].open", "add the missing one"),
         (
             '[[session]]\ndate = 2026-12-26\nname = "x"\nopen = 11:00:00\nclose = 10:00:00',
-            "session[1].open",
-            "must ascend",
+            "session[1].close",
+            "must ascend, or write over_midnight = true",
         ),
         (
             '[[session]]\ndate = 2026-12-26\nname = "x"\nusual = true\nopen = 10:00:00\nclose = 11:00:00',
@@ -365,7 +555,7 @@ def test_the_override_adds_replaces_and_cancels(tmp_path: Path) -> None:
         ),
         (
             '[[hours]]\nsegments = ["NFO"]\nfrom = 2027-01-01\nopen = 09:15:00\nclose = 09:00:00',
-            "hours[1].open",
+            "hours[1].close",
             "the times must ascend",
         ),
         (
@@ -377,6 +567,44 @@ def test_the_override_adds_replaces_and_cancels(tmp_path: Path) -> None:
             '[[hours]]\nsegments = ["NFO"]\nfrom = 2027-01-01\nopen = 09:15:00\nclose = 15:00:00\nsteps = ["x"]',
             "hours[1].steps",
             "pairs",
+        ),
+        (
+            '[[session]]\ndate = 2026-12-19\nname = "x"\nsegments = ["MCX"]\nopen = 23:00:00\nclose = 23:30:00\n'
+            "over_midnight = true",
+            "session[1].over_midnight",
+            "remove it",
+        ),
+        (
+            '[[session]]\ndate = 2026-12-20\nname = "x"\nsegments = ["MCX"]\nopen = 21:00:00\nclose = 09:30:00\n'
+            "over_midnight = true",
+            "session[1].close",
+            "next day",
+        ),
+        (
+            '[[session]]\ndate = 2026-12-20\nname = "x"\nover_midnight = true',
+            "session[1].over_midnight",
+            "needs open and close",
+        ),
+        ("[[announcement]]\nfrom = 2026-12-07", "announcement[1].confirmed", "write one of confirmed"),
+        (
+            "[[announcement]]\nfrom = 2026-12-08\nconfirmed = true",
+            "announcement[1].from",
+            "announced and unconfirmed: 2026-12-07",
+        ),
+        (
+            '[[hours]]\nsegments = ["nf0"]\nfrom = 2027-01-01\nopen = 09:15:00\nclose = 15:00:00',
+            "hours[1].segments",
+            "did you mean 'NFO'?",
+        ),
+        (
+            '[[hours]]\nsegments = ["NFO"]\nfrom = 2027-01-01\nopen = 09:15:00\nclose = 15:00:00\nstatus = "maybe"',
+            "hours[1].status",
+            'must be "announced" or "confirmed"',
+        ),
+        (
+            '[[expiry]]\nsegments = ["NFO"]\nfrom = 2027-01-01\nat = 15:00:00\nunderlying = "indices"',
+            "expiry[1].underlying",
+            "did you mean 'index'?",
         ),
         ("weekend = [0]", "weekend", "ISO weekday numbers"),
         ('groups = "x"', "groups", "table of segment lists"),
