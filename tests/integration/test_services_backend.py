@@ -19,7 +19,7 @@ from tickertui.market.candles import Candles, Interval
 from tickertui.market.ticks import Word
 from tickertui.services.accounts.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.bundle import Services
-from tickertui.services.contracts.instrument_registry import DumpRefused
+from tickertui.services.contracts.plausibility import DumpRefused
 from tickertui.services.loop.contract_refresher import ContractsMissing
 from tickertui.services.loop.status import FeedMode
 from tickertui.services.loop.ticker_loop import LoopNotRunning, ReloadFailed

@@ -20,7 +20,7 @@ from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule, RuleError
 from tickertui.services.accounts.session_orchestrator import MissingApiSecret, NoAccounts
 from tickertui.services.bundle import Services
-from tickertui.services.contracts.instrument_registry import DumpRefused
+from tickertui.services.contracts.plausibility import DumpRefused
 from tickertui.services.history.status import BootstrapProgress, BootstrapState
 from tickertui.services.loop.contract_refresher import ContractsMissing
 from tickertui.services.loop.status import FeedMode, RuntimeState

@@ -1,12 +1,12 @@
 """What changed from one day's contracts to the next, found over the columns of both.
 
-The instrument registry reports it after each refresh: new and gone contracts, changed lots and tick sizes, expiries
-that the exchange has moved, and tokens that name another contract now.
+The instrument registry reports it after each refresh: new and gone contracts, changed strikes, lots and tick sizes,
+expiries that the exchange has moved, names that became others, and tokens that name another contract now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from datetime import date
 from typing import Final
@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
-from tickertui.market.instruments import InstrumentTable
+from tickertui.market.contract_terms import Renaming, Terms, TermsChange
+from tickertui.market.instruments import InstrumentKind, InstrumentTable
+from tickertui.services.contracts.renamings import Names, RowPairs, renamings
 
 _EMPTY: Final[NDArray[np.int64]] = np.zeros(0, dtype=np.int64)
 _SHOWN: Final = 8
@@ -77,6 +79,28 @@ class ReusedToken:
         return f"{self.token}: {self.before} → {self.after}"
 
 
+@frozen
+class ChangedStrikes:
+    """Contracts of an underlying whose strikes are others now, as after a split or a bonus issue.
+
+    Attributes:
+        name: Underlying.
+        before: Lowest strike of those that changed, before.
+        after: What that one is now.
+        contracts: How many contracts.
+    """
+
+    name: str
+    before: float
+    after: float
+    contracts: int
+
+    def __str__(self) -> str:
+        """Return for example ``XYZCEM 1,560 → 780 and so on (10 contracts)``."""
+        more = f" and so on ({self.contracts:,} contracts)" if self.contracts > 1 else ""
+        return f"{self.name} {self.before:,.10g} → {self.after:,.10g}{more}"
+
+
 @frozen(slots=False, eq=False)
 class Differences:
     """What changed.
@@ -89,6 +113,10 @@ class Differences:
         ticks: Changed tick sizes.
         shifted: Moved expiries.
         reused: Tokens that name another contract.
+        strikes: Changed strikes.
+        renamed: Names that became others.
+        terms: Tokens whose stored history is that of other terms; lots, strikes and reused tokens are among them.
+        lost_exchanges: Exchanges that have no contract any more.
     """
 
     new: NDArray[np.int64] = field(default_factory=lambda: _EMPTY)
@@ -98,6 +126,10 @@ class Differences:
     ticks: tuple[ValueChange, ...] = ()
     shifted: tuple[ShiftedExpiry, ...] = ()
     reused: tuple[ReusedToken, ...] = ()
+    strikes: tuple[ChangedStrikes, ...] = ()
+    renamed: tuple[Renaming, ...] = ()
+    terms: tuple[TermsChange, ...] = ()
+    lost_exchanges: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -106,16 +138,20 @@ class Differences:
 
     @property
     def alarming(self) -> bool:
-        """Whether something changed that a trader should look at: a lot, a tick, an expiry, a token."""
-        return bool(self.lots or self.ticks or self.shifted or self.reused)
+        """Whether something changed that a trader should look at: terms, a name, a tick, an expiry, an exchange."""
+        changed = self.lots or self.ticks or self.shifted or self.reused or self.strikes
+        return bool(changed or self.renamed or self.terms or self.lost_exchanges)
 
     def describe(self) -> str:
         """One sentence, e.g. ``+212 −88 contracts, 40 expired; lots: NIFTY 75 → 65 (1,722 contracts)``."""
         parts = [f"+{len(self.new):,} −{len(self.gone):,} contracts, {self.expired:,} expired"]
+        parts += _described("names", self.renamed)
+        parts += _described("strikes", self.strikes)
         parts += _described("lots", self.lots)
         parts += _described("ticks", self.ticks)
         parts += _described("expiries moved", self.shifted)
         parts += _described("tokens used again", self.reused)
+        parts += _described("no contract any more of", self.lost_exchanges)
         if not self.alarming:
             parts.append("no change of lot, tick or expiry")
         return "; ".join(parts)
@@ -136,22 +172,19 @@ def differences(before: InstrumentTable, after: InstrumentTable, day: date) -> D
         day: What expired before it is expected to be gone.
     """
     old_rows, new_rows = _same_tokens(before, after)
-    symbols_differ = np.array(
-        [
-            before.symbols[old] != after.symbols[new]
-            for old, new in zip(old_rows.tolist(), new_rows.tolist(), strict=True)
-        ],
-        dtype=np.bool_,
-    )
+    pairs = list(zip(old_rows.tolist(), new_rows.tolist(), strict=True))
     expiries_differ = before.expiries[old_rows] != after.expiries[new_rows]
-    # Same token, another symbol: another contract if it expires on another day (or a share that was renamed, if not).
-    reused = symbols_differ & expiries_differ
+    names = renamings(before, after, pairs)
+    reused = _reused(before, after, old_rows, new_rows, names, expiries_differ)
     kept = ~reused
     gone = _others(before, old_rows)
     is_over = (before.expiries[gone] > 0) & (before.expiries[gone] < day.toordinal())
-    lots = kept & (before.lot_sizes[old_rows] != after.lot_sizes[new_rows])
+    expires = (before.expiries[old_rows] > 0) & (after.expiries[new_rows] > 0)
+    lots = kept & expires & (before.lot_sizes[old_rows] != after.lot_sizes[new_rows])
+    strikes = kept & expires & _differ(before.strikes[old_rows], after.strikes[new_rows])
     ticks = kept & (before.tick_sizes[old_rows] != after.tick_sizes[new_rows])
     shifted = kept & expiries_differ
+    restated = _restated_shares(before, after, old_rows, new_rows, strikes)
     return Differences(
         new=after.tokens[_others(after, new_rows)].astype(np.int64),
         gone=before.tokens[gone[~is_over]].astype(np.int64),
@@ -165,7 +198,86 @@ def differences(before: InstrumentTable, after: InstrumentTable, day: date) -> D
             ReusedToken(int(after.tokens[new]), before.symbols[old], after.symbols[new])
             for old, new in zip(old_rows[reused].tolist(), new_rows[reused].tolist(), strict=True)
         ),
+        strikes=_changed_strikes(before, after, old_rows[strikes], new_rows[strikes]),
+        renamed=names.renamed,
+        terms=tuple(
+            TermsChange(int(before.tokens[old]), day, Terms.of(before.instrument(old)), bool(reused[place]))
+            for place in np.flatnonzero(reused | lots | strikes | restated).tolist()
+            for old in (int(old_rows[place]),)
+        ),
+        lost_exchanges=tuple(sorted(set(before.exchanges).difference(after.exchanges))),
     )
+
+
+def _reused(
+    before: InstrumentTable,
+    after: InstrumentTable,
+    old_rows: NDArray[np.intp],
+    new_rows: NDArray[np.intp],
+    names: Names,
+    expiries_differ: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Whether a token names another contract.
+
+    It does when the kind or the exchange is another one, when a derivative goes by another name although its
+    underlying was not renamed, and when symbol and expiry both are others; a symbol alone may change with a name or a
+    strike, an expiry alone is one that the exchange has moved.
+    """
+    rows = list(zip(old_rows.tolist(), new_rows.tolist(), strict=True))
+    other_kind: NDArray[np.bool_] = before.kinds[old_rows] != after.kinds[new_rows]
+    return (
+        other_kind
+        | _texts_differ(before.exchanges, after.exchanges, rows)
+        | (expiries_differ & _texts_differ(before.symbols, after.symbols, rows))
+        | ((before.expiries[old_rows] > 0) & _texts_differ(before.names, after.names, rows, names.is_same))
+    )
+
+
+def _texts_differ(
+    before: Sequence[str],
+    after: Sequence[str],
+    rows: RowPairs,
+    is_same: Callable[[str, str], bool] = str.__eq__,
+) -> NDArray[np.bool_]:
+    """Compare a column of both days; ``is_same`` is asked only about texts that are not equal."""
+    return np.array(
+        [before[old] != after[new] and not is_same(before[old], after[new]) for old, new in rows], dtype=np.bool_
+    )
+
+
+def _differ(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.bool_]:
+    differ: NDArray[np.bool_] = (before != after) & ~(np.isnan(before) & np.isnan(after))
+    return differ
+
+
+def _restated_shares(
+    before: InstrumentTable,
+    after: InstrumentTable,
+    old_rows: NDArray[np.intp],
+    new_rows: NDArray[np.intp],
+    strikes: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Whether a share is quoted in other units now: where the strikes of all options on it changed."""
+    if not strikes.any():
+        return np.zeros(len(new_rows), dtype=np.bool_)
+    is_option = after.kinds[new_rows] >= InstrumentKind.CALL
+    names = set(map(after.names.__getitem__, new_rows[strikes].tolist()))
+    names -= set(map(after.names.__getitem__, new_rows[is_option & ~strikes].tolist()))
+    is_share = (before.kinds[old_rows] == InstrumentKind.EQUITY) & (after.kinds[new_rows] == InstrumentKind.EQUITY)
+    is_restated: NDArray[np.bool_] = np.array([after.symbols[row] in names for row in new_rows.tolist()], np.bool_)
+    restated: NDArray[np.bool_] = is_share & is_restated
+    return restated
+
+
+def _changed_strikes(
+    before: InstrumentTable, after: InstrumentTable, old_rows: NDArray[np.intp], new_rows: NDArray[np.intp]
+) -> tuple[ChangedStrikes, ...]:
+    found: dict[str, tuple[float, float, int]] = {}
+    for old, new in zip(old_rows.tolist(), new_rows.tolist(), strict=True):
+        was, now = float(before.strikes[old]), float(after.strikes[new])
+        lowest, to, count = found.get(after.names[new], (was, now, 0))
+        found[after.names[new]] = (was, now, count + 1) if was < lowest else (lowest, to, count + 1)
+    return tuple(ChangedStrikes(name, *values) for name, values in sorted(found.items()))
 
 
 def _same_tokens(before: InstrumentTable, after: InstrumentTable) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

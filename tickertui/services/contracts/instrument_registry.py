@@ -2,12 +2,13 @@
 
 The ticker loop refreshes it once a trading day (and when the broker says that its dump has changed), the reconciler
 expands chain rules from it, the screens look contracts up in it. The dump is replaced as a whole or not at all: one
-that is cut off or implausibly small is refused, and the contracts before it stay in force.
+that is cut off or implausibly small is refused (`tickertui.services.contracts.plausibility`), and the contracts before
+it stay in force.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import field
 from datetime import date, datetime, time, timedelta
 from typing import Final, Protocol, TypeVar
@@ -22,6 +23,7 @@ from tickertui.market.clock import Clock
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.services.contracts.day_contracts import DayContracts, ExpiryCalendar
 from tickertui.services.contracts.differences import Differences, differences
+from tickertui.services.contracts.plausibility import DumpJudge, DumpRefused, Needed, Plausibility
 from tickertui.services.contracts.search import SearchIndex
 from tickertui.services.supervision.events import EventLog, Severity
 
@@ -32,10 +34,6 @@ READY_AT: Final = time(8, 0)
 
 _CALENDAR_SEGMENT: Final = "NFO"
 _LOOK_BACK_DAYS: Final = 30
-
-
-class DumpRefused(Exception):  # noqa: N818 - says what happened
-    """A dump cannot be whole; the contracts before it stay in force. The text is one sentence."""
 
 
 class InstrumentSource(Protocol):
@@ -56,49 +54,6 @@ class InstrumentCache(Protocol):
     async def load_instruments(self) -> tuple[date, bytes] | None:
         """Return the kept dump and its day."""
         ...
-
-
-@frozen
-class Plausibility:
-    """What a dump must have to be taken for whole.
-
-    Attributes:
-        exchanges: Exchanges that must be there; those of the dump before must be in any case.
-        least_part: Of the contracts of the dump before that have not expired.
-    """
-
-    exchanges: tuple[str, ...] = ("NFO",)
-    least_part: float = 0.9
-
-    def check(self, table: InstrumentTable, before: DayContracts, day: date) -> None:
-        """Compare a dump with the one before.
-
-        Raises:
-            DumpRefused: With what is missing.
-        """
-        if not len(table):
-            raise DumpRefused(f"the contracts of {day:%d %b} are empty; those of before stay in force")
-        if before.bundled or not len(before):
-            return
-        missing = sorted(set(before.table.exchanges).difference(table.exchanges))
-        if missing:
-            raise DumpRefused(f"the contracts of {day:%d %b} lack {_listed(missing)}; {_stay(before)}")
-        expiries = before.table.expiries
-        alive = int(((expiries == 0) | (expiries >= day.toordinal())).sum())
-        if len(table) < alive * self.least_part:
-            raise DumpRefused(
-                f"the contracts of {day:%d %b} are only {len(table):,} where {alive:,} were expected; {_stay(before)}"
-            )
-
-    def check_broker(self, table: InstrumentTable, day: date) -> None:
-        """Look for what the broker's dump always has.
-
-        Raises:
-            DumpRefused: With what is missing.
-        """
-        missing = sorted(set(self.exchanges).difference(table.exchanges))
-        if missing:
-            raise DumpRefused(f"the broker's contracts of {day:%d %b} lack {_listed(missing)}; they are not used")
 
 
 @frozen
@@ -152,7 +107,7 @@ class InstrumentRegistry:
         self._index_tokens = dict(index_tokens)
         self._cache = cache
         self._events = events
-        self._plausibility = plausibility
+        self._judge = DumpJudge(plausibility)
         self._contracts = self._contracts_of(InstrumentTable.from_instruments(()), None, bundled=False)
         self._search: SearchIndex | None = None
         self._lock = anyio.Lock()
@@ -199,6 +154,14 @@ class InstrumentRegistry:
         contracts = self._contracts
         return not len(contracts) or contracts.bundled or contracts.day is None or contracts.day < self.dump_day()
 
+    def watch_needed(self, needed: Needed) -> None:
+        """Let a dump that lacks an exchange be taken at once while nothing that is subscribed is missing in it.
+
+        Args:
+            needed: Tokens that are subscribed, None while that is not known yet.
+        """
+        self._judge.needed = needed
+
     # ------------------------------------------------------------------ replacing
 
     async def load_cached(self) -> bool:
@@ -216,7 +179,7 @@ class InstrumentRegistry:
             day, csv = kept
             try:
                 parsed, contracts, search = await anyio.to_thread.run_sync(self._read, csv, day)
-                self._plausibility.check_broker(parsed.table, day)
+                self._judge.check_broker(parsed.table, day)
             except (DumpError, DumpRefused) as error:
                 self._say(f"the kept contracts of {day:%d %b} cannot be used: {error}", Severity.WARNING)
                 return False
@@ -248,8 +211,8 @@ class InstrumentRegistry:
         before = self._contracts
         try:
             parsed, contracts, search = await anyio.to_thread.run_sync(self._read, csv, day)
-            self._plausibility.check_broker(parsed.table, day)
-            self._plausibility.check(parsed.table, before, day)
+            self._judge.check_broker(parsed.table, day)
+            self._judge.check(parsed.table, before, day)
         except (DumpError, DumpRefused) as error:
             self.last_refusal = str(error)
             self._say(f"today's contracts were refused: {error}", Severity.ERROR)
@@ -279,7 +242,7 @@ class InstrumentRegistry:
         """
         before = self._contracts
         if not bundled:
-            self._plausibility.check(table, before, day)
+            self._judge.check(table, before, day)
         elif not len(table):
             raise DumpRefused("the bundled contracts are empty")
         changes = Differences()
@@ -381,11 +344,3 @@ class InstrumentRegistry:
         if self._search is None:
             self._search = SearchIndex(self.table)
         return self._search.find(text, limit)
-
-
-def _stay(before: DayContracts) -> str:
-    return f"those of {before.day:%d %b} stay in force" if before.day else "those before stay in force"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

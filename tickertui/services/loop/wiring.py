@@ -217,6 +217,7 @@ class LoopParts:
         self._planner = SnapshotPlanner(board, settings.snapshots)
         self.duties: Mapping[str, Duty] = self._make_duties()
         inputs.orchestrator.listen(lambda _: self.contracts.look_again())
+        inputs.registry.watch_needed(lambda: self.plan.view.tokens.tolist())
 
     # ------------------------------------------------------------------ what the parts ask of each other
 

@@ -38,7 +38,8 @@ from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentT
 from tickertui.market.universe import load_universe, universe_instruments
 from tickertui.services.contracts.day_contracts import DayContracts
 from tickertui.services.contracts.differences import differences
-from tickertui.services.contracts.instrument_registry import DumpRefused, InstrumentRegistry, Plausibility
+from tickertui.services.contracts.instrument_registry import InstrumentRegistry
+from tickertui.services.contracts.plausibility import DumpRefused, Plausibility
 from tickertui.services.supervision.events import EventLog, Severity
 
 TODAY = NOW.date()
@@ -226,6 +227,60 @@ async def test_a_dump_without_an_exchange_is_refused() -> None:
     assert "lack BFO" in report.refused
 
 
+HANG_SENG = index_of("HANGSENG", 45_900 << 8 | 9, "GLOBAL")
+JANUARY = chain_of("NIFTY", date(2027, 1, 25), [24_000.0, 24_050.0], first=70_000)
+
+
+async def test_an_exchange_that_is_gone_is_refused_once_and_then_taken() -> None:
+    office = Office()
+    await office.registry.refresh(Source(csv(rows_of(a_day()), HANG_SENG)))
+    office.clock.set(datetime(2026, 11, 25, 9, 20, tzinfo=IST))
+    tomorrow = Source(csv(rows_of(a_day()), JANUARY))
+    report = await office.registry.refresh(tomorrow)
+    assert report.refused == (
+        "the contracts of 25 Nov lack GLOBAL; those of 23 Nov stay in force; the next list is taken even so"
+    )
+    assert office.registry.is_stale(), "so that it is asked for again"
+    report = await office.registry.refresh(tomorrow)
+    assert (report.changed, report.day) == (True, date(2026, 11, 25))
+    assert report.differences.lost_exchanges == ("GLOBAL",)
+    assert "no contract any more of: GLOBAL" in office.last_event[1]
+    assert date(2027, 1, 25) in office.registry.expiries("NIFTY"), "the new expiry is there"
+    assert not office.registry.is_stale()
+
+
+async def test_a_gone_exchange_is_taken_at_once_while_nothing_subscribed_is_missing() -> None:
+    for needed, is_taken in (
+        ([NIFTY_INDEX], True), ([NIFTY_INDEX, 999 << 8 | 2], True), ([HANG_SENG.token], False), ([], False),
+        (None, False),
+    ):  # fmt: skip
+        office = Office()
+        office.registry.watch_needed(lambda needed=needed: needed)  # type: ignore[misc]
+        await office.registry.refresh(Source(csv(rows_of(a_day()), HANG_SENG)))
+        report = await office.registry.refresh(Source(csv(rows_of(a_day()), JANUARY)), force=True)
+        assert report.changed is is_taken, needed
+
+
+async def test_another_exchange_that_is_gone_is_refused_anew() -> None:
+    office = Office()
+    abroad = index_of("SGX NIFTY", 45_901 << 8 | 9, "NSEIX")
+    await office.registry.refresh(Source(csv(rows_of(a_day()), HANG_SENG, abroad)))
+    assert (await office.registry.refresh(Source(csv(rows_of(a_day()), abroad)), force=True)).refused
+    assert "lack GLOBAL and NSEIX" in (await office.registry.refresh(Source(DAY), force=True)).refused
+    assert (await office.registry.refresh(Source(DAY), force=True)).changed
+
+
+async def test_a_short_list_is_refused_all_day_and_taken_when_it_is_so_on_the_next() -> None:
+    office = Office()
+    await office.registry.refresh(Source(DAY))
+    short = Source(csv([row for row in rows_of(a_day()) if row.expiry != M29 and row.expiry != M23]))
+    for _ in range(2):
+        report = await office.registry.refresh(short, force=True)
+        assert "are only" in report.refused
+    office.clock.set(datetime(2026, 11, 25, 9, 20, tzinfo=IST))
+    assert (await office.registry.refresh(short)).changed
+
+
 async def test_what_has_expired_since_is_not_missed() -> None:
     office = Office()
     await office.registry.refresh(Source(DAY))
@@ -325,7 +380,8 @@ def test_differences_agree_with_sets(data: st.DataObject) -> None:
     assert set(found.new.tolist()) == new - old
     assert set(found.gone.tolist()) == old - new - over
     assert found.expired == len((old - new) & over)
-    assert not found.alarming
+    assert set(found.lost_exchanges) == {row.exchange for row in before} - {row.exchange for row in after}
+    assert replace(found, lost_exchanges=()).alarming is False
     assert found.is_empty == (old == new)
 
 
