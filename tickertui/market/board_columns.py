@@ -89,6 +89,8 @@ class Derived(IntEnum):
     """Value of `tickertui.market.price_selection.PriceSource`."""
     UNRELIABLE = 13
     """1 where the price grid or the quote is coarser than the volatility, else 0."""
+    PRICED_AT = 14
+    """Epoch seconds of the instant that the prices are from: time to expiry counts from there."""
 
 
 @dataclass(slots=True)

@@ -3,13 +3,14 @@
 Called by the valuation service once per round, for all touched slices together: 200 expiries in one call, because
 some thirty numpy calls per expiry would cost more than the Greeks. The order of trust (a ladder per slice):
 
+0. SETTLED: on the day of expiry, the value that the underlying's closing auction has settled it at (`settling`).
 1. PARITY: at each near strike with two-sided quotes on both legs, the forward lies between
    K + (Cb - Pa)/D and K + (Ca - Pb)/D. The midpoints, without outliers, averaged with weights 1/width².
 2. FUTURE: the future of the same expiry, mid or last (first for stocks, whose options are quoted wide).
 3. SYNTHETIC: parity from one or two strikes, which nothing could confirm.
 4. FUTURE_CARRIED: the nearest future of another expiry, carried to this one.
-5. SPOT_CARRIED: the spot, carried; never while the spot is frozen (after 15:15 the closing auction runs and the
-   index stands still while options trade on to 15:40).
+5. SPOT_CARRIED: the spot, carried; never while the spot is frozen (in the closing auction the index stands still
+   while options trade on).
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class ForwardSource(IntEnum):
     FUTURE_CARRIED = 4
     SPOT_CARRIED = 5
     MANUAL = 6
+    SETTLED = 7
 
     @property
     def label(self) -> str:
@@ -64,6 +66,7 @@ _LABELS: Final = {
     ForwardSource.FUTURE_CARRIED: "far future est.",
     ForwardSource.SPOT_CARRIED: "spot est.",
     ForwardSource.MANUAL: "manual",
+    ForwardSource.SETTLED: "settled",
 }
 
 
@@ -117,6 +120,7 @@ class ForwardInputs:
         far_years: Time to that expiry.
         spot: Spot of the underlying; NaN also when it is too old to trust.
         manual: A forward that the user typed; it wins over everything.
+        settled: What the underlying was settled at, for contracts that expire on that day.
         spot_frozen: bool[n], true while the closing auction holds the index still.
         prefer_future: bool[n], true for stocks.
     """
@@ -127,6 +131,7 @@ class ForwardInputs:
     far_years: Floats
     spot: Floats
     manual: Floats
+    settled: Floats
     spot_frozen: NDArray[np.bool_]
     prefer_future: NDArray[np.bool_]
 
@@ -145,6 +150,7 @@ class ForwardInputs:
             far_years=missing(),
             spot=missing(),
             manual=missing(),
+            settled=missing(),
             spot_frozen=np.zeros(size, dtype=np.bool_),
             prefer_future=np.zeros(size, dtype=np.bool_),
         )
@@ -255,7 +261,10 @@ def choose_forwards(
         spot = np.where(inputs.spot_frozen, np.nan, inputs.spot) * np.exp(carry_rate * inputs.years)
     value, source = np.full(len(spot), np.nan), np.zeros(len(spot), dtype=np.int8)
     future_first = inputs.prefer_future | (rule is ForwardRule.FUTURE_FIRST)
-    candidates: list[tuple[ForwardSource, Floats]] = [(ForwardSource.MANUAL, inputs.manual)]
+    candidates: list[tuple[ForwardSource, Floats]] = [
+        (ForwardSource.MANUAL, inputs.manual),
+        (ForwardSource.SETTLED, inputs.settled),
+    ]
     if rule is ForwardRule.SPOT_ONLY:
         candidates += [(ForwardSource.SPOT_CARRIED, spot)]
     elif rule is ForwardRule.FUTURE_ONLY:

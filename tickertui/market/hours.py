@@ -110,6 +110,22 @@ class Session:
         return next((start for start, phase in self.edges if phase is Phase.CAS), None)
 
     @property
+    def auction_end(self) -> datetime:
+        """When the closing auction is over, the close without one."""
+        begins = self.auction
+        later = (start for start, _ in self.edges if begins is not None and start > begins)
+        return next(later, self.close)
+
+    @property
+    def matching(self) -> datetime | None:
+        """From when the closing auction's result may be printed: its matching, else its end; None without one."""
+        begins = self.auction
+        if begins is None:
+            return None
+        steps = (start for start, step in self.steps if start >= begins and step.startswith("matching"))
+        return next(steps, self.auction_end)
+
+    @property
     def minutes(self) -> int:
         """Length in minutes."""
         return int((self.close - self.open) / timedelta(minutes=1))

@@ -50,6 +50,10 @@ class Status(IntEnum):
     """No time is left."""
     BAD_INPUT = 6
     """Forward, strike, time, discount or volatility is missing, not finite, or not positive."""
+    NEAR_EXPIRY = 7
+    """So little time is left that the prices say nothing of a volatility (`tickertui.market.last_minutes`)."""
+    SETTLED = 8
+    """The underlying has settled: the option is worth its intrinsic value."""
 
 
 SERIES_LIMIT: Final = 0.3

@@ -2,14 +2,16 @@
 
 Four times a second it takes the slices (underlying and expiry) that a tick has touched, finds their forwards, selects
 prices, solves all rows in one kernel call, and writes the results and the age of their oldest input back to the board.
-On expiry day time itself moves the numbers, so such slices are done every second also without a tick. 9,000 rows take
-under 4 ms, which is why this runs on the event loop: in a thread it would fight for the interpreter lock.
+Time to expiry counts from the instant that the prices are from (`PriceTimes`); its end follows the rule of
+`tickertui.market.last_minutes`, so that slices of today's expiry are done every second also without a tick. 9,000 rows
+take under 4 ms, which is why this runs on the event loop: in a thread it would fight for the interpreter lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date, datetime
+from functools import partial
 from typing import Final, Protocol
 
 import anyio
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.black import Greeks, on_spot
 from tickertui.market.board import Derived, MarketBoard
-from tickertui.market.clock import Clock
+from tickertui.market.clock import Clock, from_epoch
 from tickertui.market.conventions import (
     YEAR_SECONDS,
     Convention,
@@ -29,12 +31,14 @@ from tickertui.market.conventions import (
     trading_years,
 )
 from tickertui.market.forward import ForwardInputs, ForwardRule, Forwards, choose_forwards, parity_forwards
-from tickertui.market.hours import MarketCalendar, Phase
+from tickertui.market.hours import CalendarError, MarketCalendar
 from tickertui.market.instruments import InstrumentTable
+from tickertui.market.last_minutes import blank_last_minutes, theta_to_expiry
 from tickertui.market.option_kernel import OptionKernel, slice_rows
 from tickertui.market.price_selection import SelectedPrices, is_unreliable, select_price, select_volatility
 from tickertui.market.ticks import ASK_PRICE, BID_PRICE, Mode, Source, Word
-from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout, ValuationSlice, build_layout
+from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout, build_layout
+from tickertui.services.valuation.price_times import PriceTimes
 
 CARRY_RATE: Final = 0.055
 """Growth of forwards per year for carried ones: about the repo rate less dividends (`ForwardSource.SPOT_CARRIED`)."""
@@ -43,8 +47,8 @@ _ROUND_S: Final = 0.25
 _EXPIRY_DAY_NS: Final = 1_000_000_000
 _IDLE_NS: Final = 60_000_000_000
 """Slices that nothing touches are done once a minute, because time to expiry shrinks."""
-_SPOT_TRUSTED_NS: Final = 60_000_000_000
-"""A spot older than this is no forward; a frozen index prints nothing."""
+_SPOT_TRUSTED_S: Final = 60.0
+"""A spot so much older than the slice's prices is no forward."""
 _GREEKS: Final = (
     Derived.DELTA, Derived.GAMMA, Derived.THETA, Derived.VEGA, Derived.RHO, Derived.VANNA, Derived.VOLGA,
     Derived.CHARM,
@@ -62,6 +66,23 @@ class Contracts(Protocol):
     def index_token(self, underlying: str) -> int | None:
         """Token of an underlying's index or share."""
         ...
+
+
+@frozen(eq=False)
+class _SliceTimes:
+    """When the touched slices, m of them, are valued.
+
+    Attributes:
+        instants: float64[m], epoch seconds that their prices are from.
+        left: float64[m], seconds from then to the expiry, NaN where that is not known; not positive once it is past.
+        years: float64[m], the same in the convention's years.
+        settling: Settling values of those that have settled today, rupees, NaN for the others; float64[m].
+    """
+
+    instants: Floats
+    left: Floats
+    years: Floats
+    settling: Floats
 
 
 @frozen
@@ -108,7 +129,8 @@ class Valuation:
         self._laid_out: tuple[int, InstrumentTable | None] = (-1, None)
         self._seen = -1
         self._valued_ns: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self._instants: dict[tuple[str, date], datetime] = {}
+        self._instants: dict[tuple[str, date], datetime | None] = {}
+        self._times = PriceTimes(board, calendar, clock)
         self.last_valued: ValuationRound | None = None
         """The last round that valued anything, None before the first: between ticks most rounds have nothing to do."""
 
@@ -175,16 +197,19 @@ class Valuation:
         positions = slice_rows(layout.starts[touched], layout.lengths[touched])
         lengths = layout.lengths[touched]
         rows = layout.rows[positions]
-        bid, ask, last, last_age = self._quotes(layout, positions, rows)
-        years = self._years([layout.slices[number] for number in touched.tolist()])
+        times = self._slice_times(layout, touched, positions)
+        bid, ask, last, last_age = self._quotes(layout, positions, rows, np.repeat(times.instants, lengths))
+        years = times.years
         discounts = np.exp(-convention.interest_rate * np.maximum(years, 0.0))
-        forwards, forward_ns = self._forwards(layout, touched, positions, bid, ask, years, discounts, now_ns)
+        forwards, forward_ns = self._forwards(layout, touched, positions, bid, ask, times, discounts)
         strikes, is_call, ticks = layout.strikes[positions], layout.is_call[positions], layout.ticks[positions]
         selected = select_price(bid, ask, last, last_age, ticks, rule=convention.price_rule)
         forward, time = np.repeat(forwards.value, lengths), np.repeat(years, lengths)
         discount = np.repeat(discounts, lengths) if convention.interest_rate else None
         iv, status = np.empty(len(positions)), np.empty(len(positions), dtype=np.int8)
         self._kernel.implied_volatility(selected.price, forward, strikes, time, is_call, discount, iv, status)
+        left = np.repeat(times.left, lengths)
+        blank_last_minutes(left, np.repeat(~np.isnan(times.settling), lengths), iv, status)
         place = np.full(len(layout), -1, dtype=np.intp)
         place[positions] = np.arange(len(positions))
         other = layout.other_leg[positions]
@@ -194,8 +219,10 @@ class Valuation:
         self._kernel.greeks(forward, strikes, time, is_call, chosen.iv, discount, greeks)
         if convention.model is Model.BLACK_SCHOLES:
             greeks = self._on_spot(greeks, forward, time)
+        greeks.theta[:] = theta_to_expiry(greeks.theta, greeks.price, forward, strikes, is_call, discount, left)
         unreliable = is_unreliable(greeks.vega, ticks, ask - bid, selected.source)
         self._write(rows, chosen.iv, status, greeks, forward, selected, np.repeat(forwards.source, lengths), unreliable)
+        board.derived[rows, Derived.PRICED_AT] = np.repeat(times.instants, lengths)
         received = board.received_ns[rows]
         oldest = np.minimum(received, np.repeat(forward_ns, lengths))
         board.derived_ns[rows] = np.where(oldest > 0, oldest, received)
@@ -204,8 +231,10 @@ class Valuation:
         self._valued_ns[touched] = now_ns
         return len(positions)
 
-    def _quotes(self, layout: ValuationLayout, positions: Rows, rows: Rows) -> tuple[Floats, Floats, Floats, Floats]:
-        """Bid, ask, last in rupees, NaN where the last packet has none, and seconds since the last trade."""
+    def _quotes(
+        self, layout: ValuationLayout, positions: Rows, rows: Rows, instants: Floats
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Bid, ask, last in rupees, NaN where there is none, and the seconds from the last trade to ``instants``."""
         board = self._board
         modes, divisors = board.modes[rows], layout.divisors[positions]
         full = modes == Mode.FULL
@@ -219,35 +248,51 @@ class Valuation:
             )
         )
         traded = words[rows, Word.LAST_TRADE_TIME]
-        now_s = self._clock.time_ns() / 1e9
         # Outside full mode the broker tells no trade time; the packet's arrival stands for it.
         arrived = board.received_wall_ns[rows] / 1e9
         trade_time = np.where(full & (traded > 0), traded, np.where(full, np.nan, arrived))
-        return bid, ask, last, np.maximum(now_s - trade_time, 0.0)
+        return bid, ask, last, np.maximum(instants - trade_time, 0.0)
 
-    def _years(self, slices: Sequence[ValuationSlice]) -> Floats:
-        now = self._clock.now()
-        trading = self._convention.time_basis is TimeBasis.TRADING_252
-        years = np.empty(len(slices))
-        for number, item in enumerate(slices):
-            instant = self._instant(item.segment, item.expiry)
-            if trading:
-                years[number] = trading_years(now, instant, self._sessions_left)
-            else:
-                years[number] = (instant - now).total_seconds() / YEAR_SECONDS
-        return years
+    def _slice_times(self, layout: ValuationLayout, touched: Rows, positions: Rows) -> _SliceTimes:
+        instants = self._times.of_slices(layout, touched, positions)
+        now_s = self._clock.time_ns() / 1e9
+        slices = [layout.slices[number] for number in touched.tolist()]
+        ends = np.array([self._expiry_s(item.segment, item.expiry) for item in slices])
+        # Past the expiry nothing is valued, however old the last prices are.
+        left = ends - np.where(now_s >= ends, now_s, instants)
+        years = left / YEAR_SECONDS
+        if self._convention.time_basis is TimeBasis.TRADING_252:
+            for place in np.flatnonzero(left > 0).tolist():
+                at, end = from_epoch(float(instants[place])), from_epoch(float(ends[place]))
+                years[place] = trading_years(at, end, partial(self._sessions_left, slices[place].segment))
+        return _SliceTimes(instants, left, years, self._settling(layout, touched))
 
-    def _instant(self, segment: str, expiry: date) -> datetime:
+    def _settling(self, layout: ValuationLayout, touched: Rows) -> Floats:
+        """What the underlyings of slices that expire today have settled at, NaN where they have not."""
+        values = np.full(len(touched), np.nan)
+        today = self._clock.now().date()
+        expiring = [place for place, number in enumerate(touched.tolist()) if layout.slices[number].expiry == today]
+        if expiring:
+            rows = layout.spot_rows[touched[expiring]]
+            settled = self._times.auction().settled(self._times.of_rows(rows), self._times.moved(rows))
+            values[expiring] = np.where(settled, self._board.price(rows), np.nan)
+        return values
+
+    def _expiry_s(self, segment: str, expiry: date) -> float:
+        """Epoch seconds of an expiry, NaN where the hours of its segment are not known."""
         key = (segment, expiry)
-        instant = self._instants.get(key)
-        if instant is None:
-            self._instants[key] = instant = self._calendar.expiry_instant(segment, expiry)
-        return instant
+        if key not in self._instants:
+            try:
+                self._instants[key] = self._calendar.expiry_instant(segment, expiry)
+            except (CalendarError, ValueError):
+                self._instants[key] = None
+        instant = self._instants[key]
+        return np.nan if instant is None else instant.timestamp()
 
-    def _sessions_left(self, now: datetime, end: datetime) -> float:
+    def _sessions_left(self, segment: str, now: datetime, end: datetime) -> float:
         calendar = self._calendar
-        full = calendar.trading_days_between("NFO", now.date(), end.date())
-        return calendar.remaining_session_fraction("NFO", now) + full
+        full = calendar.trading_days_between(segment, now.date(), end.date())
+        return calendar.remaining_session_fraction(segment, now) + full
 
     def _forwards(
         self,
@@ -256,9 +301,8 @@ class Valuation:
         positions: Rows,
         bid: Floats,
         ask: Floats,
-        years: Floats,
+        times: _SliceTimes,
         discounts: Floats,
-        now_ns: int,
     ) -> tuple[Forwards, NDArray[np.int64]]:
         """Forwards of the touched slices and the monotonic times of the oldest price behind each."""
         place = np.full(len(layout) + 1, -1, dtype=np.intp)
@@ -271,7 +315,7 @@ class Valuation:
             layout.pair_lengths[touched], layout.pair_strikes[pairs],
             bids[calls], asks[calls], bids[puts], asks[puts], discounts,
         )  # fmt: skip
-        inputs = self._alternatives(layout, touched, years, now_ns)
+        inputs = self._alternatives(layout, touched, times)
         convention = self._convention
         on_spot_ = convention.model is Model.BLACK_SCHOLES
         forwards = choose_forwards(
@@ -282,32 +326,28 @@ class Valuation:
         )
         return forwards, self._forward_times(layout, touched, pairs, forwards)
 
-    def _alternatives(self, layout: ValuationLayout, touched: Rows, years: Floats, now_ns: int) -> ForwardInputs:
-        board, now = self._board, self._clock.now()
+    def _alternatives(self, layout: ValuationLayout, touched: Rows, times: _SliceTimes) -> ForwardInputs:
+        board, price_times, auction = self._board, self._times, self._times.auction()
         spot_rows = layout.spot_rows[touched]
-        spot = board.price(spot_rows)
-        old = now_ns - board.received_ns[spot_rows] > _SPOT_TRUSTED_NS
+        spot, stamps, moved = board.price(spot_rows), price_times.of_rows(spot_rows), price_times.moved(spot_rows)
+        old = (times.instants - stamps > _SPOT_TRUSTED_S) & ~auction.settled(stamps, moved)
         spot[old & (board.sources[spot_rows] == Source.LIVE)] = np.nan
-        frozen = self._calendar.phase("INDICES", now) in (Phase.CAS, Phase.CLOSING)
-        far_years = np.array([
-            np.nan if expiry is None else self._far_years(layout, number, expiry, now)
+        far_ends = np.array([
+            np.nan if expiry is None else self._expiry_s(layout.slices[number].segment, expiry)
             for number in touched.tolist()
             for expiry in (layout.far_expiries[number],)
         ])  # fmt: skip
-        is_index = layout.spot_is_index[touched]
         return ForwardInputs(
-            years=years,
+            years=times.years,
             future=board.price(layout.future_rows[touched]),
             far_future=board.price(layout.far_rows[touched]),
-            far_years=far_years,
+            far_years=(far_ends - times.instants) / YEAR_SECONDS,
             spot=spot,
             manual=np.full(len(touched), np.nan),
-            spot_frozen=is_index & frozen,
-            prefer_future=~is_index,
+            settled=times.settling,
+            spot_frozen=auction.frozen(self._clock.time_ns() / 1e9, stamps, moved),
+            prefer_future=~layout.spot_is_index[touched],
         )
-
-    def _far_years(self, layout: ValuationLayout, number: int, expiry: date, now: datetime) -> float:
-        return (self._instant(layout.slices[number].segment, expiry) - now).total_seconds() / YEAR_SECONDS
 
     def _forward_times(
         self, layout: ValuationLayout, touched: Rows, pairs: Rows, forwards: Forwards

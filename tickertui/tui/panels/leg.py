@@ -18,7 +18,7 @@ from tickertui.market.candles import Candles
 from tickertui.market.clock import Clock, from_epoch
 from tickertui.market.forward import ForwardSource
 from tickertui.market.implied_volatility import Status
-from tickertui.market.instruments import Instrument, price_divisor
+from tickertui.market.instruments import Instrument, InstrumentKind, price_divisor
 from tickertui.market.price_selection import PriceSource
 from tickertui.market.snapshots import OptionSnapshot, market_depth, option_snapshot
 from tickertui.market.ticks import Source, Word
@@ -36,6 +36,10 @@ _SOURCES = {
     Source.REPLAY: "REPLAY, recorded",
 }
 _COARSE = "   coarse: a tick is worth more than a point"
+_INTRINSIC_ONLY = (Status.NEAR_EXPIRY, Status.SETTLED, Status.EXPIRED)
+_DAY_S = 86_400.0
+_OLD_PRICES_S = 60.0
+"""Prices of so long ago are not of now: the line says when they were."""
 _ARROWS = {1: " ▲", -1: " ▼", 0: ""}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -187,7 +191,7 @@ def _greek_lines(
     if isnan(shot.iv):
         status = int(board.derived_status[place])
         reason = "not computed yet" if status < 0 else _status_words(status)
-        yield _line("IV", f"{fmt.MISSING}   {reason}")
+        yield _line("IV", f"{fmt.MISSING}   {reason}{_worth(values, shot.instrument, status)}")
     else:
         oldest = int(board.derived_ns[place])
         age = (clock.monotonic_ns() - oldest) / 1e9 if oldest else nan
@@ -197,21 +201,46 @@ def _greek_lines(
         )  # fmt: skip
         yield _line(
             "Greeks", f"delta {fmt.signed_number(shot.delta)}  gamma {fmt.greek(shot.gamma, 7)}  "
-            f"theta {fmt.number(shot.theta)} ₹/day  vega {fmt.number(shot.vega)} ₹/pt",
+            f"theta {fmt.number(shot.theta)} ₹/{_theta_unit(values, context)}  vega {fmt.number(shot.vega)} ₹/pt",
         )  # fmt: skip
     forward = float(values[Derived.FORWARD])
     source = _code(values, Derived.FORWARD_SOURCE)
     origin = f" from {ForwardSource(source).label}" if source else ""
-    yield _line("model", f"{context.convention}{_time_left(clock, context)}")
+    yield _line("model", f"{context.convention}{_time_left(values, clock, context)}")
     yield _line("forward", f"{fmt.price(forward)}{origin}")
 
 
-def _time_left(clock: Clock, context: LegContext) -> str:
+def _time_left(values: NDArray[np.float64], clock: Clock, context: LegContext) -> str:
+    """``T 3.917 d from Fri 27 Nov 15:39 to 01 Dec 15:40``: the beginning is told where the prices are not of now."""
     until = context.expires_at
     if until is None:
         return ""
-    days = max((until - clock.now()).total_seconds(), 0.0) / 86_400
-    return f"   T {days:.3f} d to {until:%d %b %H:%M}"
+    now, at = clock.now(), _priced_at(values)
+    start = now if at is None or now >= until else at
+    days = max((until - start).total_seconds(), 0.0) / 86_400
+    since = f" from {start:%a %d %b %H:%M}" if (now - start).total_seconds() > _OLD_PRICES_S else ""
+    return f"   T {days:.3f} d{since} to {until:%d %b %H:%M}"
+
+
+def _priced_at(values: NDArray[np.float64]) -> datetime | None:
+    """The instant that the valued prices are from, None before the first valuation."""
+    seconds = float(values[Derived.PRICED_AT])
+    return None if isnan(seconds) else from_epoch(seconds)
+
+
+def _theta_unit(values: NDArray[np.float64], context: LegContext) -> str:
+    """``day``, or ``to expiry`` with less than a day left, when theta is never more than the time value."""
+    at, until = _priced_at(values), context.expires_at
+    return "to expiry" if at and until and (until - at).total_seconds() < _DAY_S else "day"
+
+
+def _worth(values: NDArray[np.float64], instrument: Instrument, status: int) -> str:
+    """What is left of an option that is not valued any more: its intrinsic value at the forward."""
+    forward, strike = float(values[Derived.FORWARD]), instrument.strike
+    if status not in _INTRINSIC_ONLY or strike is None or isnan(forward):
+        return ""
+    sign = 1 if instrument.kind is InstrumentKind.CALL else -1
+    return f"   intrinsic {fmt.price(max(sign * (forward - strike), 0.0))}"
 
 
 def _code(values: NDArray[np.float64], column: Derived) -> int:

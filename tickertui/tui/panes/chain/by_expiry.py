@@ -8,7 +8,9 @@ from datetime import date
 import numpy as np
 
 from tickertui.frozen import frozen
+from tickertui.market.board import Derived
 from tickertui.market.chain import OptionChain, Side
+from tickertui.market.clock import from_epoch
 from tickertui.market.instruments import ChainRows
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import WIDE
@@ -74,6 +76,12 @@ class TermReader:
         self._reader.context = around
         return self._reader.read()
 
+    def priced_on(self) -> list[date | None]:
+        """Return the day that each expiry's volatilities are of, None where there are none."""
+        instants = self._reader.chain.derived(Derived.PRICED_AT)
+        known = np.nanmax(np.where(np.isnan(instants), -1.0, instants), axis=1).tolist() if len(instants) else []
+        return [from_epoch(seconds).date() if seconds > 0 else None for seconds in known]
+
     def token(self, expiry: date, side: int) -> int:
         """Return the token of a leg, -1 where the expiry does not have the strike."""
         place = next((at for at, listed in enumerate(self.expiries) if listed.expiry == expiry), None)
@@ -138,12 +146,17 @@ def term_rows(frame: ChainFrame, term: TermReader, look: TermLook) -> Iterator[R
     """Build the title, the header and one line for each expiry; lines take 80 cells, or 110 with the deltas."""
     mock = "~" if frame.is_mock else ""
     strike = f"{frame.key.underlying} {fmt.strike(term.strike)}"
-    yield row("", Span(f" {strike} by expiry", "title"), Span("   ← → strike   Enter that chain", "quiet"))
+    priced_on, today = term.priced_on(), frame.at.date()
+    # Volatilities of a shut market are those of its last session, and so are the days beside them.
+    shut = max((day for day in priced_on if day is not None), default=today)
+    since = f"   days from {shut:%a %d %b}" if shut < today else ""
+    yield row("", Span(f" {strike} by expiry", "title"), Span(f"   ← → strike   Enter that chain{since}", "quiet"))
     yield row("", Span(_header(mock, wide=look.width >= WIDE), "quiet"))
     for place, listed in enumerate(term.expiries):
-        today = "!" if listed.is_today else " "
+        expires_today = "!" if listed.is_today else " "
         shifted = "*" if listed.note and not listed.is_today else " "
-        name = f" {listed.letter} {listed.expiry:%d%b}{shifted}{listed.days:>4}d{today}"
+        counted = listed.days if not since else (listed.expiry - (priced_on[place] or shut)).days
+        name = f" {listed.letter} {listed.expiry:%d%b}{shifted}{counted:>4}d{expires_today}"
         call, put = (_side(frame, place, side, look) for side in Side)
         yield row(
             f"expiry:{listed.expiry.isoformat()}", Span(name, "strong"), *call, Span("│", "quiet"), *put,

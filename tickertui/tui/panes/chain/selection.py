@@ -13,6 +13,7 @@ import numpy as np
 
 from tickertui.market.board import Derived
 from tickertui.market.chain import OptionChain
+from tickertui.market.clock import from_epoch
 from tickertui.market.forward import ForwardSource
 from tickertui.market.hours import CalendarError
 from tickertui.tui.keys.actions import key_name
@@ -125,18 +126,22 @@ class ChainSelection:
         reader.context = replace(self.context, convention=self._model(reader))
 
     def _model(self, reader: ChainReader) -> str:
-        """``B76 F=parity T→15:40``: the model, where its forward comes from and up to when it counts the time."""
-        sources = reader.chain.derived(Derived.FORWARD_SOURCE)
-        known = sources[~np.isnan(sources)]
-        # The middle one: far strikes may be valued later than the others.
-        source = ForwardSource(int(np.sort(known)[len(known) // 2])) if len(known) else ForwardSource.NONE
+        """``B76 F=parity T→15:40``: the model, where its forward comes from and up to when it counts the time.
+
+        Of another day's prices (a shut market) it says from when as well: ``T 3.9d Fri 15:39→15:40``.
+        """
+        source = ForwardSource(int(_middle(reader, Derived.FORWARD_SOURCE) or ForwardSource.NONE))
         forward = "" if source is ForwardSource.NONE else f" F={source.label}"
         try:
             until = self._backend.calendar.expiry_instant(reader.chain.contracts.segment, reader.key.expiry)
         except CalendarError:
             return f"{self._options.model_name}{forward}"
         counted_to = f"{until:%H:%M}" if until.date() == reader.key.expiry else "end of day"
-        return f"{self._options.model_name}{forward} T→{counted_to}"
+        priced = _middle(reader, Derived.PRICED_AT)
+        now = self._backend.clock.now()
+        at = now if priced is None else from_epoch(priced)
+        since = f" {(until - at).total_seconds() / 86_400:.1f}d {at:%a %H:%M}" if at.date() != now.date() else ""
+        return f"{self._options.model_name}{forward} T{since}→{counted_to}"
 
     # ------------------------------------------------------------------ from one chain to the next
 
@@ -220,3 +225,10 @@ class ChainSelection:
         self.shown, self._coming = self._coming, None
         self.loading = ""
         self.is_dimmed = False
+
+
+def _middle(reader: ChainReader, column: Derived) -> float | None:
+    """The middle value of a chain's column, None without any: far strikes may be valued later than the others."""
+    values = reader.chain.derived(column)
+    known = values[~np.isnan(values)]
+    return float(np.sort(known)[len(known) // 2]) if len(known) else None

@@ -1,0 +1,72 @@
+"""Whether an index stands still in the closing auction of its cash market, or has printed its settling value.
+
+Called by the valuation (what may be a forward) and by the chain's frame reader (what the header says). The rule:
+
+- An index is *frozen* from the beginning of the auction until it has settled. A price that stands still is no forward.
+- It has *settled* with a print that is stamped at or after the auction's matching and brought another price then, or
+  with any print that is stamped at or after the auction's end. Before the matching nothing settles, whatever is
+  printed: an index that goes on to repeat its price every second is as frozen as a silent one.
+- Contracts that expire on the day are settled at that value: it is their forward, and no time value is left.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tickertui.frozen import frozen
+from tickertui.market.hours import Session
+
+Flags = NDArray[np.bool_]
+
+
+@frozen
+class AuctionTimes:
+    """The closing auction of one session, in epoch seconds; infinite where the session has none.
+
+    Attributes:
+        begins: When the index stops.
+        matches: From when a print with another price settles.
+        ends: From when any print settles.
+    """
+
+    begins: float = float("inf")
+    matches: float = float("inf")
+    ends: float = float("inf")
+
+    @classmethod
+    def of(cls, session: Session | None) -> AuctionTimes:
+        """Return the times of a cash market's session; None, or one without an auction, freezes nothing."""
+        if session is None or session.auction is None or session.matching is None:
+            return NO_AUCTION
+        end = session.auction_end
+        return cls(session.auction.timestamp(), session.matching.timestamp(), end.timestamp())
+
+    def settled(self, stamps: ArrayLike, moved: ArrayLike) -> Flags:
+        """Return which indices have printed their settling value.
+
+        Args:
+            stamps: Epoch seconds of their last prints, 0 for none.
+            moved: Epoch seconds at which their prices changed last, 0 where no change was seen (a first print).
+        """
+        stamps, moved = np.asarray(stamps, dtype=np.float64), np.asarray(moved, dtype=np.float64)
+        found: Flags = (stamps >= self.ends) | ((stamps >= self.matches) & ((moved == 0) | (moved >= self.matches)))
+        return found
+
+    def frozen(self, now: float, stamps: ArrayLike, moved: ArrayLike) -> Flags:
+        """Return which indices stand still; see `settled`.
+
+        Args:
+            now: Epoch seconds.
+            stamps: As for `settled`.
+            moved: As for `settled`.
+        """
+        if now < self.begins:
+            return np.zeros(np.shape(stamps), dtype=np.bool_)
+        return ~self.settled(stamps, moved)
+
+
+NO_AUCTION: Final = AuctionTimes()
+"""Of a market that has no closing auction."""
