@@ -220,7 +220,7 @@ async def test_a_fourth_connection_is_refused_and_waits_a_minute() -> None:
             retry_at = stream.stats.retry_at
             assert retry_at is not None
             assert 55 <= retry_at - anyio.current_time() <= 90
-            assert "another program" in stream.stats.last_error
+            assert "or another program with this key" in stream.stats.last_error
             server.refuse_headers = {"Retry-After": "300"}
             stream.reconnect_now("the user closed the other program")
             await setup.until(lambda: len(server.attempts) == 2, "one more attempt")

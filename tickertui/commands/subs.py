@@ -34,7 +34,7 @@ from tickertui.process.output import OutputFailed, say
 from tickertui.services.bundle import Services
 from tickertui.services.plan.placement import AccountSlots
 from tickertui.services.plan.rule_check import check_account, check_rule
-from tickertui.services.plan.status import ReloadPlan
+from tickertui.services.plan.status import ReloadPlan, by_reason, some_of
 from tickertui.settings.load import environment
 from tickertui.store.protocol import StoreError
 
@@ -251,10 +251,10 @@ async def _plan(services: Services, arguments: Namespace, tell: Tell) -> None:
 
 
 def plan_lines(plan: ReloadPlan) -> Sequence[str]:
-    """Return a plan as text: one line a group, then what has no place, then the load of each account."""
+    """Return a plan as text: one line a group, one a reason for what has no place, then the load of each account."""
     lines = [f"{line.action:<7}{line.count:>6,}  {line.label:<40} {line.detail}" for line in plan.lines]
-    lines += [f"{'no room':<13}  {item.label}: {item.reason}" for item in plan.unassigned]
-    lines += [f"{'unresolved':<13}  {item.label}: {item.reason}" for item in plan.unresolved]
+    for what, items in (("no room", plan.unassigned), ("unresolved", plan.unresolved)):
+        lines += [f"{what:<7}{len(labels):>6,}  {some_of(labels):<40} {reason}" for reason, labels in by_reason(items)]
     lines += [f"{account}: {after:,} of {capacity:,}" for account, after, capacity in plan.load_after]
     return lines or ["nothing is wanted"]
 

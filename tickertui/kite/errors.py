@@ -67,7 +67,7 @@ class RateLimited(KiteError):
 
     retryable = True
     _what = "the broker limits the requests for {endpoint}"
-    _remedy = "another program may be using the same API key"
+    _remedy = "it is asked again more slowly; whatever else uses this API key counts too"
 
     def __init__(
         self,

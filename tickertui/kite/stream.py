@@ -23,7 +23,7 @@ import anyio.lowlevel
 from tickertui.kite.messages import BrokerError, UnknownText, parse_text
 from tickertui.kite.packets import MalformedFrame, decode, is_heartbeat
 from tickertui.kite.secrets import Secret, redact
-from tickertui.kite.stream_state import StreamState
+from tickertui.kite.stream_state import TOO_MANY_SOCKETS, StreamState
 from tickertui.kite.stream_types import QuarantinedFrame as QuarantinedFrame
 from tickertui.kite.stream_types import StreamSink as StreamSink
 from tickertui.kite.stream_types import StreamStats as StreamStats
@@ -261,7 +261,7 @@ class KiteStream:
         elif error.status == _TOO_MANY:
             self._ending = _Ending.LIMITED
             self._retry_after = error.retry_after
-            stats.last_error = "the broker allows three connections (HTTP 429): another program uses this API key"
+            stats.last_error = f"HTTP 429: {TOO_MANY_SOCKETS}"
         else:
             stats.last_error = str(error)
 

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
+
+TOO_MANY_SOCKETS: Final = (
+    "the broker allows three connections for an API key, and counts as many: an earlier one that it has not let go of, "
+    "or another program with this key"
+)
+"""Why it may refuse with 429. Which of the two it is, its answer does not tell."""
 
 
 class StreamState(StrEnum):
@@ -17,5 +24,5 @@ class StreamState(StrEnum):
     AUTH = "auth"
     """Refused with 403."""
     LIMITED = "limited"
-    """Refused with 429: another program uses this API key."""
+    """Refused with 429: the API key has as many connections as the broker allows, see `TOO_MANY_SOCKETS`."""
     CLOSED = "closed"

@@ -60,13 +60,13 @@ class FleetSettings:
     Attributes:
         per_socket: Instruments the broker allows on one socket.
         restart: Of an account's stream that crashed; afterwards the account is FAILED.
-        redistribute_after: Seconds that an account may be broken before its instruments move.
+        redistribute_after: Seconds that an account may be broken, or connected and mute, before its instruments move.
         silence: When silence is a fault.
     """
 
     per_socket: int = 3000
     restart: RestartPolicy = field(default_factory=RestartPolicy)
-    redistribute_after: float = 180.0
+    redistribute_after: float = 300.0
     silence: SilenceLimits = field(default_factory=SilenceLimits)
 
 
@@ -366,7 +366,8 @@ class AccountFleet:
     def _look_after(self, account: str, entry: _Account, now: int) -> None:
         patience_ns = round(self._settings.redistribute_after * 1e9)
         state = self.state(account)
-        if state not in _BROKEN:
+        is_mute = self._is_mute(account, entry, now)
+        if state not in _BROKEN and not is_mute:
             entry.broken_ns = 0
             # An emptied account has no sockets that could show it is well: it is simply given another chance.
             if entry.emptied_ns and now - entry.emptied_ns >= patience_ns:
@@ -377,14 +378,33 @@ class AccountFleet:
             return
         entry.broken_ns = entry.broken_ns or now
         is_long = bool(entry.crashed) or now - entry.broken_ns >= patience_ns
-        if is_long and not entry.emptied and self._others_can_take(account):
+        if is_long and not entry.emptied and self._others_can_take(account, now):
             entry.emptied_ns = now
-            self._empty(account, entry, entry.crashed or f"{state} for {(now - entry.broken_ns) / 1e9:.0f} s")
+            word = state if state in _BROKEN else "connected and mute"
+            self._empty(account, entry, entry.crashed or f"{word} for {(now - entry.broken_ns) / 1e9:.0f} s")
 
-    def _others_can_take(self, account: str) -> bool:
+    def _is_mute(self, account: str, entry: _Account, now: int) -> bool:
+        """Whether an account's sockets are open and dead behind while another account ticks.
+
+        Each rebuilt socket of such an account is open for a while and may bring the broker's cached packets: neither
+        shows that it is well, so an account that was broken is not well again before ticks come.
+        """
+        silence = self._settings.silence
+        if self.state(account) is not AccountState.LIVE or entry.stream.instruments < silence.few:
+            return False
+        alive_ns = entry.stream.alive_ns
+        if entry.broken_ns:
+            return alive_ns <= entry.broken_ns
+        others_ns = [other.stream.alive_ns for name, other in self._accounts.items() if name != account]
+        return (now - alive_ns) / 1e9 > silence.alone and (now - max(others_ns, default=0)) / 1e9 < silence.fresh
+
+    def _others_can_take(self, account: str, now: int) -> bool:
         """Whether another account is well; with none, instruments wait where they are."""
         return any(
-            name != account and not entry.emptied and self.state(name) not in _BROKEN
+            name != account
+            and not entry.emptied
+            and self.state(name) not in _BROKEN
+            and not self._is_mute(name, entry, now)
             for name, entry in self._accounts.items()
         )
 

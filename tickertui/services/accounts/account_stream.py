@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup
 
 from tickertui.frozen import frozen
 from tickertui.kite.messages import BrokerError, BrokerMessage, InstrumentsMeta, OrderUpdate, TextMessage, UnknownText
-from tickertui.kite.stream_state import StreamState
+from tickertui.kite.stream_state import TOO_MANY_SOCKETS, StreamState
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock
 from tickertui.market.ticks import Mode, Source, TickBatch
@@ -49,8 +49,14 @@ class FeedPulse:
 _HEARTBEAT_LATE_S: Final = 2.0
 """The broker sends a heartbeat byte each second; later than this, the socket's own watch soon ends it."""
 
+_CACHED_NS: Final = 3 * _NS
+"""What comes this soon after a connect may be the broker's cached packets, which a dead feed brings as well."""
+
 _REFUSAL_FOLLOWS_NS: Final = 5 * _NS
 """A refusal names no instrument: it is about what was asked for within this time and has sent nothing since."""
+
+_MOST_ORDERS: Final = 100
+"""Order updates that are remembered, to tell each once."""
 
 _NO_TOKENS: Final[frozenset[int]] = frozenset()
 
@@ -143,6 +149,8 @@ class AccountStream:
         generation: Stamped on batches; the board drops those of a feed that was switched off.
         is_running: Whether `run` is under way.
         watcher: Given each batch while a reload waits for moved instruments to arrive; None otherwise.
+        alive_ns: Monotonic time of the newest packet that shows a living feed, which the broker's cached packets at a
+            connect do not; before the first one, of the first connection. 0 before that.
 
     Args:
         account_id: As in the configuration.
@@ -178,6 +186,8 @@ class AccountStream:
         self.generation = 0
         self.is_running = False
         self.watcher: BatchWatcher | None = None
+        self.alive_ns = 0
+        self._told_orders: deque[tuple[object, ...]] = deque(maxlen=_MOST_ORDERS)
         self._socket_count = sockets
         self._per_socket = per_socket
         self._socket_factory = socket_factory
@@ -200,6 +210,11 @@ class AccountStream:
     def connections(self) -> range:
         """Numbers of its sockets, open or not."""
         return range(self.first_connection, self.first_connection + self._socket_count)
+
+    @property
+    def instruments(self) -> int:
+        """How many instruments it is to carry."""
+        return sum(len(wanted) for wanted in self._desired.values())
 
     @property
     def desired(self) -> Mapping[int, Mapping[int, Mode]]:
@@ -328,6 +343,8 @@ class AccountStream:
             expects_data = self._hooks.expects_data()
             for connection, line in self._lines.items():
                 line.samples.append((now, line.socket.stats.ticks))
+                if line.socket.stats.last_data_ns - line.opened_ns > _CACHED_NS:
+                    self.alive_ns = max(self.alive_ns, line.socket.stats.last_data_ns)
                 if line.state is StreamState.OPEN and expects_data:
                     self._check_silence(connection, line, now)
 
@@ -383,7 +400,10 @@ class AccountStream:
         elif isinstance(message, BrokerMessage):
             self._report(f"{label}: the broker says: {message.text}", Severity.INFO)
         elif isinstance(message, OrderUpdate):
-            self._report(f"order {message.order_id} is {message.status}: {message.tradingsymbol}", Severity.INFO)
+            what = (message.order_id, message.status, message.quantity, message.filled_quantity, message.detail)
+            if what not in self._told_orders:  # the broker sends it to each socket
+                self._told_orders.append(what)
+                self._report(f"order {message.order_id} is {message.status}: {message.tradingsymbol}", Severity.INFO)
         elif isinstance(message, UnknownText) and message.reason not in self._unknown_texts:
             self._unknown_texts.add(message.reason)  # each reason once: an unknown type may come with every tick
             self._report(f"{label}: a text was not understood ({message.reason})", Severity.INFO)
@@ -418,6 +438,7 @@ class AccountStream:
         label = self.label(connection)
         if state is StreamState.OPEN:
             line.opened_ns = now
+            self.alive_ns = self.alive_ns or now
             if line.was_open:
                 self._report(f"{label} is back after {(now - line.lost_ns) / _NS:.0f} s", Severity.INFO)
             else:
@@ -436,7 +457,7 @@ class AccountStream:
             self._hooks.on_refused(self.account_id, reason)
         if state is StreamState.LIMITED and not line.limited:
             line.limited = True  # said once, not at each attempt
-            self._report(f"{label} was refused with 429: another program uses this API key", Severity.WARNING)
+            self._report(f"{label} was refused with 429: {TOO_MANY_SOCKETS}", Severity.WARNING)
 
     def _report(self, text: str, severity: Severity) -> None:
         self._events.add("stream", text, severity=severity, account=self.account_id)
@@ -485,7 +506,7 @@ class AccountStream:
         return AccountStatus(
             account_id=self.account_id,
             state=state,
-            desired=sum(len(wanted) for wanted in self._desired.values()),
+            desired=self.instruments,
             subscribed=sum(connection.subscribed for connection in connections),
             ticking=sum(connection.ticking for connection in connections),
             never=sum(connection.never for connection in connections),

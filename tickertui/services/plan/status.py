@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from tickertui.frozen import frozen
@@ -23,6 +24,19 @@ class Unplaced:
     reason: str
     token: int = 0
     rule_id: int = 0
+
+
+def by_reason(items: Sequence[Unplaced]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return each reason with the labels of what has no place because of it, in the order of their first."""
+    labels: dict[str, list[str]] = {}
+    for item in items:
+        labels.setdefault(item.reason, []).append(item.label)
+    return tuple((reason, tuple(found)) for reason, found in labels.items())
+
+
+def some_of(labels: Sequence[str]) -> str:
+    """Return the first of some labels, and how many more there are."""
+    return labels[0] if len(labels) == 1 else f"{labels[0]} and {len(labels) - 1:,} more"
 
 
 @frozen

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from tickertui.services.plan.status import PlanLine, ReloadPlan
+from tickertui.services.plan.status import PlanLine, ReloadPlan, by_reason, some_of
 from tickertui.tui.keys.actions import Context, bindings_of
 from tickertui.tui.look import format as fmt
 from tickertui.tui.panels.base import Hint, TextScreen
@@ -43,11 +43,9 @@ def plan_rows(plan: ReloadPlan) -> Iterator[Row]:
     for number, line in enumerate(plan.lines):
         yield _line_row(number, line)
     for kind, items in (("no room: ", plan.unassigned), ("", plan.unresolved)):
-        for item in items[:20]:
-            label = fmt.clip(item.label, 34)
-            yield row("", Span(f" !    1  {label}", "warn"), Span(f" {kind}{item.reason}", "quiet"))
-        if len(items) > 20:
-            yield row("", Span(f" ! {len(items) - 20:,} more without a place", "warn"))
+        for reason, labels in by_reason(items):
+            label = fmt.clip(some_of(labels), 34)
+            yield row("", Span(f" !{len(labels):>5,}  {label}", "warn"), Span(f" {kind}{reason}", "quiet"))
     yield row("", f" = {plan.unchanged:,} unchanged, not touched, no gap in their ticks")
     if plan.load_after:
         loads = "   ".join(f"{account} {after:,}/{capacity:,}" for account, after, capacity in plan.load_after)

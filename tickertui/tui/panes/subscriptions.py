@@ -221,10 +221,17 @@ def _sum_rows(view: SubscriptionsView, width: int) -> Iterator[Row]:
 
 
 def _sum_spans(runtime: RuntimeState) -> list[Span | str]:
-    desired = sum(account.desired for account in runtime.accounts)
-    subscribed = sum(account.subscribed for account in runtime.accounts)
+    desired, subscribed = desired_and_subscribed(runtime)
     sign = Span("=", "ok") if desired == subscribed else Span("≠", "warn")
-    return [f" desired {desired:,} ", sign, f" subscribed {subscribed:,}"]
+    left_out = len(runtime.unassigned)
+    without = Span(f" ({left_out:,} without a place)", "warn") if left_out else ""
+    return [f" desired {desired:,} ", sign, f" subscribed {subscribed:,}", without]
+
+
+def desired_and_subscribed(runtime: RuntimeState) -> tuple[int, int]:
+    """Return what is asked for, also what has no place on any account, and what the sockets have subscribed."""
+    placed = sum(account.desired for account in runtime.accounts)
+    return placed + len(runtime.unassigned), sum(account.subscribed for account in runtime.accounts)
 
 
 def _pending_spans(runtime: RuntimeState) -> list[Span | str]:
@@ -294,8 +301,7 @@ def subscription_title(runtime: RuntimeState, width: int) -> str:
     title = f"2 Subs · revision {runtime.revision}"
     if width < WIDE_PANEL or not runtime.accounts:
         return title
-    desired = sum(account.desired for account in runtime.accounts)
-    subscribed = sum(account.subscribed for account in runtime.accounts)
+    desired, subscribed = desired_and_subscribed(runtime)
     return f"{title} · desired {desired:,} {'=' if desired == subscribed else '≠'} subscribed {subscribed:,}"
 
 

@@ -153,7 +153,8 @@ class ChainReader:
         self._crossing: tuple[int, int] = (-1, -1)
         self._totals: ChainTotals | None = None
         self._shown: tuple[NDArray[np.float64], int] | None = None
-        self._legs = int(np.count_nonzero(self.chain.rows))
+        self._on_board = self.chain.rows > 0
+        self._on_board.setflags(write=False)
         self._seen = -1
         self._layout = self.chain.board.layout
 
@@ -473,7 +474,7 @@ class ChainReader:
             expiries=self._expiries,
             market=context.market,
             loaded=loaded,
-            legs=self._legs,
+            on_board=self._on_board,
             is_mock=_MOCK in seen or quotes[0].state is DataState.MOCK,
             is_replay=_REPLAY in seen,
         )

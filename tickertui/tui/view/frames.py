@@ -196,7 +196,7 @@ class ChainFrame:
         expiries: The strip: the list that this chain's expiry stands in.
         market: What the calendar says.
         loaded: Legs with a price.
-        legs: Legs on the board.
+        on_board: bool[k, 2], the legs that somebody asks for: they have a row on the board.
         is_mock: Whether any value of this chain is synthetic.
         is_replay: Whether any value of this chain is a recorded one.
     """
@@ -223,9 +223,14 @@ class ChainFrame:
     expiries: tuple[ListedExpiry, ...]
     market: MarketView
     loaded: int
-    legs: int
+    on_board: NDArray[np.bool_]
     is_mock: bool
     is_replay: bool
+
+    @property
+    def legs(self) -> int:
+        """Legs that are on the board."""
+        return int(np.count_nonzero(self.on_board))
 
     @property
     def strikes(self) -> NDArray[np.float64]:
@@ -243,10 +248,11 @@ class ChainFrame:
         return int(column[row])
 
     def tag(self, rows: NDArray[np.intp]) -> StateTag:
-        """Return the worst thing to say about these rows, and of how many of their legs it is true."""
-        counts: list[int] = np.bincount(self.states[rows].ravel(), minlength=_STATES).tolist()
-        total = 2 * len(rows)
-        if total and counts[_WAITING] == total:
+        """Return the worst thing to say about these rows, and of how many of their subscribed legs it is true."""
+        asked_for = self.states[rows][self.on_board[rows]]
+        counts: list[int] = np.bincount(asked_for, minlength=_STATES).tolist()
+        total = len(asked_for)
+        if counts[_WAITING] == total:
             return StateTag(DataState.WAITING, total, total)
         for state in _TAG_ORDER:
             if counts[state]:
@@ -271,7 +277,7 @@ class StateTag:
     Attributes:
         state: What it says.
         count: Legs in that state (live and quiet ones for LIVE).
-        total: Legs looked at.
+        total: Legs looked at: those that are subscribed.
     """
 
     state: DataState

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from tickertui.frozen import frozen
-from tickertui.kite.stream_state import StreamState
+from tickertui.kite.stream_state import TOO_MANY_SOCKETS, StreamState
 from tickertui.market.hours import Phase
 from tickertui.services.accounts.status import AccountState, AccountStatus
 from tickertui.services.history.status import BootstrapProgress, BootstrapState
@@ -133,7 +133,7 @@ def _accounts(inputs: ProblemInputs) -> Iterator[Problem]:
             yield Problem(f"failed-{account.account_id}", what, account.detail, remedy, Loudness.ERROR)
         elif account.state is AccountState.RATE_LIMITED:
             what = f"{account.account_id} is refused for too many connections (429)"
-            why = "another program uses this API key; the broker allows three sockets"
+            why = TOO_MANY_SOCKETS
             yield Problem(f"limited-{account.account_id}", what, why, "none needed: it tries again by itself")
         elif account.state is AccountState.ELSEWHERE:
             what = f"{account.account_id} is streamed by another terminal"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from tickertui.frozen import frozen
 from tickertui.market.subscriptions import MOST_EXPIRIES, ChainRule
@@ -82,14 +82,19 @@ class RuleCosts:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._about: object = None
+        self._legs: Legs | None = None
         self._asking = False
         self.costs = NO_COSTS
 
     def is_due(self, rules: tuple[RuleStatus, ...], revision: int, underlying: str) -> bool:
         """Whether `ask` has something to ask; counts anew, and forgets what an older plan cost."""
         about = (revision, underlying, tuple((s.rule, s.legs, s.centre, s.expiries) for s in rules))
+        legs = self._backend.legs()
         if about != self._about:
-            self._about, self.costs = about, Costs(shares(rules, self._backend.legs()))
+            self._about, self._legs, self.costs = about, legs, Costs(shares(rules, legs))
+        elif legs is not self._legs:
+            # Another plan of the same rules: their legs have moved to other accounts.
+            self._legs, self.costs = legs, replace(self.costs, rules=shares(rules, legs))
         return not self._asking and self.costs.suggestion is None and bool(underlying)
 
     async def ask(self, rules: tuple[RuleStatus, ...], underlying: str) -> None:

@@ -284,6 +284,42 @@ async def test_an_account_that_is_down_for_long_is_left_out_and_later_given_anot
         assert desk.reloads_due == 2
 
 
+async def test_an_account_that_connects_again_and_again_and_stays_mute_is_left_out() -> None:
+    desk = Desk("Z1", "Z2")
+    async with running(desk) as fleet:
+        desk.carry({0: full(30), 3: full(30, 100)})
+        await desk.state("Z1", AccountState.LIVE)
+        await desk.state("Z2", AccountState.LIVE)
+        desk.sockets[0].tick()
+        rebuilt = desk.sockets[0].stats.epoch
+        waited = 0
+        while fleet.plannable() == ("Z1", "Z2"):
+            desk.sockets[3].tick()
+            await desk.look_after(1)
+            waited += 1
+            assert waited < 600
+        assert fleet.plannable() == ("Z2",)
+        assert 180 < waited < 300, "a minute of silence, then as long as a broken one"
+        assert desk.sockets[0].stats.epoch > rebuilt + 1, "each rebuilt socket brought the cached packets"
+        assert any("Z1: connected and mute for 180 s; its instruments move" in text for text in desk.texts())
+
+
+async def test_an_account_that_ticks_again_keeps_its_instruments_and_one_is_not_mute_alone() -> None:
+    desk = Desk("Z1", "Z2")
+    async with running(desk) as fleet:
+        desk.carry({0: full(30), 3: full(30, 100)})
+        await desk.state("Z1", AccountState.LIVE)
+        await desk.state("Z2", AccountState.LIVE)
+        for second in range(1_000):
+            desk.sockets[3].tick()
+            if second % 200 > 150:
+                desk.sockets[0].tick()
+            await desk.look_after(1)
+        assert fleet.plannable() == ("Z1", "Z2"), "it was silent for 150 s at most"
+        await desk.look_after(1_000)
+        assert fleet.plannable() == ("Z1", "Z2"), "with both silent nobody knows that it is Z1"
+
+
 async def test_a_short_outage_or_one_while_the_market_is_shut_moves_nothing() -> None:
     desk = Desk("Z1", "Z2")
     async with running(desk) as fleet:

@@ -76,7 +76,7 @@ CASES: list[tuple[str, Callable[[], ProblemInputs], str, list[str]]] = [
     ("account failed", lambda: account(state=AccountState.FAILED, detail="no market-data plan"), "error",
      ["Z1 has failed", "no market-data plan", "2 R tries again"]),
     ("429 at the socket", lambda: account(state=AccountState.RATE_LIMITED), "warn",
-     ["429", "another program uses this API key", "by itself"]),
+     ["429", "allows three connections", "or another program", "by itself"]),
     ("streamed elsewhere", lambda: account(state=AccountState.ELSEWHERE), "quiet", ["another terminal", "read-only"]),
     ("silent socket", lambda: link(Link.SILENT, data_age=14.0, frame_age=0.9, rebuild_in=6.0), "warn",
      ["Z1/s2 is silent for 14s, 1,000 legs", "socket open, heartbeat 0.9s, no ticks; rebuild in 6s", "2 R rebuilds"]),

@@ -53,6 +53,18 @@ async def test_it_is_asked_once_for_each_plan() -> None:
     assert costs.costs.what_if_text() == ""
 
 
+async def test_legs_that_have_moved_are_counted_where_they_are_now() -> None:
+    backend = FakeBackend()
+    backend.leg_list = tuple(replace(a_leg(number, "A"), owners=(1,)) for number in range(3))
+    costs = RuleCosts(backend)
+    assert costs.is_due(some_rules(), 118, "NIFTY")
+    await costs.ask(some_rules(), "NIFTY")
+    assert costs.costs.rules[1].describe() == "its own 3 legs: Z1 3"
+    backend.leg_list = tuple(replace(leg, account="Z2") for leg in backend.leg_list)
+    assert not costs.is_due(some_rules(), 118, "NIFTY"), "what one more costs is known"
+    assert costs.costs.rules[1].describe() == "its own 3 legs: Z2 3"
+
+
 async def test_a_refusal_is_no_end() -> None:
     costs = RuleCosts(FakeBackend(refusal="no contracts yet"))
     assert costs.is_due(some_rules(), 1, "NIFTY")

@@ -94,9 +94,11 @@ class Header(OneLine[HeaderView]):
 
 
 def tag_text(tag: StateTag, market: MarketView) -> str:
-    """Return the tag: ``[LIVE 34/34]``, ``[CLOSED Fri 20 Nov]``, ``[MOCK]``."""
+    """Return the tag: ``[LIVE 34/34]``, ``[CLOSED Fri 20 Nov]``, ``[MOCK]``, ``[NOT SUBSCRIBED]``."""
     if tag.state is DataState.CLOSED:
         return f"[CLOSED {market.session_day}]" if market.session_day else "[CLOSED]"
+    if not tag.total and tag.state is DataState.WAITING:
+        return "[NOT SUBSCRIBED]"
     if tag.state in (DataState.MOCK, DataState.REPLAY) or not tag.total:
         return f"[{tag.state.word}]"
     return f"[{tag.state.word} {tag.count}/{tag.total}]"
