@@ -97,6 +97,11 @@ class LoopStore(MemoryStore):
             raise self.broken
         return {(token, expiry): oi for (of, token, expiry), oi in self.interest.items() if of == day}
 
+    async def contracts_expiring(self, day: date) -> list[int]:
+        if self.broken is not None:
+            raise self.broken
+        return []
+
     async def load_instruments(self) -> tuple[date, bytes] | None:
         return self.dump
 

@@ -165,6 +165,10 @@ class MarketLevels:
                 shown = np.where((shown >= start) & (shown < end), start, shown)
         return shown
 
+    def silent_from(self, at: float) -> float:
+        """Return when the index begins to stand still on the day of an instant, inf where it does not."""
+        return min((start for start, _ in self._frozen_on(from_epoch(at).date()) if start > at), default=np.inf)
+
     def _frozen_on(self, day: date) -> tuple[tuple[float, float], ...]:
         """When the index stands still on a day: in the auction and, where the market has hours, after its close."""
         found = self._windows.get(day)

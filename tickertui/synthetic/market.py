@@ -25,7 +25,7 @@ from tickertui.market.ticks import Source, TickBatch
 from tickertui.market.universe import Universe, universe_instruments
 from tickertui.synthetic.book import joined_tables
 from tickertui.synthetic.levels import MarketLevels
-from tickertui.synthetic.paths import EPOCH, Floats, Regime
+from tickertui.synthetic.paths import Floats, Regime, midnight_before
 from tickertui.synthetic.quotes import MockQuotes, OptionState
 from tickertui.synthetic.script import MarketAction, MarketScript, MockEvent
 
@@ -74,7 +74,8 @@ class MockMarket:
             universe, calendar, seed=seed, regime=regime, sessions=sessions, start=start.timestamp()
         )
         self._time = self._levels.time
-        self._quotes = MockQuotes(self._levels, calendar)
+        self._quotes = MockQuotes(self._levels, calendar, exact_extremes=sessions)
+        self._sessions = sessions
         self._script = script if script is not None else MarketScript()
         self._events: list[MockEvent] = []
         self._now = start.timestamp()
@@ -163,9 +164,15 @@ class MockMarket:
         """Make contracts rows, so that steps take them along.
 
         Returns:
-            Tokens that cannot be quoted: unknown, expired, or of an underlying without a level.
+            Tokens that cannot be quoted: unknown, expired, or of an underlying without a level. Where the market has
+            hours a contract is there until the day of its expiry ends, as the broker's are.
         """
-        return self._quotes.ensure(self.instruments, tokens, self._session, self._now)
+        return self._quotes.ensure(self.instruments, tokens, self._session, self._now, self._living)
+
+    @property
+    def _living(self) -> float:
+        """The instant after which the contracts that there are expire."""
+        return midnight_before(self._now) if self._sessions else self._now
 
     def release(self, tokens: Iterable[int]) -> None:
         """Drop rows; unknown tokens are passed over."""
@@ -232,13 +239,15 @@ class MockMarket:
         for instant, action in () if back else due:
             self._now = max(self._now, instant.timestamp())
             action(self)
-        self._now = at
+        before, self._now = self._now, at
         session = self._time.session(at)
         if back or session != self._session:
             self._session = session
             self._quotes.begin(self._quotes.everything(), session, at)
         if self._time.moves(at):
             self._quotes.update(session, at)
+        elif before < session[1] <= at:
+            self._quotes.update(session, float(np.nextafter(session[1], session[0])))
 
     def take_changed(self) -> NDArray[np.uint32]:
         """Return uint32[k, 46] of the rows that changed since the last call."""
@@ -292,7 +301,7 @@ class MockMarket:
         wire, volume, oi = self._quotes.history(row, pulses, opened)
         traded = int(volume[0]) if before else 0
         pulses, wire, volume, oi = pulses[-count:], wire[-count:], volume[-count:], oi[-count:]
-        midnight = opened - (opened - EPOCH) % 86_400.0
+        midnight = midnight_before(opened)
         number = np.zeros(count, dtype=np.int64) if day else ((pulses - opened) // interval.seconds).astype(np.int64)
         starts = np.flatnonzero(np.diff(number, prepend=-1))
         ends = np.append(starts[1:], count) - 1
@@ -314,6 +323,9 @@ class MockMarket:
         own = self._quotes.period(row)
         period = max(own, _COARSE_PERIOD) if coarse else own
         stop = min(closed, self._quotes.expiry(row), np.nextafter(self._now, np.inf))
+        if self._quotes.is_index(row):
+            # An index says nothing from the beginning of the closing auction on, and so it has no candles.
+            stop = min(stop, self._levels.silent_from(opened))
         if opened >= stop:
             return np.empty(0)
         pulses = np.arange(np.ceil(opened / period) * period, stop, period)

@@ -177,7 +177,7 @@ class AroundTheClock:
 
     def session(self, at: float) -> tuple[float, float]:
         """Return the midnights around an instant."""
-        start = at - (at - EPOCH) % _DAY_SECONDS
+        start = midnight_before(at)
         return start, start + _DAY_SECONDS
 
     def moves(self, at: float) -> bool:
@@ -262,6 +262,11 @@ class SessionHours:
         self._know(end)
         rows = np.flatnonzero((self._opens < end) & (self._closes > start))
         return [(float(self._opens[row]), float(self._closes[row])) for row in rows]
+
+
+def midnight_before(at: float) -> float:
+    """Return the start of an instant's day in India, epoch seconds."""
+    return at - (at - EPOCH) % _DAY_SECONDS
 
 
 class Regime(StrEnum):

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.market.arrays import distinct
 from tickertui.market.mills import mills
 
 Floats = NDArray[np.float64]
@@ -174,3 +175,23 @@ def fill_book(
         gone = np.flatnonzero(price <= 0)
         if len(gone):
             words[gone, column : column + 3] = 0
+
+
+def extreme_states(forward: Floats, theta: Floats) -> NDArray[np.intp]:
+    """Return places of the states among which every option of an expiry has its highest and its lowest price.
+
+    A call is worth more the higher the forward and the total variance are, a put the lower the forward is. So only
+    states count that no other one exceeds in both, in any of the four directions: some dozens of a day's thousands.
+
+    Args:
+        forward: float64[n], rupees.
+        theta: float64[n], total variances of the at-the-money option.
+    """
+    found = []
+    for up in (forward, -forward):
+        for rich in (theta, -theta):
+            order = np.lexsort((-rich, -up))
+            best = np.maximum.accumulate(rich[order])
+            found.append(order[np.append(True, best[1:] > best[:-1])])
+    places: NDArray[np.intp] = distinct(np.concatenate(found))
+    return places

@@ -25,6 +25,7 @@ from tickertui.synthetic.levels import MarketLevels
 from tickertui.synthetic.paths import Floats
 from tickertui.synthetic.pricing import (
     OI_STEP_SECONDS,
+    extreme_states,
     fill_book,
     mixed,
     open_interest_lots,
@@ -73,12 +74,16 @@ class MockQuotes:
     Args:
         levels: Where the underlyings are.
         calendar: Expiry instants.
+        exact_extremes: Whether a day's high and low that a row is begun with are those of every look since the open,
+            as its candles hold them. It takes some milliseconds for each expiry: the first picture of a mock does
+            without, and looks once a minute.
     """
 
-    def __init__(self, levels: MarketLevels, calendar: MarketCalendar) -> None:
+    def __init__(self, levels: MarketLevels, calendar: MarketCalendar, *, exact_extremes: bool = False) -> None:
         self._levels = levels
         self._time = levels.time
         self._calendar = calendar
+        self._exact_extremes = exact_extremes
         self._groups = MockGroups.empty()
         self._group_of: dict[tuple[str, GroupKind, int], int] = {}
         self._rows = MockRows.empty()
@@ -99,7 +104,9 @@ class MockQuotes:
         """Return the row of a token, None where it has none."""
         return self._row_of.get(token)
 
-    def ensure(self, table: InstrumentTable, tokens: Iterable[int], session: Span, now: float) -> list[int]:
+    def ensure(
+        self, table: InstrumentTable, tokens: Iterable[int], session: Span, now: float, living: float
+    ) -> list[int]:
         """Make contracts rows.
 
         Args:
@@ -107,6 +114,7 @@ class MockQuotes:
             tokens: Which.
             session: That they are begun in.
             now: Instant of their values.
+            living: What has expired by this instant cannot be quoted.
 
         Returns:
             Tokens that cannot be quoted: unknown, expired, or of an underlying without a level.
@@ -114,7 +122,7 @@ class MockQuotes:
         fresh = [token for token in dict.fromkeys(tokens) if token not in self._row_of]
         places = [table.row(token) for token in fresh]
         found = [place for place in places if place is not None]
-        groups = dict(zip(found, self._groups_for(table, found, now), strict=True))
+        groups = dict(zip(found, self._groups_for(table, found, now, living), strict=True))
         self._add_rows(table, {place: group for place, group in groups.items() if group is not None}, session, now)
         return [token for token, place in zip(fresh, places, strict=True) if place is None or groups[place] is None]
 
@@ -215,7 +223,7 @@ class MockQuotes:
         numbers = distinct(self._groups.underlying[self._rows.group[rows]]) if rows else ()
         return {self._levels.names[number].name for number in numbers}
 
-    def _groups_for(self, table: InstrumentTable, places: list[int], now: float) -> list[int | None]:
+    def _groups_for(self, table: InstrumentTable, places: list[int], now: float, living: float) -> list[int | None]:
         """Groups of a table's rows; None where the underlying has no level or the contract has expired."""
         at = np.array(places, dtype=np.intp)
         expiries, kinds = table.expiries[at].tolist(), table.kinds[at].tolist()
@@ -229,7 +237,7 @@ class MockQuotes:
             group = self._group_of.get((name, what, expiry))
             if group is None:
                 group = self._new_group(name, what, expiry, table.segments[place], now)
-            groups.append(group if group is not None and self._groups.expiry[group] > now else None)
+            groups.append(group if group is not None and self._groups.expiry[group] > living else None)
         return groups
 
     def _new_group(self, name: str, kind: GroupKind, expiry: int, segment: str, now: float) -> int | None:
@@ -275,10 +283,23 @@ class MockQuotes:
         groups = self._groups
         pulse = np.maximum(np.floor(at / groups.period) * groups.period, session[0])
         due = (pulse > groups.pulse) & (pulse < groups.expiry)
+        seen = np.where(np.isinf(groups.pulse), session[0], groups.pulse)
         self._price_groups(np.flatnonzero(due), pulse[due])
         rows = np.flatnonzero(due[self._rows.group])
         if len(rows):
             self._write(rows, *self._values(rows), at)
+        if self._exact_extremes and len(skipped := np.flatnonzero(due & (pulse - seen > 1.5 * groups.period))):
+            self._take_in_skipped(skipped, seen, at)
+
+    def _take_in_skipped(self, groups: Rows, seen: Floats, at: float) -> None:
+        """Let highs and lows be those of the looks too that a large step has passed over."""
+        book = self._rows
+        rows = np.flatnonzero(np.isin(book.group, groups))
+        words = book.words[rows]
+        before = words[:, [Word.HIGH, Word.LOW]]
+        self._include_extremes(words, rows, seen, at)
+        book.words[rows] = words
+        book.shown[rows[(words[:, [Word.HIGH, Word.LOW]] != before).any(axis=1)]] = False
 
     def _price_groups(self, which: Rows, pulse: Floats) -> None:
         groups = self._groups
@@ -431,6 +452,8 @@ class MockQuotes:
         words[:, Word.TOKEN] = book.token[rows]
         words[:, Word.CLOSE], words[:, Word.OPEN] = wire[0], wire[1]
         words[:, Word.HIGH], words[:, Word.LOW] = wire[1:].max(axis=0), wire[1:].min(axis=0)
+        if self._exact_extremes:
+            self._include_extremes(words, rows, np.full(len(groups), opened), at)
         first = self._open_interest(rows, group, np.full(len(rows), opened)) * book.lot[rows]
         words[:, Word.OI_DAY_HIGH] = words[:, Word.OI_DAY_LOW] = first
         book.words[rows] = words
@@ -452,6 +475,33 @@ class MockQuotes:
         last = np.full(len(groups), before_close - 1.0)
         return [self._pulses(groups, last, before_open), *(self._pulses(groups, look, opened) for look in here)]
 
+    def _include_extremes(self, words: NDArray[np.uint32], rows: Rows, since: Floats, at: float) -> None:
+        """Raise highs and lower lows to what the looks up to an instant have seen, from one on for each group."""
+        book, groups = self._rows, self._groups
+        group = book.group[rows]
+        for number in distinct(group).tolist():
+            mine = np.flatnonzero(group == number)
+            pulses = self._looks_between(number, float(since[number]), at)
+            own = np.full(len(pulses), number)
+            forward, theta = self._states(own, pulses)
+            if groups.kind[number] == GroupKind.OPTION:
+                edge = extreme_states(forward, theta)
+            else:
+                edge = np.array([forward.argmax(), forward.argmin()])
+            asked = np.repeat(rows[mine], len(edge))
+            ticks = self._ticks(
+                asked, np.full(len(asked), number), np.tile(forward[edge], len(mine)), np.tile(theta[edge], len(mine))
+            )
+            wire = (ticks * book.wire_tick[asked]).reshape(len(mine), len(edge))
+            words[mine, Word.HIGH] = np.maximum(words[mine, Word.HIGH], wire.max(axis=1))
+            words[mine, Word.LOW] = np.minimum(words[mine, Word.LOW], wire.min(axis=1))
+
+    def _looks_between(self, group: int, start: float, at: float) -> Floats:
+        """The instants of a session at which a group's prices are looked at, both ends included."""
+        period = float(self._groups.period[group])
+        stop = min(np.nextafter(at, np.inf), float(self._groups.expiry[group]))
+        return np.append(start, np.arange(np.ceil(start / period) * period, stop, period))
+
     def _pulses(self, groups: Rows, at: Floats, opened: float) -> Floats:
         """The last pulses of groups at instants of a session, and before their expiries."""
         book = self._groups
@@ -459,6 +509,10 @@ class MockQuotes:
         return np.asarray(np.minimum(pulse, book.expiry[groups] - 1.0))
 
     # ------------------------------------------------------------------ history
+
+    def is_index(self, row: int) -> bool:
+        """Return whether a row is an index."""
+        return bool(self._rows.is_index[row])
 
     def period(self, row: int) -> float:
         """Return the seconds between two looks at a row's price."""

@@ -252,7 +252,9 @@ def test_with_sessions_the_market_is_silent_outside_them() -> None:
         close == pytest.approx(close_before[token])
         for token, close in zip(opening.instrument_token.tolist(), opening.close.tolist(), strict=True)
     )
-    assert len(made.step(at("15:40"))) == 0
+    closing = made.step(at("15:40"))
+    assert int(closing.exchange_timestamp.max()) < at("15:40").timestamp(), "a leap over the close brings its values"
+    assert len(made.step(at("15:41"))) == 0
     assert len(made.step(at("12:00", date(2026, 11, 28)))) == 2 * len(chain().strikes)
     assert len(made.step(at("12:01", date(2026, 11, 28)))) == 0
 
@@ -455,3 +457,62 @@ def test_actions_happen_in_the_step_that_reaches_their_instant() -> None:
     ]
     with pytest.raises(ValueError, match="cannot fall by 100"):
         made.jump(-100.0)
+
+
+# ------------------------------------------------------------------------------------------------------- one market
+
+
+def assert_quotes_agree_with_candles(made: MockMarket, wanted: list[int]) -> None:
+    """A quote's high and low are those of its own candles, its last price is that of the last one."""
+    opened = made.session_start
+    for token in wanted:
+        candles, (words,) = made.candles(token, opened, made.now, Interval.MINUTE), made.rows([token])
+        assert (int(words[Word.HIGH]), int(words[Word.LOW])) == (candles.high.max(), candles.low.min()), token
+        assert int(words[Word.LAST_PRICE]) == candles.close[-1], token
+
+
+@pytest.mark.parametrize("clock", ["09:15:30", "11:42:07", "15:10", "18:00"])
+@pytest.mark.parametrize("regime", [Regime.CALM, Regime.VOLATILE])
+def test_a_quotes_high_and_low_are_those_of_its_candles(clock: str, regime: Regime) -> None:
+    made = market(at(clock), sessions=True, regime=regime)
+    wanted = tokens(chain())[::11]
+    made.ensure([*wanted, NIFTY])
+    assert_quotes_agree_with_candles(made, wanted)
+    if at(clock) < at("15:15"):
+        assert_quotes_agree_with_candles(made, [NIFTY])
+
+
+@pytest.mark.parametrize("later", ["11:00:05", "11:19", "15:39:59", "15:45", "23:00"])
+def test_a_clock_that_leaps_passes_over_no_price(later: str) -> None:
+    made = market(at("11:00"), sessions=True)
+    wanted = tokens(chain())[::11]
+    made.ensure(wanted)
+    made.take_changed()
+    made.advance(at(later))
+    assert_quotes_agree_with_candles(made, wanted)
+    board = board_of(made, wanted)
+    made.show_all()
+    board.apply(made.step(at(later)))
+    words = made.rows(wanted)
+    assert board.words[board.rows(wanted), Word.HIGH].tolist() == words[:, Word.HIGH].tolist()
+
+
+def test_an_index_has_no_candle_in_its_closing_auction() -> None:
+    made = market(at("16:00"), sessions=True)
+    candles = made.candles(NIFTY, at("09:15"), at("16:00"), Interval.MINUTE)
+    (session,) = CALENDAR.session_on("INDICES", DAY)
+    assert session.auction is not None
+    minutes = range(int(session.open.timestamp()), int(session.auction.timestamp()), 60)
+    assert candles.start.tolist() == list(minutes)
+    option = made.candles(tokens(chain())[100], at("09:15"), at("16:00"), Interval.MINUTE)
+    assert option.start[-1] == int(at("15:39").timestamp()), "derivatives trade on"
+
+
+def test_an_expired_contract_has_a_history_until_its_day_ends() -> None:
+    token = tokens(chain())[100]
+    evening = market(at("20:00", WEEKLY), sessions=True)
+    assert evening.ensure([token]) == []
+    candles = evening.candles(token, at("09:15", WEEKLY), at("20:00", WEEKLY), Interval.MINUTE)
+    assert candles.start[-1] == int(at("15:39", WEEKLY).timestamp())
+    after = market(at("00:05", WEEKLY + timedelta(days=1)), sessions=True)
+    assert after.ensure([token]) == [token]

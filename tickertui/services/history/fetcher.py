@@ -81,7 +81,7 @@ def _doubtful(
 ) -> list[Span]:
     """Return what an answer does not settle."""
     spans = [(start, start + interval.seconds) for start in rejected.tolist()]
-    if not request.target.has_oi and interval is not Interval.DAY:
+    if request.target.is_index and interval is not Interval.DAY:
         spans += holes(candles.start, clipped(dense, *request.span), interval)
     return clipped(merged(spans), *request.span)
 

@@ -52,11 +52,11 @@ async def build_gap_map(
         cells = groups.get(target.group_label)
         if cells is None:
             cells = groups[target.group_label] = [_Cell() for _ in days]
-        wanted = window.wanted(target).spans
-        missing = subtract(wanted, coverage.get(target.key, ()))
+        expected = window.expected(target)
+        missing = subtract(window.wanted(target).spans, coverage.get(target.key, ()))
         counts = stored.get(target.key, {})
         for cell, (day, start, end) in zip(cells, bounds, strict=True):
-            cell.expected += candle_count(clipped(wanted, start, end), interval)
+            cell.expected += candle_count(clipped(expected, start, end), interval)
             cell.stored += counts.get(day, 0)
             cell.missing += candle_count(clipped(missing, start, end), interval) if missing else 0
     return {

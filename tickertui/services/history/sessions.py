@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from tickertui.market.candles import Interval
 from tickertui.services.history.gaps import (
     TradingSession,
     Wanted,
+    clipped,
     merged,
     requests_for,
     seconds_of,
@@ -72,6 +74,13 @@ class HistoryWindow:
                 self.sessions(target.segment), settings.interval, self.now, settings.settle, target.listed_on
             )
         return spans
+
+    def expected(self, target: BackfillTarget) -> Sequence[Span]:
+        """Return the part of `wanted` in which a contract can have candles: an index has none in a closing auction."""
+        spans = self.wanted(target).spans
+        if not target.is_index or self.settings.interval is Interval.DAY:
+            return spans
+        return [part for start, end in self.dense(target.segment) for part in clipped(spans, start, end)]
 
     def dense(self, segment: str) -> list[Span]:
         """Return the time in which an index prints each minute: it is silent in the closing auction."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from tickertui.frozen import frozen
 from tickertui.kite.pacing import RATES, CallClass
 from tickertui.market.candles import Candles, Interval
+from tickertui.market.instruments import INDEX_SEGMENT_CODE
 from tickertui.services.history.gaps import TradingSession
 from tickertui.store.protocol import ContractKey, HistoryFailure, OpenInterestFact, Span, VolatilityFact
 
@@ -44,6 +45,11 @@ class BackfillTarget:
     def key(self) -> ContractKey:
         """What the store knows it by."""
         return self.token, self.expiry
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it is an index: it prints each minute, but nothing in the closing auction."""
+        return self.token & 0xFF == INDEX_SEGMENT_CODE
 
     @property
     def has_oi(self) -> bool:

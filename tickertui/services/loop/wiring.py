@@ -202,7 +202,9 @@ class LoopParts:
             clock=clock,
             generation=lambda: self.feed.generation,
         )
-        self._targets = BackfillTargets(lambda: inputs.registry.contracts, inputs.spots)
+        self._targets = BackfillTargets(
+            lambda: inputs.registry.contracts, inputs.spots, inputs.store, lambda: clock.now().date()
+        )
         self._interest = PreviousInterest(
             store=inputs.store,
             board=board,

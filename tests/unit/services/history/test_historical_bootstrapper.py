@@ -169,6 +169,15 @@ async def test_the_holiday_is_not_asked_for_on_its_own_and_expects_nothing() -> 
     ]
 
 
+async def test_an_index_lacks_nothing_for_the_silence_of_the_closing_auction() -> None:
+    it = make("Z1")
+    await fill(it, [index(), option(1)])
+    days = it.bootstrapper.progress().coverage["NIFTY"]
+    assert [day.day for day in days] == list(DAYS)
+    assert {(day.expected, day.stored, day.requested) for day in days} == {(360, 360, True)}
+    assert {day.expected for day in it.bootstrapper.progress().coverage["NIFTY W01Dec"]} == {385}
+
+
 async def test_a_second_run_asks_for_nothing() -> None:
     it, targets = make("Z1"), [index(), option(1)]
     await fill(it, targets)
