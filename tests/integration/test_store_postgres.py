@@ -10,6 +10,7 @@ import pytest
 from psycopg import errors
 
 from tests.integration.store_contract import Opener, StoreContract, until, watch
+from tests.support.pooler import pgbouncer
 from tests.support.postgres import PostgresCluster, cut_all_connections, postgres_cluster, postgres_location
 from tests.support.waiting import wait_until
 from tickertui.market.clock import ManualClock
@@ -46,6 +47,29 @@ class TestPostgresStore(StoreContract):
             connection.execute("INSERT INTO tickertui.schema_version (version) VALUES (99)")
         with pytest.raises(StoreNewer, match="newer tickertui"):
             await open_store(location, clock)
+
+    @pytest.mark.parametrize("round_robin", [False, True], ids=["last used first", "round robin"])
+    @pytest.mark.parametrize("mode", ["transaction", "statement"])
+    async def test_a_pooler_that_lends_connections_by_the_transaction_is_refused_at_once(
+        self, mode: str, location: str, clock: ManualClock, *, round_robin: bool
+    ) -> None:
+        async with pgbouncer(location, mode, round_robin=round_robin) as pooled:
+            for _ in range(2):
+                with pytest.raises(StoreError, match=r"is a pooler that lends .* let store.url name the server itself"):
+                    await open_store(pooled, clock)
+            with psycopg.connect(pooled, autocommit=True) as connection:
+                path = connection.execute("SHOW search_path").fetchone()
+            assert path == ('"$user", public',), "nothing of ours is left on the connections that it lends"
+
+    async def test_a_pooler_that_lends_connections_by_the_session_does_as_well_as_the_server(
+        self, location: str, clock: ManualClock
+    ) -> None:
+        async with pgbouncer(location, "session") as pooled:
+            first, second = await open_store(pooled, clock), await open_store(pooled, clock)
+            assert not isinstance(await first.claim_account("Z1"), Owner)
+            assert isinstance(await second.claim_account("Z1"), Owner)
+            await first.close()
+            await second.close()
 
     async def test_two_open_an_empty_database_together(self, location: str, clock: ManualClock) -> None:
         opened: list[Store] = []

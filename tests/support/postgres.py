@@ -63,7 +63,7 @@ class PgControl:
 
     def __init__(self, binaries: Path) -> None:
         self._binaries = binaries
-        self._user = _unprivileged()
+        self._user = unprivileged()
         self.folder = Path(tempfile.mkdtemp(prefix="tickertui-postgres-"))
         self._data = self.folder / "data"
         with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -119,7 +119,7 @@ class PgControl:
             raise RuntimeError(f"{program} failed: {(self.folder / 'commands.log').read_text(errors='replace')[-800:]}")
 
 
-def _unprivileged() -> pwd.struct_passwd | None:
+def unprivileged() -> pwd.struct_passwd | None:
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

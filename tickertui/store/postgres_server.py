@@ -41,6 +41,14 @@ _SERVER_SETTINGS: Final = {
 }
 
 
+_POOLER_LOOKS: Final = 3
+"""A pool hands out the process that was used last, or the one that waits longest: a few looks meet either."""
+_POOLED: Final = (
+    "{} is a pooler that lends a connection for each transaction (pgbouncer: pool_mode=transaction), where one account "
+    "would be streamed twice; let store.url name the server itself, or a pool with pool_mode=session"
+)
+
+
 class PostgresServer:
     """Makes connections.
 
@@ -63,6 +71,7 @@ class PostgresServer:
         self._password = str(parts.get("password") or "")
         host = parts.get("host") or parts.get("hostaddr") or "local socket"
         port = f":{parts['port']}" if parts.get("port") else ""
+        self._has_sessions = False
         self.label = f"PostgreSQL {host}{port}/{parts.get('dbname') or parts.get('user') or ''}"
 
     def __repr__(self) -> str:
@@ -75,19 +84,56 @@ class PostgresServer:
             StoreUnavailable: When the server cannot be reached.
             StoreError: When it refuses us.
         """
+        connection = await self._dial()
         try:
-            connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
-        except psycopg.Error as error:
-            raise self.translated(error) from error
-        try:
-            for name, value in _SERVER_SETTINGS.items():
-                await connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+            if not self._has_sessions:
+                await self._check_sessions(connection)
+                self._has_sessions = True
+            # In one statement: each is a trip to the server, which may be far away.
+            values = [word for setting in _SERVER_SETTINGS.items() for word in setting]
+            settings = ", ".join(["set_config(%s, %s, false)"] * len(_SERVER_SETTINGS))
+            await connection.execute(f"SELECT {settings}".encode(), values)
         except BaseException as error:
             await connection.close()
             if isinstance(error, psycopg.Error):
                 raise self.translated(error) from error
             raise
         return connection
+
+    async def _dial(self) -> Connection:
+        try:
+            return await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+        except psycopg.Error as error:
+            raise self.translated(error) from error
+
+    async def _check_sessions(self, connection: Connection) -> None:
+        """Refuse a pooler that lends a server process for a transaction only, before anything is set or locked.
+
+        An account is claimed by a lock of the session: there, the claims of two programs are those of one process, and
+        both would stream. A pooler makes up the process number that the driver hears at the connect; only where it is
+        made up is it looked at whether two connections get each other's process.
+
+        Raises:
+            StoreError: When it is one.
+            psycopg.Error: When the server cannot be asked.
+        """
+        process = await _process_of(connection)
+        if process == connection.info.backend_pid:
+            return
+        other = await self._dial()
+        try:
+            for _ in range(_POOLER_LOOKS):
+                await other.execute("BEGIN")
+                lent = await _process_of(other)
+                still = await _process_of(connection)
+                await other.execute("ROLLBACK")
+                if lent == process or still != process:
+                    raise StoreError(_POOLED.format(self.label))
+        except errors.ProtocolViolation:
+            # pgbouncer with pool_mode=statement allows no transactions at all.
+            raise StoreError(_POOLED.format(self.label)) from None
+        finally:
+            await other.close()
 
     async def migrate(self, connection: Connection) -> None:
         """Bring the database to this program's schema.
@@ -130,3 +176,9 @@ class PostgresServer:
     def _first_line(self, error: psycopg.Error) -> str:
         text = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return text.replace(self._password, "***") if self._password else text
+
+
+async def _process_of(connection: Connection) -> int:
+    """Return the number of the server process that answers just now."""
+    row = await (await connection.execute("SELECT pg_backend_pid()", prepare=False)).fetchone()
+    return int(row[0]) if row else 0
