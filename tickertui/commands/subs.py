@@ -30,6 +30,7 @@ from tickertui.engine import Engine, EngineOptions
 from tickertui.market.instruments import Instrument
 from tickertui.market.subscriptions import ChainRule, RuleError, SubscriptionRecord, SubscriptionStatus
 from tickertui.process.exit_codes import ExitCode
+from tickertui.process.logging_setup import logging_nowhere
 from tickertui.process.output import OutputFailed, say
 from tickertui.services.bundle import Services
 from tickertui.services.plan.placement import AccountSlots
@@ -62,7 +63,9 @@ def run_command(arguments: Namespace) -> int:
         if arguments.action == "import":
             # Before the event loop: standard input may be a pipe into which nothing is written yet.
             arguments.wanted = _read(arguments.file, arguments.format)
-        anyio.run(_with_services, configuration, arguments, actions[arguments.action], told.append)
+        # What the services note meanwhile is for those who look on: the program tells it when it runs.
+        with logging_nowhere():
+            anyio.run(_with_services, configuration, arguments, actions[arguments.action], told.append)
     except StoreError as error:
         failure = CommandFailed(str(error), ExitCode.STORE)
     except SubscriptionFileError as error:
