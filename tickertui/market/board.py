@@ -16,22 +16,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from tickertui.market.board_columns import META_RECORD, META_VOID, PAST_VOID, ROW_VOID, Meta, Past
+from tickertui.market.board_columns import DOUBTFUL, META_RECORD, META_VOID, PAST_VOID, ROW_VOID, Meta, Past
 from tickertui.market.board_columns import BoardCounters as BoardCounters
 from tickertui.market.board_columns import Derived as Derived
 from tickertui.market.board_columns import RowFacts as RowFacts
 from tickertui.market.instruments import INDEX_SEGMENT_CODE, PRICE_DIVISORS
+from tickertui.market.stamps import LATE_S, StampWatch, is_late
 from tickertui.market.ticks import ABSENT, WORDS, BatchPart, Mode, Source, TickBatch, Word, in_frame_order, kept_parts
-
-_DENSE_LIMIT: Final = 1 << 22
-"""Exchange tokens below this are found in a direct table (at most 32 MiB, touched page by page): NSE, NFO, BSE, BFO,
-MCX and index tokens are. 3 µs for 500 tokens against 10 µs of a binary search. The rest take a dictionary."""
+from tickertui.market.token_rows import TokenRows
 
 _SMALL: Final = 8
 """Below this many rows, plain Python beats numpy's fixed cost of about 1 µs a call."""
-
-_LATE_LIMIT_S: Final = 60
-"""An exchange time this much behind the row's is another clock (a new session of the simulator), not disorder."""
 
 
 class MarketBoard:
@@ -90,10 +85,8 @@ class MarketBoard:
         self.sequence = 0
         self.layout = 0
         self.generation = 0
-        self._row_of: dict[int, int] = {}
-        self._free: list[int] = []
-        self._next = 1
-        self._dense: NDArray[np.intp] = np.zeros(1 << 12, dtype=np.intp)
+        self._directory = TokenRows()
+        self._stamps = StampWatch()
         self._allocate(capacity + 1)
 
     # ------------------------------------------------------------------ rows
@@ -117,19 +110,19 @@ class MarketBoard:
         return len(self.tokens)
 
     def __len__(self) -> int:
-        return len(self._row_of)
+        return len(self._directory.of)
 
     def __contains__(self, token: int) -> bool:
-        return token in self._row_of
+        return token in self._directory.of
 
     def ensure(self, tokens: Iterable[int]) -> NDArray[np.intp]:
         """Give every token a row (those that have one keep it) and return the rows, in order."""
         tokens = list(tokens)
-        self._reach(tokens)
+        self._directory.reach(tokens)
         rows = []
         added = False
         for token in tokens:
-            row = self._row_of.get(token)
+            row = self._directory.of.get(token)
             if row is None:
                 row = self._take_row(int(token))
                 added = True
@@ -139,48 +132,19 @@ class MarketBoard:
         return np.array(rows, dtype=np.intp)
 
     def _take_row(self, token: int) -> int:
-        if not 0 < token < 1 << 32:
-            raise ValueError(f"an instrument token is a positive 32-bit number, not {token}")
-        if self._free:
-            row = self._free.pop()
-        else:
-            row = self._next
-            self._next += 1
-            if row >= self.capacity:
-                self._allocate(self.capacity * 2)
-        self._row_of[token] = row
+        row = self._directory.take(token)
+        if row >= self.capacity:
+            self._allocate(self.capacity * 2)
         self.tokens[row] = token
-        self._index(token, row)
         return row
-
-    def _reach(self, tokens: Sequence[int]) -> None:
-        """Make the direct table long enough for these tokens: once for all, as each time copies the whole of it."""
-        longest = max((key for token in tokens if (key := token >> 8) < _DENSE_LIMIT), default=0)
-        if longest >= len(self._dense):
-            # zeros, not resize: pages that no token touches are never paid for.
-            dense = np.zeros(min(_DENSE_LIMIT, max(longest + 1, 2 * len(self._dense))), dtype=np.intp)
-            dense[: len(self._dense)] = self._dense
-            self._dense = dense
-
-    def _index(self, token: int, row: int) -> None:
-        """Enter a row in the direct table; two segments may share an exchange token, then the dictionary decides."""
-        key = token >> 8
-        if key < len(self._dense):
-            self._dense[key] = row
 
     def release(self, tokens: Iterable[int]) -> None:
         """Free the rows of these tokens and forget their values; unknown tokens are passed over."""
-        rows = [row for token in tokens if (row := self._row_of.pop(token, None)) is not None]
-        if not rows:
-            return
-        for row in rows:
-            key = int(self.tokens[row]) >> 8
-            if key < len(self._dense) and self._dense[key] == row:
-                self._dense[key] = 0
-        self._empty(np.array(rows, dtype=np.intp))
-        self.tokens[rows] = 0
-        self._free.extend(rows)
-        self.layout += 1
+        rows = self._directory.give_back(tokens)
+        if rows:
+            self._empty(np.array(rows, dtype=np.intp))
+            self.tokens[rows] = 0
+            self.layout += 1
 
     def clear(self, tokens: Iterable[int] | None = None) -> None:
         """Forget values but keep rows: before another source takes over, so that no two mix in one chain.
@@ -201,11 +165,11 @@ class MarketBoard:
 
     def row(self, token: int) -> int:
         """Return the row of a token, 0 where it is not on the board."""
-        return self._row_of.get(token, 0)
+        return self._directory.of.get(token, 0)
 
     def rows(self, tokens: Iterable[int]) -> NDArray[np.intp]:
         """Return the rows of tokens, 0 where one is not on the board."""
-        get = self._row_of.get
+        get = self._directory.of.get
         values = tokens.tolist() if isinstance(tokens, np.ndarray) else tokens
         return np.array([get(token, 0) for token in values], dtype=np.intp)
 
@@ -229,7 +193,8 @@ class MarketBoard:
         """Write a batch into the board.
 
         Unknown tokens, packets of an older plan and packets that come late (exchange time behind the row's) are
-        counted and dropped.
+        counted and dropped. A packet whose exchange time lies ahead of the market's clock is counted and taken in, its
+        row is `doubtful` until the next one, and that time keeps no later packet out.
 
         Returns:
             How many rows were written.
@@ -259,26 +224,31 @@ class MarketBoard:
     def _apply_in_order(self, batch: TickBatch) -> int:
         """One row at a time in the order of the frame: 1 packet takes about 5 µs here and 40 µs the other way."""
         words, applied = batch.words, 0
+        limit, own_limit = self._stamps.limits(batch.received_wall_ns)
+        ahead = []
         for part, indices in in_frame_order(batch):
             record = np.frombuffer(self._record(batch, part.mode), META_VOID)
             for index in indices:
                 new = words[index, : part.width]
-                row = self._row_of.get(int(new[0]), 0)
+                row = self._directory.of.get(int(new[0]), 0)
                 if not row:
                     self.counters.unknown_tokens += 1
-                elif self._write_row(row, new, batch):
+                elif self._write_row(row, new, batch, own_limit):
                     self._meta_void[row] = record[0]
                     applied += 1
+                    if part.width > _STAMP and int(new[_STAMP]) > limit:
+                        ahead.append(row)
+        if ahead:
+            self._doubt(np.array(ahead, dtype=np.intp), batch.received_wall_ns)
         return applied
 
-    def _write_row(self, row: int, new: NDArray[np.uint32], batch: TickBatch) -> bool:
+    def _write_row(self, row: int, new: NDArray[np.uint32], batch: TickBatch, own_limit: int) -> bool:
         """Write one row's words and what changed with them; False when it comes late."""
         old, past = self.words[row], self._past[row]
         width = len(new)
-        if width > Word.EXCHANGE_TIMESTAMP:
-            behind = int(old[15]) - int(new[15])
-            if 0 < behind < _LATE_LIMIT_S and int(self._meta[row, Meta.FLAGS]) & 0xFF == batch.source:
-                self.counters.out_of_order += 1
+        if width > _STAMP and 0 < int(old[_STAMP]) - int(new[_STAMP]) < LATE_S:
+            one = np.array([row])
+            if len(self._late(one, new[None, _STAMP], old[None, _STAMP], batch.source, own_limit)):
                 return False
         old_price, new_price = int(old[1]), int(new[1])
         if old_price and old_price != new_price:
@@ -296,7 +266,7 @@ class MarketBoard:
         if batch.positions is not None and self._holds_twice(rows):
             # A token twice, in packets of different lengths: only the order of the frame tells which is the later.
             return self._apply_in_order(batch)
-        skip = self._skipped(batch, rows, old, unknown)
+        skip, ahead = self._judge(batch, rows, old, unknown)
         if skip is not None:
             kept = np.flatnonzero(~skip)
             if not len(kept):
@@ -304,6 +274,8 @@ class MarketBoard:
             rows, words, old, parts = rows[kept], words[kept], old[kept], kept_parts(parts, kept)
         self._note_changes(batch, parts, rows, words, old)
         self._write(batch, parts, rows, words, old)
+        if ahead is not None:
+            self._doubt(ahead, batch.received_wall_ns)
         return len(rows)
 
     def _find(self, words: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.uint32], int]:
@@ -312,14 +284,14 @@ class MarketBoard:
         One look into the direct table, checked against the token that the row itself holds; where that differs (the
         row's first packet, an exchange token in two segments) the dictionary decides.
         """
-        tokens = words[:, 0].astype(np.intp)
-        rows = self._dense.take(tokens >> 8, mode="clip")
+        tokens = words[:, 0]
+        rows = self._directory.dense.take(tokens >> _SEGMENT_BITS, mode="clip")
         old = self.words.take(rows, axis=0)
-        if not np.count_nonzero(old[:, 0] != words[:, 0]):
+        if not np.count_nonzero(old[:, 0] != tokens):
             return rows, old, 0
         differs = np.flatnonzero(self.tokens.take(rows) != tokens)
         if len(differs):
-            get = self._row_of.get
+            get = self._directory.of.get
             rows[differs] = [get(token, 0) for token in tokens[differs].tolist()]
             old = self.words.take(rows, axis=0)
         return rows, old, len(rows) - int(np.count_nonzero(rows))
@@ -331,30 +303,59 @@ class MarketBoard:
         lost = self._place[rows] != places
         return bool(np.count_nonzero(lost)) and bool(rows[lost].any())
 
-    def _skipped(
+    def _judge(
         self, batch: TickBatch, rows: NDArray[np.intp], old: NDArray[np.uint32], unknown: int
-    ) -> NDArray[np.bool_] | None:
-        """Rows that must not be written, bool[n] (unknown token, late packet), or None for the usual case."""
-        skip = None
+    ) -> tuple[NDArray[np.bool_] | None, NDArray[np.intp] | None]:
+        """Find the rows that must not be written, bool[n] (unknown token, late packet), and those stamped ahead.
+
+        Either is None in the usual case.
+        """
+        skip = ahead = None
         if unknown:
             skip = rows == 0
             self.counters.unknown_tokens += unknown
-        for part in batch.parts:
-            if part.width <= Word.EXCHANGE_TIMESTAMP:
+        limit, own_limit = self._stamps.limits(batch.received_wall_ns)
+        for start, stop, width, _, _ in batch.parts:
+            if width <= _STAMP:
                 continue
-            start, stop = part.start, part.stop
-            behind_row = batch.words[start:stop, 15] < old[start:stop, 15]
-            if not np.count_nonzero(behind_row):
-                continue
-            late = np.flatnonzero(behind_row) + start
-            behind = old[late, 15] - batch.words[late, 15]
-            same_source = self._meta[rows[late], Meta.FLAGS] & 0xFF == batch.source
-            late = late[(behind < _LATE_LIMIT_S) & same_source]
-            if skip is None:
-                skip = np.zeros(len(rows), dtype=np.bool_)
-            skip[late] = True
-            self.counters.out_of_order += len(late)
-        return skip
+            stamps, shown = batch.words[start:stop, _STAMP], old[start:stop, _STAMP]
+            behind, beyond = stamps < shown, stamps > limit
+            if np.count_nonzero(behind):
+                places = np.flatnonzero(behind)
+                late = self._late(rows[start + places], stamps[places], shown[places], batch.source, own_limit)
+                if skip is None:
+                    skip = np.zeros(len(rows), dtype=np.bool_)
+                skip[start + places[late]] = True
+            if np.count_nonzero(beyond):
+                found = rows[start:stop][beyond]
+                ahead = found if ahead is None else np.concatenate((ahead, found))
+        return skip, ahead
+
+    def _late(
+        self,
+        rows: NDArray[np.intp],
+        stamps: NDArray[np.uint32],
+        shown: NDArray[np.uint32],
+        source: Source,
+        own_limit: int,
+    ) -> NDArray[np.intp]:
+        """Which of these packets, whose stamps are behind their rows', come late; they are counted."""
+        flags = self._meta[rows, Meta.FLAGS]
+        places = np.flatnonzero(is_late(stamps, shown, own_limit) & (flags & 0xFF == source) & (flags & DOUBTFUL == 0))
+        self.counters.out_of_order += len(places)
+        # Dropped, and yet a packet of the subscription: the next one is not the broker's cached one.
+        np.add.at(self.packets, rows[places], 1)
+        return places
+
+    def _doubt(self, rows: NDArray[np.intp], now_ns: int) -> None:
+        """Mark rows that were just written with a time stamp that cannot be true, unless the market's time it is."""
+        limit, _ = self._stamps.limits(now_ns)
+        # Two packets of one instrument in a frame: the later one may be right; row 0 is nobody's.
+        rows = rows[(self.words[rows, _STAMP] > limit) & (rows > 0)]
+        if not len(rows) or self._stamps.believes(rows, self.words[:, _STAMP], self.received_wall_ns, now_ns):
+            return
+        self.counters.ahead += len(rows)
+        self._meta[rows, Meta.FLAGS] |= DOUBTFUL
 
     def _note_changes(
         self,
@@ -468,6 +469,15 @@ class MarketBoard:
         return self._meta[:, Meta.FLAGS] >> 8 & 0xFF
 
     @property
+    def doubtful(self) -> NDArray[np.bool_]:
+        """bool[capacity]: whether the last packet's time stamp lies ahead of the market's clock.
+
+        Such a row's time means nothing, and whether its price is one of now nobody can tell.
+        """
+        doubtful: NDArray[np.bool_] = self._meta[:, Meta.FLAGS] & DOUBTFUL != 0
+        return doubtful
+
+    @property
     def generations(self) -> NDArray[np.int64]:
         """int64[capacity]: number of the subscription plan of the last packet."""
         return self._meta[:, Meta.GENERATION]
@@ -495,6 +505,7 @@ class MarketBoard:
             direction=np.sign(self.words[:, _LAST_PRICE].take(rows) - before) * (before > 0),
             moved_ns=past[..., _MOVED],
             oi_changed_ns=past[..., _OI_CHANGED],
+            doubtful=flags >> 16 & 1,
         )
 
     def price_of(self, row: int, word: Word | int = Word.LAST_PRICE) -> float:
@@ -548,7 +559,8 @@ _FLAGS, _VERSION, _RECEIVED, _CONNECTION = (int(m) for m in (Meta.FLAGS, Meta.VE
 _PACKETS, _MOVED, _PRICE_BEFORE, _OI_CHANGED = (
     int(p) for p in (Past.PACKETS, Past.MOVED, Past.PRICE_BEFORE, Past.OI_CHANGED)
 )
-_LAST_PRICE = int(Word.LAST_PRICE)
+_SEGMENT_BITS = np.uint32(8)
+_LAST_PRICE, _STAMP = int(Word.LAST_PRICE), int(Word.EXCHANGE_TIMESTAMP)
 _INDEX_WORDS: Final = frozenset(
     (Word.TOKEN, Word.LAST_PRICE, Word.OPEN, Word.HIGH, Word.LOW, Word.CLOSE, Word.EXCHANGE_TIMESTAMP)
 )

@@ -22,7 +22,7 @@ class Meta(IntEnum):
     CONNECTION = 3
     GENERATION = 4
     FLAGS = 5
-    """Source in the low byte, mode above it."""
+    """Source in the low byte, mode above it, then one bit: `DOUBTFUL`."""
 
 
 class Past(IntEnum):
@@ -33,6 +33,9 @@ class Past(IntEnum):
     PRICE_BEFORE = 2
     OI_CHANGED = 3
 
+
+DOUBTFUL: Final = 1 << 16
+"""Flag of a row whose time stamp lies ahead of the market's clock; its next packet takes it away."""
 
 ROW_VOID: Final = np.dtype(f"V{WORDS * 4}")
 META_VOID: Final = np.dtype(f"V{len(Meta) * 8}")
@@ -55,6 +58,7 @@ class RowFacts(NamedTuple):
         direction: -1, 0 or +1, the last change of the last price; 0 before the first.
         moved_ns: Monotonic time of that change, 0 = none.
         oi_changed_ns: Wall time of the last change of the open interest, 0 = none.
+        doubtful: 1 where the last packet's time stamp lies ahead of the market's clock, else 0.
     """
 
     source: NDArray[np.int64]
@@ -66,6 +70,7 @@ class RowFacts(NamedTuple):
     direction: NDArray[np.int64]
     moved_ns: NDArray[np.int64]
     oi_changed_ns: NDArray[np.int64]
+    doubtful: NDArray[np.int64]
 
 
 class Derived(IntEnum):
@@ -102,4 +107,6 @@ class BoardCounters:
     unknown_tokens: int = 0
     stale_generation: int = 0
     out_of_order: int = 0
+    ahead: int = 0
+    """Packets whose time stamp lay ahead of the market's clock: taken in, marked, and their time decides nothing."""
     skipped_packets: int = 0

@@ -200,8 +200,13 @@ class OptionChain:
         return atm_index(self.strikes, price)
 
     def spot(self) -> Reference:
-        """Return the underlying's last price, else its previous close, else `NO_REFERENCE`."""
+        """Return the underlying's last price, else its previous close, else `NO_REFERENCE`.
+
+        A price of which nobody knows of when it is (`MarketBoard.doubtful`) is none: the money must not follow it.
+        """
         row = self.board.row(self.underlying_token)
+        if self.board.doubtful[row]:
+            return NO_REFERENCE
         price = self.board.price_of(row)
         if price == price:
             return Reference(price, ReferenceKind.SPOT)

@@ -119,6 +119,7 @@ class ServicesBackend:
             clock_skew_s=self._clock_skew(),
             database_fault=self._database_fault(),
             dropped=counters.unknown_tokens + counters.out_of_order + counters.stale_generation,
+            ahead=counters.ahead,
             greeks_ms=last.seconds * 1e3 if last is not None else None,
             greeks_rows=last.rows if last is not None else 0,
             database_ms=services.store_watch.health.milliseconds,

@@ -106,6 +106,7 @@ class Model:
         behind = old.get(15, 0) - new.get(15, 1 << 40)
         if 0 < behind < 60 and entry.source == source:
             self.late += 1
+            entry.packets += 1
             return
         if old.get(1) and old[1] != tick.price:
             entry.before, entry.moved_ns = old[1], now
@@ -174,7 +175,9 @@ def ticks_of(lengths: Sequence[int], token: st.SearchStrategy[int]) -> st.Search
 
 
 few_tokens = st.sampled_from(TOKENS)
-mixed = st.lists(ticks_of((8, 28, 32, 44, 184), few_tokens), min_size=1, max_size=24)
+mixed = st.lists(ticks_of((8, 28, 32, 44, 184), few_tokens), min_size=1, max_size=24).filter(
+    lambda ticks: len({tick.length for tick in ticks}) > 1 or len({tick.token for tick in ticks}) == len(ticks)
+)
 uniform = st.sampled_from((8, 28, 32, 44, 184)).flatmap(
     # Within a frame of equal packets a token that occurs twice counts once: see the test of it below.
     lambda length: st.lists(ticks_of((length,), few_tokens), min_size=1, max_size=24, unique_by=lambda tick: tick.token)
@@ -204,10 +207,10 @@ def perform(board: MarketBoard, model: Model, action: str, value: Any, now: int)
         batch = decode(
             frame, source=source, received_ns=now, received_wall_ns=now + 1, generation=generation, connection=5
         )
-        before = sum(entry.packets for entry in model.entries.values())
+        before = sum(entry.packets for entry in model.entries.values()) - model.late
         applied = board.apply(batch)
         model.apply(ticks, source, generation, now)
-        assert applied == sum(entry.packets for entry in model.entries.values()) - before
+        assert applied == sum(entry.packets for entry in model.entries.values()) - model.late - before
     elif action == "generation":
         board.generation += 1
         model.generation += 1
@@ -437,3 +440,161 @@ def test_what_is_no_token_gets_no_row(token: int) -> None:
 def test_a_board_has_at_least_one_row() -> None:
     with pytest.raises(ValueError, match="at least one row"):
         MarketBoard(0)
+
+
+NOW = 1_795_000_000
+"""A wall time, epoch seconds: 2026-11-18."""
+
+
+def stamped(token: int, stamp: int, price: int = 17_640) -> Tick:
+    return Tick(token, 32 if token & 0xFF == 9 else 184, price, 780_000, stamp, 1)
+
+
+def arrived(board: MarketBoard, *ticks: Tick, at: int = NOW, source: Source = Source.LIVE) -> None:
+    """Apply packets in one frame, received at a wall time (and as many monotonic seconds)."""
+    board.apply(
+        decode(
+            join([tick.payload() for tick in ticks]),
+            source=source,
+            received_ns=at * 10**9,
+            received_wall_ns=at * 10**9 + 300_000_000,
+        )
+    )
+
+
+def market(board: MarketBoard, tokens: Sequence[int], at: int = NOW, ahead: int = 0) -> None:
+    """Let every instrument tick, as a frame each, stamped with the second (or so many ahead of it)."""
+    for token in tokens:
+        arrived(board, stamped(token, at + ahead), at=at)
+
+
+INDEX = 256_265
+"""A token of the indices' segment."""
+
+
+@pytest.mark.parametrize("tokens", [[MANY[0]], [INDEX], MANY[:60]], ids=["one", "index", "at once"])
+class TestStampsAheadOfTheClock:
+    """A time ahead of the market's clock decides nothing."""
+
+    def board(self, tokens: list[int]) -> MarketBoard:
+        board = MarketBoard()
+        board.ensure([*MANY, INDEX])
+        market(board, MANY[60:])
+        for token in tokens:
+            arrived(board, stamped(token, NOW))
+        return board
+
+    @pytest.mark.parametrize("ahead", [4, 50, 59, 60, 3_600, 86_400 * 365])
+    def test_the_row_follows_the_market_with_the_next_packet(self, tokens: list[int], ahead: int) -> None:
+        board = self.board(tokens)
+        arrived(board, *(stamped(token, NOW + 1 + ahead, 9_000) for token in tokens), at=NOW + 1)
+        arrived(board, *(stamped(token, NOW + 2, 17_700) for token in tokens), at=NOW + 2)
+        rows = board.rows(tokens)
+        assert board.price(rows).tolist() == [177.0] * len(tokens)
+        assert board.field(rows, Word.EXCHANGE_TIMESTAMP).tolist() == [NOW + 2] * len(tokens)
+        assert board.counters.out_of_order == 0
+
+    def test_it_is_marked_and_counted_until_then(self, tokens: list[int]) -> None:
+        if len(tokens) > 1:
+            pytest.skip("most instruments together are the market's clock")
+        board = self.board(tokens)
+        assert not board.doubtful.any()
+        arrived(board, *(stamped(token, NOW + 51) for token in tokens), at=NOW + 1)
+        rows = board.rows(tokens)
+        assert np.flatnonzero(board.doubtful).tolist() == rows.tolist() == np.flatnonzero(board.facts(
+            np.arange(board.capacity)).doubtful).tolist()  # fmt: skip
+        assert board.counters.ahead == 1
+        assert board.modes[rows].tolist() == [Mode.FULL]
+        assert board.sources[rows].tolist() == [Source.LIVE]
+        arrived(board, *(stamped(token, NOW + 2) for token in tokens), at=NOW + 2)
+        assert not board.doubtful.any()
+
+    def test_a_clock_that_is_off_by_as_much_as_is_allowed_is_right(self, tokens: list[int]) -> None:
+        board = self.board(tokens)
+        arrived(board, *(stamped(token, NOW + 3) for token in tokens), at=NOW + 1)
+        assert not board.doubtful.any()
+        assert board.counters.ahead == 0
+
+    def test_a_tick_one_second_older_from_another_socket_stays_out(self, tokens: list[int]) -> None:
+        board = self.board(tokens)
+        arrived(board, *(stamped(token, NOW + 5, 18_000) for token in tokens), at=NOW + 5)
+        board.mark_subscribed(tokens, 2, 0)
+        arrived(board, *(stamped(token, NOW + 4, 9_000) for token in tokens), at=NOW + 5)
+        rows = board.rows(tokens)
+        assert board.price(rows).tolist() == [180.0] * len(tokens)
+        assert board.counters.out_of_order == len(tokens)
+        # It was the cached packet of the new subscription: what comes now is a tick.
+        arrived(board, *(stamped(token, NOW + 6, 18_100) for token in tokens), at=NOW + 6)
+        assert board.packets[rows].tolist() == [2] * len(tokens)
+
+    def test_so_it_does_on_a_machine_whose_clock_is_behind(self, tokens: list[int]) -> None:
+        board = MarketBoard()
+        board.ensure([*MANY, INDEX])
+        for second in range(4):
+            market(board, [*MANY, INDEX], NOW + second, ahead=30)
+        assert not board.doubtful.any(), "all of them tell the same time"
+        for late in (NOW + 32, NOW + 31):
+            arrived(board, *(stamped(token, late, 9_000) for token in tokens), at=NOW + 4)
+        assert board.price(board.rows(tokens)).tolist() == [176.4] * len(tokens)
+
+    def test_a_packet_without_a_time_takes_no_part(self, tokens: list[int]) -> None:
+        board = self.board(tokens)
+        for stamp in (0, 1, 19_800):  # 1970 in one zone or another
+            arrived(board, *(stamped(token, stamp, 17_650) for token in tokens), at=NOW + 1)
+            assert board.price(board.rows(tokens)).tolist() == [176.5] * len(tokens)
+            assert not board.doubtful.any()
+        arrived(board, *(stamped(token, NOW + 1, 17_700) for token in tokens), at=NOW + 1)
+        assert board.price(board.rows(tokens)).tolist() == [177.0] * len(tokens)
+
+
+class TestWhoseClockIsRight:
+    """Whether a stamp ahead of this machine is one of the market's clock is told by the other instruments."""
+
+    def test_one_instrument_against_the_rest_is_wrong_again_and_again(self) -> None:
+        board = MarketBoard()
+        board.ensure(MANY)
+        for second in range(20):
+            market(board, MANY[1:], NOW + second)
+            arrived(board, stamped(MANY[0], NOW + second + 50), at=NOW + second)
+            assert np.flatnonzero(board.doubtful).tolist() == [board.row(MANY[0])]
+        assert board.counters.ahead == 20
+
+    def test_a_machine_that_is_behind_doubts_at_most_the_first_packet(self) -> None:
+        board = MarketBoard()
+        board.ensure(MANY)
+        for second in range(90):
+            market(board, MANY, NOW + second, ahead=45)
+        assert board.counters.ahead <= 1
+        assert not board.doubtful.any()
+        arrived(board, stamped(MANY[0], NOW + 90 + 95), at=NOW + 90)
+        assert np.flatnonzero(board.doubtful).tolist() == [board.row(MANY[0])], "50 s ahead of the others"
+
+    def test_an_only_instrument_is_believed_when_its_clock_runs(self) -> None:
+        board = MarketBoard()
+        board.ensure([INDEX])
+        doubted = []
+        for second in range(4):
+            arrived(board, stamped(INDEX, NOW + second + 45), at=NOW + second)
+            doubted.append(bool(board.doubtful[board.row(INDEX)]))
+        assert doubted == [True, False, False, False]
+
+    def test_a_whole_frame_of_the_future_holds_nothing_up(self) -> None:
+        board = MarketBoard()
+        board.ensure(MANY)
+        market(board, MANY)
+        arrived(board, *(stamped(token, NOW + 51, 9_000) for token in MANY), at=NOW + 1)
+        arrived(board, *(stamped(token, NOW + 2, 17_700) for token in MANY), at=NOW + 2)
+        assert board.price(board.rows(MANY)).tolist() == [177.0] * len(MANY)
+
+    def test_without_a_time_of_receipt_nothing_is_ahead(self) -> None:
+        board = MarketBoard()
+        board.ensure(MANY)
+        board.apply(batch_of(full(MANY[0], time=NOW + 3_600)))
+        assert not board.doubtful.any()
+
+    def test_the_later_packet_of_a_frame_decides(self) -> None:
+        board = MarketBoard()
+        board.ensure(MANY)
+        market(board, MANY)
+        arrived(board, stamped(MANY[0], NOW + 50), stamped(MANY[0], NOW + 1), at=NOW + 1)
+        assert not board.doubtful.any()

@@ -127,7 +127,13 @@ def apply_snapshot(board: MarketBoard, batch: TickBatch, asked_ns: int, generati
     received_since = board.received_ns[rows] >= asked_ns
     has_value = board.sources[rows] != Source.NONE
     shown_time = board.field(rows, Word.EXCHANGE_TIMESTAMP)
-    older = has_value & (shown_time > 0) & (words[:, Word.EXCHANGE_TIMESTAMP].astype(np.int64) < shown_time)
+    # A time ahead of the clock decides nothing, or it would keep every quote out until the clock has caught up.
+    older = (
+        has_value
+        & (shown_time > 0)
+        & ~board.doubtful[rows]
+        & (words[:, Word.EXCHANGE_TIMESTAMP].astype(np.int64) < shown_time)
+    )
     keep = on_board & ~received_since & ~older & (words[:, Word.LAST_PRICE] > 0)
     if not keep.any():
         return 0

@@ -38,14 +38,14 @@ class Spots:
     def __call__(self, underlying: str) -> float | None:
         """Return the last price in rupees, None before there was one.
 
-        A row without a positive price (an index before its first print, or a broken packet) leaves the price known
-        before in force.
+        A row without a positive price (an index before its first print, or a broken packet), and one whose packet's
+        time lies ahead of the market's clock, leave the price known before in force.
         """
         token = self._token_of(underlying)
         if token is not None:
             rows = np.array([self._board.row(token)])
             price = float(self._board.price(rows)[0])
-            if price > 0:
+            if price > 0 and not self._board.doubtful[rows[0]]:
                 self._known[underlying] = price
                 self._stamps[underlying] = int(self._board.field(rows, Word.EXCHANGE_TIMESTAMP)[0])
         return self._known.get(underlying)

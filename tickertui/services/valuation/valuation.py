@@ -36,6 +36,7 @@ from tickertui.market.instruments import InstrumentTable
 from tickertui.market.last_minutes import blank_last_minutes, theta_to_expiry
 from tickertui.market.option_kernel import OptionKernel, slice_rows
 from tickertui.market.price_selection import SelectedPrices, is_unreliable, select_price, select_volatility
+from tickertui.market.stamps import AHEAD_S
 from tickertui.market.ticks import ASK_PRICE, BID_PRICE, Mode, Source, Word
 from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout, build_layout
 from tickertui.services.valuation.price_times import PriceTimes
@@ -236,7 +237,8 @@ class Valuation:
     ) -> tuple[Floats, Floats, Floats, Floats]:
         """Bid, ask, last in rupees, NaN where there is none, and the seconds from the last trade to ``instants``."""
         board = self._board
-        modes, divisors = board.modes[rows], layout.divisors[positions]
+        # Of a packet from the future nobody knows of when its prices are.
+        modes, divisors = np.where(board.doubtful[rows], 0, board.modes[rows]), layout.divisors[positions]
         full = modes == Mode.FULL
         words = board.words
         bid, ask, last = (
@@ -251,6 +253,7 @@ class Valuation:
         # Outside full mode the broker tells no trade time; the packet's arrival stands for it.
         arrived = board.received_wall_ns[rows] / 1e9
         trade_time = np.where(full & (traded > 0), traded, np.where(full, np.nan, arrived))
+        trade_time = np.where(trade_time > self._clock.time_ns() / 1e9 + AHEAD_S, np.nan, trade_time)
         return bid, ask, last, np.maximum(instants - trade_time, 0.0)
 
     def _slice_times(self, layout: ValuationLayout, touched: Rows, positions: Rows) -> _SliceTimes:
@@ -332,6 +335,7 @@ class Valuation:
         spot, stamps, moved = board.price(spot_rows), price_times.of_rows(spot_rows), price_times.moved(spot_rows)
         old = (times.instants - stamps > _SPOT_TRUSTED_S) & ~auction.settled(stamps, moved)
         spot[old & (board.sources[spot_rows] == Source.LIVE)] = np.nan
+        spot[board.doubtful[spot_rows]] = np.nan
         far_ends = np.array([
             np.nan if expiry is None else self._expiry_s(layout.slices[number].segment, expiry)
             for number in touched.tolist()

@@ -103,7 +103,7 @@ def _figure_rows(view: HealthView, width: int) -> Iterator[Row]:
     yield _facts(
         ("loop", f"{runtime.state}, feed {runtime.feed}", "text" if runtime.state is not LoopState.FAILED else "error"),
         ("ticks", f"{runtime.ticks_per_second:,.0f}/s", "text"),
-        ("dropped", f"{figures.dropped:,}", "warn" if figures.dropped else "text"),
+        ("dropped", _refused(figures), "warn" if figures.dropped or figures.ahead else "text"),
     )
     p50, p99 = (_number(latency.percentile_ms(percent), " ms") for percent in (50, 99))
     yield _facts(
@@ -127,6 +127,11 @@ def _figure_rows(view: HealthView, width: int) -> Iterator[Row]:
         yield from wrapped(runtime.detail, "warn", width=width - 1)
 
 
+def _refused(figures: HealthFigures) -> str:
+    """``12, stamped ahead 1``: the second figure only when there is one."""
+    return f"{figures.dropped:,}" + (f", stamped ahead {figures.ahead:,}" if figures.ahead else "")
+
+
 def _greeks(figures: HealthFigures) -> str:
     if figures.greeks_ms is None:
         return fmt.MISSING  # nothing was valued yet
@@ -139,6 +144,7 @@ def health_panel(view: HealthView) -> Iterator[Row]:
     yield row("", *_feed_spans(view))
     yield row(
         "", f" {view.runtime.ticks_per_second:,.0f} t/s  queue {figures.queued:,}  drop {figures.dropped:,}  "
+        f"{f'ahead {figures.ahead:,}  ' if figures.ahead else ''}"
         f"skew {_number(figures.clock_skew_s, 's', 2, sign=True)}  cpu {_number(figures.cpu_percent, '%')}  "
         f"rss {_number(figures.memory_mb, '')}",
     )  # fmt: skip

@@ -49,6 +49,7 @@ class HealthFigures:
         greeks_rows: Rows valued in it.
         contracts_day: Trading day of the contracts in force, None without any.
         contracts_stale: Whether the broker has newer ones, so that expiries and lots may be wrong.
+        ahead: Packets whose time stamp lay ahead of the market's clock: taken in and marked.
     """
 
     cpu_percent: float | None = None
@@ -63,6 +64,7 @@ class HealthFigures:
     queued: int = 0
     contracts_day: date | None = None
     contracts_stale: bool = False
+    ahead: int = 0
 
 
 @frozen

@@ -24,6 +24,7 @@ from tickertui.market.instruments import PRICE_DIVISORS
 from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.view.data_states import (
+    LIVE_STATES,
     NO_SOCKET_HEALTH,
     SHOWN_AGE_S,
     CellFacts,
@@ -34,6 +35,7 @@ from tickertui.tui.view.data_states import (
     TypicalGap,
     classify,
     live_or_quiet,
+    mark,
     refused_among,
     spot_state,
 )
@@ -76,6 +78,7 @@ _MARKED: Final = (Field.OI, Field.LTP, Field.VOLUME)
 _MARK_FIELDS: Final = (Field.MARK_OI, Field.MARK_LTP, Field.MARK_VOLUME)
 _AGED: Final = np.zeros(len(DataState), dtype=np.bool_)
 _AGED[[DataState.LIVE, DataState.QUIET, DataState.SNAP, DataState.STALE, DataState.REPLAY, DataState.CAS]] = True
+_AGED[DataState.DOUBT] = True
 _SCALE_SLACK: Final = 0.9
 """A bar's scale follows the largest value at once upward, and downward only when it has fallen by a tenth."""
 
@@ -280,6 +283,8 @@ class ChainReader:
         self._typical_gap.update(received)
         age_s = np.where(received > 0, (now_ns - received) / 1e9, np.nan)
         states = self._states(rows, facts, age_s, now_ns)
+        if facts.doubtful.any():
+            mark(states, facts.doubtful > 0, DataState.DOUBT)
         cached = facts.packets <= 1
         if cached.any():
             # The broker's cached packet is as old as the exchange's stamp in it, not as its arrival here.
@@ -401,11 +406,15 @@ class ChainReader:
 
     def _quote(self, label: str, facts: tuple[int, ...], now_ns: int, *, is_index: bool) -> QuoteView:
         board, context = self.chain.board, self.context
-        row, source, _, _, received, connection, _, direction, moved_ns, _ = facts
+        row, source, _, _, received, connection, _, direction, moved_ns, _, doubtful = facts
         price, close = board.price_of(row), board.price_of(row, _CLOSE_WORD)
         age_s = (now_ns - received) / 1e9 if received else float("nan")
         codes = context.socket_health.codes
         link = Link(int(codes[connection])) if 0 <= connection < len(codes) - 1 else Link.HEALTHY
+        # A future may be silent for a while; an index prints each second.
+        state = spot_state(Source(source), age_s if is_index else 0.0, link, context.feed, context.market)
+        if doubtful and state in LIVE_STATES:
+            state = DataState.DOUBT
         without = price != price and self._closes_before_today(age_s)
         return QuoteView(
             label=label,
@@ -413,8 +422,7 @@ class ChainReader:
             change=price - close,
             change_pct=100 * (price - close) / close,
             direction=direction if row and now_ns - moved_ns < ARROW_NS else 0,
-            # A future may be silent for a while; an index prints each second.
-            state=spot_state(Source(source), age_s if is_index else 0.0, link, context.feed, context.market),
+            state=state,
             age_s=age_s,
             last_close=close if without else float("nan"),
             close_day=context.market.session_day if without else "",

@@ -1,4 +1,4 @@
-"""What a number on the screen is worth: the ten data states, their marks, and the rule that gives each cell its own.
+"""What a number on the screen is worth: the data states, their marks, and the rule that gives each cell its own.
 
 A state has three marks (a word, a glyph, a hue), any one of which is enough to tell it: colour may be missing, a
 screenshot may be grey, a log has words only. The rule works on whole arrays; the frame reader calls it once a frame.
@@ -64,7 +64,9 @@ class DataState(IntEnum):
     NEVER = 8
     ERROR = 9
     WAITING = 10
-    """Not one of the ten: no contract here, not subscribed, or subscribed just now. Shown as missing."""
+    """No contract here, not subscribed, or subscribed just now. Shown as missing."""
+    DOUBT = 11
+    """The packet's time lies ahead of the market's clock: nobody can tell of when its price is."""
 
     @property
     def badge(self) -> StateBadge:
@@ -89,9 +91,12 @@ _BADGES: Final[dict[DataState, StateBadge]] = {
     DataState.NEVER: StateBadge("NEVER", "—", " ", "quiet"),
     DataState.ERROR: StateBadge("ERROR", "!", "!", "error"),
     DataState.WAITING: StateBadge("WAITING", "…", " ", "quiet"),
+    DataState.DOUBT: StateBadge("DOUBT", "?", "?", "warn"),
 }
 
 _QUIET: Final = np.int8(DataState.QUIET)
+_MARKABLE: Final = np.zeros(len(DataState), dtype=np.bool_)
+_MARKABLE[[DataState.LIVE, DataState.QUIET, DataState.CAS, DataState.SNAP, DataState.CLOSED]] = True
 LIVE_STATES: Final = (DataState.LIVE, DataState.QUIET, DataState.CAS)
 """What a header counts as live: a quiet leg's price is as good as a new one."""
 
@@ -363,6 +368,17 @@ def classify(facts: CellFacts, feed: FeedMode, market: MarketView) -> NDArray[np
     states[nothing & never] = DataState.NEVER
     states[facts.refused | (nothing & (facts.link == Link.AUTH))] = DataState.ERROR
     return states
+
+
+def mark(states: NDArray[np.int8], where: NDArray[np.bool_], state: DataState) -> None:
+    """Say what is wrong with prices of a feed that is in order, or of a shut market; worse states stay as they are.
+
+    Args:
+        states: Changed in place.
+        where: Of the same shape.
+        state: What is true of the prices there.
+    """
+    states[where & _MARKABLE.take(states)] = state
 
 
 def spot_state(source: Source, age_s: float, link: Link, feed: FeedMode, market: MarketView) -> DataState:

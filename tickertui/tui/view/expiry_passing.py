@@ -107,4 +107,6 @@ def _closed(quote: QuoteView) -> QuoteView:
     return replace(quote, direction=0, state=DataState.CLOSED) if quote.state in _TRADED else quote
 
 
-_TRADED: Final = np.array([DataState.LIVE, DataState.QUIET, DataState.STALE, DataState.SNAP, DataState.CAS])
+_TRADED: Final = np.array(
+    [DataState.LIVE, DataState.QUIET, DataState.STALE, DataState.SNAP, DataState.CAS, DataState.DOUBT]
+)

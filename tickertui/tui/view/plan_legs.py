@@ -26,6 +26,7 @@ from tickertui.tui.view.data_states import (
     MarketView,
     SocketHealth,
     classify,
+    mark,
     refused_among,
 )
 from tickertui.tui.view.owner_words import owner_words
@@ -38,7 +39,8 @@ _AGAIN_NS: Final = 10_000_000_000
 
 _ROLES: Final = {
     DataState.LIVE: "text", DataState.QUIET: "text", DataState.SNAP: "quiet", DataState.STALE: "warn",
-    DataState.NEVER: "warn", DataState.ERROR: "error", DataState.MOCK: "mock", DataState.REPLAY: "replay",
+    DataState.NEVER: "warn", DataState.DOUBT: "warn", DataState.ERROR: "error", DataState.MOCK: "mock",
+    DataState.REPLAY: "replay",
 }  # fmt: skip
 
 
@@ -113,7 +115,9 @@ class WatchedLegs:
             link=np.where(connections >= 0, codes[connections], np.int8(Link.HEALTHY)),
             refused=refused_among(legs.tokens, context.runtime.refused),
         )
-        return classify(facts, context.runtime.feed, context.market)
+        states = classify(facts, context.runtime.feed, context.market)
+        mark(states, board.doubtful[rows], DataState.DOUBT)
+        return states
 
     def never(self, context: CellContext) -> NeverTicked:
         """Return why instruments have never ticked; looked through again every ten seconds."""
@@ -202,6 +206,8 @@ class WatchedLegs:
             return "its socket is away" if problem is None else _LINK_WORDS[problem.link]
         if state is DataState.ERROR:
             return "the broker refuses it" if leg.token in context.runtime.refused else _LINK_WORDS[Link.AUTH]
+        if state is DataState.DOUBT:
+            return "its packet's time lies ahead of the clock"
         if state is DataState.SNAP:
             return "cached or REST value, no tick since"
         if state is DataState.WAITING:

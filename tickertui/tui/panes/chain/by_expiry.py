@@ -22,7 +22,8 @@ from tickertui.tui.view.frames import ChainFrame, Field, ListedExpiry
 from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 _ARROWS = {1: "▲", -1: "▼", 0: "·"}
-_ROLES = {DataState.MOCK: "mock", DataState.STALE: "quiet", DataState.SNAP: "warn", DataState.ERROR: "error"}
+_ROLES = {DataState.MOCK: "mock", DataState.STALE: "quiet", DataState.SNAP: "warn", DataState.ERROR: "error",
+          DataState.DOUBT: "warn"}  # fmt: skip
 
 
 @frozen

@@ -139,7 +139,7 @@ def _other(quote: QuoteView, talk: int) -> list[Piece]:
     moves = talk == 1 and quote.label != _VOLATILITY_INDEX
     arrow = _ARROWS[quote.direction] if moves and quote.state in _MOVING else ""
     pieces.append(Piece(_number(quote) + (arrow or _mark(quote)), _tint(quote)))
-    if moves and quote.state not in (DataState.MOCK, DataState.STALE):
+    if moves and quote.state not in (DataState.MOCK, DataState.STALE, DataState.DOUBT):
         by_sign = _BY_DIRECTION[(quote.change > 0) - (quote.change < 0)]
         pieces.append(Piece(f" {fmt.percent(quote.change_pct, signed=True)}", by_sign))
     return pieces
@@ -176,7 +176,7 @@ def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, frozen_since
     if quote.state is DataState.MOCK:
         return [*pieces, Piece("  (synthetic)", Tint("mock"))] if strong else pieces
     by_sign = _BY_DIRECTION[(quote.change > 0) - (quote.change < 0)]
-    if quote.state is DataState.STALE:
+    if quote.state in (DataState.STALE, DataState.DOUBT):
         return pieces
     if detail:
         pieces.append(Piece(f" {fmt.price(quote.change, signed=True)}", by_sign))
