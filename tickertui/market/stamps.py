@@ -7,7 +7,7 @@ instruments say otherwise: a machine that is behind makes every true stamp a sta
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,9 +99,3 @@ def is_late(stamps: NDArray[np.uint32], shown: NDArray[np.uint32], own_limit: in
     """
     behind = shown - stamps
     return (behind < LATE_S) & ((behind <= DISORDER_S) | (shown <= own_limit))
-
-
-def known_times(stamps: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which stamps are times at all."""
-    known: NDArray[np.bool_] = stamps >= FIRST_TIME
-    return known

@@ -21,6 +21,7 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import Clock, from_epoch
 from tickertui.market.hours import CalendarError, MarketCalendar, Session
 from tickertui.market.settling import NO_AUCTION, AuctionTimes
+from tickertui.market.stamps import FIRST_TIME
 from tickertui.market.ticks import Source, Word
 from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout
 
@@ -49,7 +50,8 @@ class PriceTimes:
         """Return the epoch seconds of the rows' last packets, float64[n], never after now; 0 before the first."""
         board = self._board
         stamps = board.field(rows, Word.EXCHANGE_TIMESTAMP).astype(np.float64)
-        times = np.where(stamps > 0, stamps, board.received_wall_ns[rows] / 1e9)
+        believed = (stamps >= FIRST_TIME) & ~board.doubtful[rows]
+        times = np.where(believed, stamps, board.received_wall_ns[rows] / 1e9)
         return np.minimum(times, self._clock.time_ns() / 1e9)
 
     def of_slices(self, layout: ValuationLayout, touched: Rows, positions: Rows) -> Floats:

@@ -130,3 +130,14 @@ def test_many_rows_are_asked_for_no_faster_than_half_of_what_a_key_allows(board:
         asked += due
     assert len(asked) == pytest.approx(50, abs=6)
     assert set(asked) == set(TOKENS)
+
+
+def test_a_time_ahead_of_the_clock_keeps_no_quote_out(board: MarketBoard) -> None:
+    now = 1_795_000_000
+    ahead = TickBatch.from_rows(
+        rows_of(TOKENS[:1], 9_000, now + 3_600), Source.LIVE, received_ns=40 * S, received_wall_ns=now * S
+    )
+    board.apply(ahead)
+    assert board.doubtful[board.row(TOKENS[0])]
+    assert apply_snapshot(board, quote(TOKENS[:1], now + 5), 49 * S, 0) == 1
+    assert board.price(board.rows(TOKENS[:1])).tolist() == [200.0]
