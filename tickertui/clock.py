@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
+from tickertui.frozen import frozen
 from tickertui.market.clock import IST, Clock, epoch_ns
 
 
@@ -69,12 +70,21 @@ class ClockUnavailable(Exception):  # noqa: N818 - says what is the matter
     """The simulator's clock cannot be asked; the text is one sentence."""
 
 
-def clock_at(url: str, timeout: float = 7.0) -> ShiftedClock:
-    """Return the market time that a simulator tells (``GET URL`` answers JSON with ``now`` and perhaps ``speed``).
+@frozen
+class MarketTime:
+    """The clock of a program, and who tells the time.
 
-    Raises:
-        ClockUnavailable: When nobody answers, or something else does.
+    Attributes:
+        clock: Market time.
+        market: How the simulator names its market; empty without one, or from one that gives no name.
     """
+
+    clock: Clock
+    market: str = ""
+
+
+def _told_by(url: str, timeout: float = 7.0) -> MarketTime:
+    """Return what a simulator tells (``GET URL`` answers JSON with ``now`` and perhaps ``speed`` and ``market``)."""
     # Both cost 20 ms to import and are needed with a simulator only.
     import json
     import urllib.error
@@ -83,7 +93,9 @@ def clock_at(url: str, timeout: float = 7.0) -> ShiftedClock:
     try:
         with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 - the settings allow http(s) only
             document = json.loads(answer.read())
-        return ShiftedClock(datetime.fromisoformat(document["now"]), float(document.get("speed", 1.0)))
+        clock = ShiftedClock(datetime.fromisoformat(document["now"]), float(document.get("speed", 1.0)))
+        market = document.get("market", "")
+        return MarketTime(clock, market if isinstance(market, str) and market.isprintable() else "")
     except (OSError, urllib.error.URLError) as error:
         reason = getattr(error, "reason", None) or error
         raise ClockUnavailable(f"broker.clock_url: {url} does not answer: {reason}") from None
@@ -91,10 +103,10 @@ def clock_at(url: str, timeout: float = 7.0) -> ShiftedClock:
         raise ClockUnavailable(f"broker.clock_url: {url} does not tell a market time") from None
 
 
-def program_clock(clock_url: str) -> Clock:
+def market_time(clock_url: str) -> MarketTime:
     """Return the machine's clock, or a simulator's where the settings name one.
 
     Raises:
         ClockUnavailable: When the simulator's cannot be had.
     """
-    return clock_at(clock_url) if clock_url else SystemClock()
+    return _told_by(clock_url) if clock_url else MarketTime(SystemClock())

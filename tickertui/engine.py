@@ -38,6 +38,7 @@ from tickertui.services.accounts.session_orchestrator import AccountConfig, Sess
 from tickertui.services.accounts.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.bundle import Services
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
+from tickertui.services.contracts.store_owner import own_store
 from tickertui.services.loop.settings import LoopSettings
 from tickertui.services.loop.spots import Spots
 from tickertui.services.loop.status import FeedMode
@@ -53,9 +54,11 @@ from tickertui.services.supervision.store_maintenance import StoreMaintenance
 from tickertui.services.supervision.store_watch import StoreWatch
 from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.valuation.valuation import Valuation
+from tickertui.settings.broker import broker_of
 from tickertui.settings.credentials import CredentialError, api_secret, environment_name
 from tickertui.settings.model import AccountSettings, Settings
 from tickertui.settings.paths import Paths
+from tickertui.store.identity import BrokerIdentity
 from tickertui.store.open import is_server, open_store
 from tickertui.store.protocol import Store
 from tickertui.synthetic.paths import Regime
@@ -93,6 +96,7 @@ class EngineOptions:
         config_file: Where the settings come from; the platform's file by default.
         demo: A mock market in memory: no account, no network, nothing written.
         environ: Environment of the process, for secrets.
+        broker: Whose data; what the settings alone say by default.
         clock: Now; the machine's by default.
         seed: Of the jitter of retries; None for a fresh one.
     """
@@ -102,6 +106,7 @@ class EngineOptions:
     environ: Mapping[str, str]
     config_file: Path | None = None
     demo: bool = False
+    broker: BrokerIdentity | None = None
     clock: Clock | None = None
     seed: int | None = None
 
@@ -112,6 +117,8 @@ class Engine:
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._settings = options.settings
+        self._broker = options.broker or broker_of(options.settings)
+        self._paths = options.paths.of(self._broker)
         self._clock: Clock = options.clock or SystemClock()
         # Jitter, not cryptography.
         self._random = random.Random(options.seed)  # noqa: S311
@@ -146,7 +153,7 @@ class Engine:
         """Say where an end hangs that is about to be made hard."""
         stacks = where_threads_stand()
         _LOG.critical("the end in order took too long; the process is ended\n%s", stacks)
-        crashes = Crashes(writes=not self._options.demo, directory=lambda: self._options.paths.state_dir)
+        crashes = Crashes(writes=not self._options.demo, directory=lambda: self._paths.state_dir)
         crashes.note("did not end in order and was ended", stacks)
 
     def _start(self, services: Services, tasks: TaskGroup) -> None:
@@ -176,7 +183,7 @@ class Engine:
             first_rules: Whether the rules of the configuration (or the demo's) are put into the store.
         """
         async with AsyncExitStack() as stack:
-            calendar = load_calendar(None if self._options.demo else self._options.paths.calendar_file)
+            calendar = load_calendar(None if self._options.demo else self._paths.calendar_file)
             universe = load_universe()
             events = EventLog(self._clock)
             if not self._options.demo:
@@ -185,6 +192,8 @@ class Engine:
                 events.add("calendar", warning, severity=Severity.WARNING)
             store = await open_store(self._store_location(), self._clock)
             stack.push_async_callback(store.close)
+            if not self._options.demo:
+                await own_store(store, self._broker, self._clock.now().date(), universe, events)
             services = await self._build(store, calendar, universe, events)
             if first_rules:
                 await self._ensure_rules(store, events, has_accounts=bool(services.loop.list_accounts()))
@@ -194,7 +203,7 @@ class Engine:
     def _store_location(self) -> str | Path:
         if self._options.demo:
             return ":memory:"
-        return self._settings.store.url or self._options.paths.database_file
+        return self._settings.store.url or self._paths.database_file
 
     async def _build(self, store: Store, calendar: MarketCalendar, universe: Universe, events: EventLog) -> Services:
         settings, clock = self._settings, self._clock
@@ -206,7 +215,7 @@ class Engine:
         orchestrator = SessionOrchestrator(
             self._accounts(events),
             client_factory=self._client,
-            token_store=TokenFile(self._options.paths.tokens_dir, clock),
+            token_store=TokenFile(self._paths.tokens_dir, clock),
             clock=clock,
             events=events,
         )
@@ -319,7 +328,7 @@ class Engine:
     def _account(self, account: AccountSettings, events: EventLog) -> AccountConfig:
         environ = self._options.environ
         try:
-            secret = api_secret(account, self._options.paths.secrets_file, environ)
+            secret = api_secret(account, self._paths.secrets_file, environ)
         except CredentialError as error:
             events.add("account", str(error), severity=Severity.WARNING, account=account.id)
             secret = None
@@ -381,18 +390,15 @@ class Engine:
             await add_demo_rules(store)
             return
         entries = [rule.as_rule() for rule in self._settings.rules]
-        await ensure_rules(store, events, self._origin(), entries, self._options.paths.state_dir / _SEEN_RULES)
+        await ensure_rules(store, events, self._origin(), entries, self._paths.seen_rules_file)
         if not (has_accounts or entries or await store.list_rules()):
             await add_demo_rules(store)
 
     def _origin(self) -> str:
         """Name the configuration for the store; a server is shared by machines that each have one of their own."""
-        file = self._options.config_file or self._options.paths.config_file
+        file = self._options.config_file or self._paths.config_file
         is_shared = is_server(self._store_location())
         return f"{socket.gethostname()}:{file.absolute()}" if is_shared else str(file.absolute())
-
-
-_SEEN_RULES: Final = "config-rules.json"
 
 
 async def _after(first: Callable[[], Awaitable[None]], then: Callable[[Touch], Awaitable[None]], touch: Touch) -> None:

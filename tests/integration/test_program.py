@@ -67,7 +67,7 @@ def test_without_configuration_the_mock_comes_by_itself_and_says_how_to_add_an_a
         terminal.until_painted("tickertui config init")
         terminal.type("q")
         assert terminal.wait() == 0
-    database = Path(environ["TICKERTUI_HOME"]) / "data" / "tickertui.db"
+    database = Path(environ["TICKERTUI_HOME"]) / "data" / "brokers" / "mock" / "tickertui.db"
     assert database.exists()
 
 
@@ -142,7 +142,7 @@ def test_a_wrong_configuration_is_told_before_the_screen_is_touched(environ: dic
 
 
 def test_an_unreadable_database_is_one_sentence(environ: dict[str, str]) -> None:
-    database = Path(environ["TICKERTUI_HOME"]) / "data" / "tickertui.db"
+    database = Path(environ["TICKERTUI_HOME"]) / "data" / "brokers" / "mock" / "tickertui.db"
     database.parent.mkdir(parents=True)
     database.write_bytes(b"this is no database at all" * 100)
     done = run(environ)

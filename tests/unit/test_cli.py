@@ -56,7 +56,7 @@ def test_config_check_reports_every_mistake(home: Path, capsys: pytest.CaptureFi
 def test_config_path_shows_every_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["config", "path"]) == ExitCode.OK
     out = capsys.readouterr().out
-    assert str(home / "data" / "tickertui.db") in out
+    assert str(home / "data" / "brokers" / "mock" / "tickertui.db") in out
     assert not list(home.glob("*")), "asking for paths creates nothing"
 
 

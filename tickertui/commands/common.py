@@ -6,15 +6,17 @@ from argparse import Namespace
 from dataclasses import field
 from pathlib import Path
 
-from tickertui.clock import ClockUnavailable, program_clock
+from tickertui.clock import ClockUnavailable, MarketTime, market_time
 from tickertui.frozen import frozen
 from tickertui.market.clock import Clock
 from tickertui.process.exit_codes import ExitCode
 from tickertui.process.output import complain
+from tickertui.settings.broker import broker_of
 from tickertui.settings.load import ConfigError, check_starting_columns, environment, load_settings, resolve_config_path
 from tickertui.settings.model import Settings
 from tickertui.settings.paths import Paths, user_paths
 from tickertui.settings.presets import SavedPresets, read_presets
+from tickertui.store.identity import BrokerIdentity
 
 
 class CommandFailed(Exception):  # noqa: N818 - it ends a command; it is not an error of the program
@@ -58,14 +60,44 @@ def load_configuration(arguments: Namespace) -> Configuration:
         raise CommandFailed(str(error), ExitCode.USAGE) from None
 
 
-def clock_of(configuration: Configuration) -> Clock:
-    """Return the clock that the settings name.
+@frozen
+class Located:
+    """Which broker a configuration is about, its clock, and where its data lie.
+
+    Attributes:
+        broker: Whose data.
+        clock: Market time.
+        paths: With the database and the tokens of this broker.
+        database: Path or address of the store: ``store.url``, else the file in ``paths``.
+    """
+
+    broker: BrokerIdentity
+    clock: Clock
+    paths: Paths
+    database: str | Path
+
+
+def locate(configuration: Configuration) -> Located:
+    """Tell which broker a configuration is about; every command that reads or writes its data asks here.
 
     Raises:
-        CommandFailed: When a simulator's clock cannot be asked.
+        CommandFailed: When a simulator's clock cannot be asked, or is set beside the broker's own address.
     """
+    settings = configuration.settings
+    if settings.accounts and settings.broker.clock_url and not settings.broker.is_simulated:
+        raise CommandFailed(
+            "broker.clock_url is for a simulator, and broker.api_url is the broker's own address; take one of them out",
+            ExitCode.USAGE,
+        )
+    told = _time_of(settings)
+    broker = broker_of(settings, told.market)
+    paths = configuration.paths.of(broker)
+    return Located(broker, told.clock, paths, settings.store.url or paths.database_file)
+
+
+def _time_of(settings: Settings) -> MarketTime:
     try:
-        return program_clock(configuration.settings.broker.clock_url)
+        return market_time(settings.broker.clock_url)
     except ClockUnavailable as error:
         raise CommandFailed(str(error), ExitCode.UNAVAILABLE) from None
 

@@ -6,7 +6,7 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
-from tickertui.commands.common import CommandFailed, load_configuration, report
+from tickertui.commands.common import CommandFailed, load_configuration, locate, report
 from tickertui.process.exit_codes import ExitCode
 from tickertui.process.output import say
 from tickertui.settings.load import ConfigError, environment, resolve_config_path
@@ -66,13 +66,37 @@ def _path(arguments: Namespace) -> None:
         config = resolve_config_path(arguments.config, environ, paths)
     except ConfigError as error:
         raise CommandFailed(str(error), ExitCode.USAGE) from None
-    files = (
+    database, tokens = _of_broker(arguments)
+    files: tuple[tuple[str, object], ...] = (
         ("config", config),
         ("secrets", paths.secrets_file),
         ("calendar", paths.calendar_file),
         ("themes", paths.themes_dir),
-        ("database", paths.database_file),
-        ("tokens", paths.tokens_dir),
+        ("database", database),
+        ("tokens", tokens),
         ("log", paths.log_file),
     )
     say(*(f"{label:<9}{path}" for label, path in files))
+
+
+def _of_broker(arguments: Namespace) -> tuple[object, object]:
+    """Where the data of the configuration's broker are; a word where it cannot be told."""
+    try:
+        configuration = load_configuration(arguments)
+    except CommandFailed:
+        unknown = "not known: the configuration has a mistake, see `tickertui config check`"
+        return unknown, unknown
+    try:
+        located = locate(configuration)
+    except CommandFailed as failed:
+        unknown = f"not known: {failed}"
+        return configuration.settings.store.url or unknown, unknown
+    return _shown(located.database), located.paths.tokens_dir
+
+
+def _shown(database: str | Path) -> object:
+    if isinstance(database, Path):
+        return database
+    from tickertui.store.open import is_server  # with numpy, which this command otherwise does without
+
+    return "a PostgreSQL server, see store.url" if is_server(database) else Path(database).expanduser()

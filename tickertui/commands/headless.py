@@ -13,7 +13,7 @@ from typing import Final
 
 import anyio
 
-from tickertui.commands.common import CommandFailed, clock_of, load_configuration, report
+from tickertui.commands.common import CommandFailed, load_configuration, locate, report
 from tickertui.engine import Engine, EngineOptions, StopRequest
 from tickertui.process.deadline import END_PATIENCE_S, end_process_within
 from tickertui.process.exit_codes import ExitCode
@@ -39,13 +39,15 @@ def run_command(arguments: Namespace) -> int:
         raise OutputFailed(NO_OUTPUT, ExitCode.FAILED)
     try:
         configuration = load_configuration(arguments)
+        located = None if arguments.demo else locate(configuration)
         options = EngineOptions(
             configuration.settings,
             configuration.paths,
             environ=environment(),
             config_file=configuration.file,
             demo=arguments.demo,
-            clock=None if arguments.demo else clock_of(configuration),
+            broker=None if located is None else located.broker,
+            clock=None if located is None else located.clock,
         )
         if arguments.demo:
             with logging_nowhere():

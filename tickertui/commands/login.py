@@ -8,7 +8,7 @@ from argparse import Namespace
 
 import anyio
 
-from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
+from tickertui.commands.common import CommandFailed, Configuration, load_configuration, locate, report
 from tickertui.kite.client import KiteClient, Session
 from tickertui.kite.errors import BrokerTimeout, BrokerUnavailable, KiteError
 from tickertui.kite.login import LoginError, TokenFile, login_url, parse_redirect
@@ -34,6 +34,7 @@ def run_command(arguments: Namespace) -> int:
 def _login(configuration: Configuration, account_id: str) -> None:
     account = _account(configuration, account_id)
     secret = _secret(configuration, account)
+    located = locate(configuration)
     broker = configuration.settings.broker
     key = account.api_key.reveal()
     say(
@@ -46,10 +47,9 @@ def _login(configuration: Configuration, account_id: str) -> None:
         raise CommandFailed(f"{account_id}: {error}", ExitCode.LOGIN) from None
     client = KiteClient(account_id, key, None, root=broker.api_url, timeout=broker.timeout_seconds)
     session = anyio.run(_exchange, client, request_token, secret)
-    clock = clock_of(configuration)
-    tokens = TokenFile(configuration.paths.tokens_dir, clock)
+    tokens = TokenFile(located.paths.tokens_dir, located.clock)
     try:
-        tokens.save(account_id, session.access_token, session.user_id, clock.now())
+        tokens.save(account_id, session.access_token, session.user_id, located.clock.now())
     except LoginError as error:
         raise CommandFailed(str(error), ExitCode.FAILED) from None
     say(f"{account_id}: logged in as {session.user_id}; the broker flushes the token at about 06:00")

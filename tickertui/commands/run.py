@@ -10,10 +10,9 @@ from typing import Final
 
 import anyio
 
-from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
+from tickertui.commands.common import CommandFailed, Configuration, Located, load_configuration, locate, report
 from tickertui.engine import CONVENTIONS, Engine, EngineOptions, StopRequest
 from tickertui.market.chain import ReferenceKind
-from tickertui.market.clock import Clock
 from tickertui.process.exit_codes import ExitCode
 from tickertui.process.logging_setup import LogUnavailable, logging_nowhere, logging_to
 from tickertui.services.bundle import Services
@@ -40,10 +39,10 @@ def run_command(arguments: Namespace) -> int:
         if arguments.demo:
             with logging_nowhere():
                 return _run(configuration, None)
-        clock = clock_of(configuration)
+        located = locate(configuration)
         level = configuration.settings.log.level
-        with logging_to(configuration.paths.log_file, level, clock, told=(CommandFailed, StoreError)):
-            return _run(configuration, clock)
+        with logging_to(configuration.paths.log_file, level, located.clock, told=(CommandFailed, StoreError)):
+            return _run(configuration, located)
     except (LogUnavailable, StoreError) as error:
         code = ExitCode.STORE if isinstance(error, StoreError) else ExitCode.FAILED
         return report(CommandFailed(str(error), code))
@@ -51,9 +50,9 @@ def run_command(arguments: Namespace) -> int:
         return report(failed)
 
 
-def _run(configuration: Configuration, clock: Clock | None) -> int:
-    """Run engine and screen; without a clock it is the demo."""
-    demo = clock is None
+def _run(configuration: Configuration, located: Located | None) -> int:
+    """Run engine and screen; where nothing is located it is the demo."""
+    demo = located is None
     options = screen_options(configuration, environment(), demo=demo)
     engine = Engine(
         EngineOptions(
@@ -62,7 +61,8 @@ def _run(configuration: Configuration, clock: Clock | None) -> int:
             environ=environment(),
             config_file=configuration.file,
             demo=demo,
-            clock=clock,
+            broker=None if located is None else located.broker,
+            clock=None if located is None else located.clock,
         )
     )
     return anyio.run(engine.run, _Terminal(options).show, _need_a_terminal)

@@ -92,8 +92,15 @@ def _build(arguments: Namespace) -> tuple[Simulator, Sequence[str]]:
         accounts=simulated_accounts(arguments.accounts),
         timing=Timing(step=_STEP_SECONDS),
         seed=arguments.seed,
+        market_name=_market_name(arguments),
     )
     return simulator, notes
+
+
+def _market_name(arguments: Namespace) -> str:
+    """Name what tells its prices from another simulator's: ``seed 7, calm``."""
+    of_file = "" if arguments.instruments is None else ", contracts of a file"
+    return f"seed {arguments.seed}, {arguments.regime}{of_file}"
 
 
 def _clock(at: str | None, speed: float) -> SimulatedClock:
@@ -214,6 +221,8 @@ def _greeting(running: RunningSimulator, notes: Sequence[str]) -> str:
         *(f"  {_login_line(running, number, account)}" for number, account in enumerate(accounts, 1)),
         "",
         f"Then `tickertui --config simulator.toml`.  Faults, clock and state: see {running.rest_url}/simulator/state",
+        "What it stores of this market lies apart from every other broker's:",
+        "`tickertui config path --config simulator.toml` shows where.",
         "Ctrl-C stops.",
     ]
     return "\n".join(lines)

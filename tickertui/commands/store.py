@@ -7,7 +7,7 @@ from pathlib import Path
 
 import anyio
 
-from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
+from tickertui.commands.common import CommandFailed, Located, load_configuration, locate, report
 from tickertui.market.clock import Clock
 from tickertui.process.exit_codes import ExitCode
 from tickertui.process.output import say
@@ -19,8 +19,8 @@ from tickertui.store.sqlite_files import recover
 def run_command(arguments: Namespace) -> int:
     """Do what ``arguments.action`` says and return the exit code."""
     try:
-        configuration = load_configuration(arguments)
-        path, clock = _database(configuration), clock_of(configuration)
+        located = locate(load_configuration(arguments))
+        path, clock = _database(located), located.clock
         say(_recover(path, clock) if arguments.action == "recover" else anyio.run(_back_up, path, clock))
     except CommandFailed as error:
         return report(error)
@@ -29,13 +29,12 @@ def run_command(arguments: Namespace) -> int:
     return ExitCode.OK
 
 
-def _database(configuration: Configuration) -> Path:
-    location = configuration.settings.store.url or configuration.paths.database_file
-    if is_server(location):
+def _database(located: Located) -> Path:
+    if is_server(located.database):
         raise CommandFailed(
             "store.url names a PostgreSQL server; whoever runs it makes its backups and restores them", ExitCode.USAGE
         )
-    return Path(location).expanduser()
+    return Path(located.database).expanduser()
 
 
 def _recover(path: Path, clock: Clock) -> str:

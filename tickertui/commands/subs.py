@@ -14,7 +14,7 @@ from typing import Final
 
 import anyio
 
-from tickertui.commands.common import CommandFailed, Configuration, clock_of, load_configuration, report
+from tickertui.commands.common import CommandFailed, Configuration, load_configuration, locate, report
 from tickertui.commands.subscription_files import (
     FileFormat,
     SubscriptionFileError,
@@ -31,7 +31,7 @@ from tickertui.market.instruments import Instrument
 from tickertui.market.subscriptions import ChainRule, RuleError, SubscriptionRecord, SubscriptionStatus
 from tickertui.process.exit_codes import ExitCode
 from tickertui.process.logging_setup import logging_nowhere
-from tickertui.process.output import OutputFailed, say
+from tickertui.process.output import OutputFailed, complain, say
 from tickertui.services.bundle import Services
 from tickertui.services.plan.placement import AccountSlots
 from tickertui.services.plan.rule_check import check_account, check_rule
@@ -91,12 +91,23 @@ def _read(file: str, kind: FileFormat | None) -> SubscriptionSet:
 
 async def _with_services(configuration: Configuration, arguments: Namespace, action: Action, tell: Tell) -> None:
     """Build the services without running any of them."""
+    located = locate(configuration)
     engine = Engine(
-        EngineOptions(configuration.settings, configuration.paths, environ=environment(), clock=clock_of(configuration))
+        EngineOptions(
+            configuration.settings,
+            configuration.paths,
+            environ=environment(),
+            broker=located.broker,
+            clock=located.clock,
+        )
     )
-    async with engine.services(first_rules=False) as services:
-        await services.registry.load_cached()
-        await action(services, arguments, tell)
+    with logging_nowhere():  # the log is the running program's; Python would print warnings
+        async with engine.services(first_rules=False) as services:
+            for event in services.events.since():
+                if event.topic == "store":  # told once in the life of the store
+                    complain(event.text)
+            await services.registry.load_cached()
+            await action(services, arguments, tell)
 
 
 # ---------------------------------------------------------------------- list

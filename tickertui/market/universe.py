@@ -31,7 +31,8 @@ _NEIGHBOUR: Final = timedelta(days=3)
 
 # Layout of the made-up exchange tokens: unique among live contracts, the same for a contract's whole life, and below
 # the board's direct table of 4 million. 2^18 numbers per underlying: 128 expiries x 1,024 strikes x 2 sides.
-_FIRST_TOKEN: Final = 40_000
+MADE_UP_FROM: Final = 40_000
+"""First of the made-up exchange tokens."""
 _PER_UNDERLYING: Final = 1 << 18
 _PER_EXPIRY: Final = 1 << 11
 _WEEKLY_SLOTS: Final = 16
@@ -213,7 +214,7 @@ class Underlying:
     def future(self, expiry: date) -> Instrument:
         """Return the future of an expiry."""
         months = expiry.year * 12 + expiry.month
-        number = _FIRST_TOKEN + self.number * _PER_UNDERLYING + _FUTURE_SLOT * _PER_EXPIRY + months % _PER_EXPIRY
+        number = MADE_UP_FROM + self.number * _PER_UNDERLYING + _FUTURE_SLOT * _PER_EXPIRY + months % _PER_EXPIRY
         return Instrument(
             token=number << 8 | SEGMENT_CODES[self.exchange],
             tradingsymbol=f"{self.name}{expiry:%y%b}FUT".upper(),
@@ -241,7 +242,7 @@ class Underlying:
             slot = listed.day.toordinal() // 7 % _WEEKLY_SLOTS
         else:
             slot = _WEEKLY_SLOTS + (listed.day.year * 12 + listed.day.month) % _MONTH_SLOTS
-        first = _FIRST_TOKEN + self.number * _PER_UNDERLYING + slot * _PER_EXPIRY
+        first = MADE_UP_FROM + self.number * _PER_UNDERLYING + slot * _PER_EXPIRY
         places = np.rint(strikes / self.strike_step).astype(np.int64) % (_PER_EXPIRY // 2)
         return np.asarray(first + places * 2 + (kinds == InstrumentKind.PUT), dtype=np.int64)
 

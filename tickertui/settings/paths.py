@@ -1,11 +1,16 @@
-"""Where files live: the platform's own directories, or below one root that the user names."""
+"""Where files live: the platform's own directories, or below one root that the user names.
+
+What is of one broker's market, database and tokens, lies apart for every broker but Kite itself: `Paths.of`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tickertui.frozen import frozen
+from tickertui.store.identity import BrokerIdentity
 
 APP_NAME = "tickertui"
 
@@ -18,11 +23,17 @@ class Paths:
         config_dir: ``config.toml``, ``secrets.toml``, ``calendar.toml``, ``presets.toml``, ``themes/``.
         data_dir: The database.
         state_dir: Tokens of the day, the log.
+        broker_folder: Where below ``brokers`` the data of the broker lie; empty for Kite's, which lie at the top.
     """
 
     config_dir: Path
     data_dir: Path
     state_dir: Path
+    broker_folder: str = ""
+
+    def of(self, broker: BrokerIdentity) -> Paths:
+        """Return the paths of a broker's data; what is of the installation, as the log, stays where it is."""
+        return replace(self, broker_folder=broker.folder)
 
     @property
     def config_file(self) -> Path:
@@ -52,17 +63,25 @@ class Paths:
     @property
     def database_file(self) -> Path:
         """The SQLite database."""
-        return self.data_dir / "tickertui.db"
+        return self._of_broker(self.data_dir) / "tickertui.db"
 
     @property
     def tokens_dir(self) -> Path:
         """The day's access tokens, one 0600 file an account."""
-        return self.state_dir / "tokens"
+        return self._of_broker(self.state_dir) / "tokens"
+
+    @property
+    def seen_rules_file(self) -> Path:
+        """What versions up to schema 1 remembered of the configuration's rules."""
+        return self._of_broker(self.state_dir) / "config-rules.json"
 
     @property
     def log_file(self) -> Path:
         """The rotating log."""
         return self.state_dir / "tickertui.log"
+
+    def _of_broker(self, directory: Path) -> Path:
+        return directory / "brokers" / self.broker_folder if self.broker_folder else directory
 
 
 def user_paths(environ: Mapping[str, str]) -> Paths:

@@ -104,6 +104,8 @@ class SimulatorState:
     Attributes:
         now: Market time.
         speed: Seconds of market time per second.
+        market: Names the market: what the same name shows is of one market, whatever the port. Clients keep what they
+            store apart by it.
         rest_url: Where REST is.
         stream_url: Where the stream is.
         contracts: In the dump.
@@ -117,6 +119,7 @@ class SimulatorState:
 
     now: datetime
     speed: float
+    market: str
     rest_url: str
     stream_url: str
     contracts: int

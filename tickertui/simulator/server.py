@@ -72,6 +72,7 @@ class RunningSimulator:
         stream_url: Address of the stream.
         login_url: The login page, for the client's setting.
         market: The market behind it.
+        market_name: What it says of itself, so that clients keep its data apart.
         clock: Market time.
         sessions: Tokens.
         faults: Lasting faults that are on.
@@ -86,11 +87,13 @@ class RunningSimulator:
         limits: Limits,
         timing: Timing,
         seed: int,
+        market_name: str,
     ) -> None:
         self.rest_url = ""
         self.stream_url = ""
         self.login_url = ""
         self.market = market
+        self.market_name = market_name
         self.clock = clock
         self.limits = limits
         self.sessions = Sessions(accounts, clock, limits.request_token_seconds, seed)
@@ -138,6 +141,7 @@ class RunningSimulator:
         return SimulatorState(
             now=self.clock.now(),
             speed=self.clock.speed,
+            market=self.market_name,
             rest_url=self.rest_url,
             stream_url=self.stream_url,
             contracts=len(self.market.instruments),
@@ -272,6 +276,7 @@ class Simulator:
         limits: What is allowed.
         timing: How often things happen.
         seed: Of tokens and of the faults' probabilities.
+        market_name: Tells this market from others; by the seed when None.
 
     Raises:
         ValueError: When two accounts share an API key.
@@ -286,8 +291,10 @@ class Simulator:
         limits: Limits | None = None,
         timing: Timing | None = None,
         seed: int = 7,
+        market_name: str | None = None,
     ) -> None:
-        self._running = RunningSimulator(market, clock, accounts, limits or Limits(), timing or Timing(), seed)
+        name = f"seed {seed}" if market_name is None else market_name
+        self._running = RunningSimulator(market, clock, accounts, limits or Limits(), timing or Timing(), seed, name)
 
     @asynccontextmanager
     async def serve(

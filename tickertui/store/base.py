@@ -17,7 +17,8 @@ from tickertui.market.clock import Clock
 from tickertui.market.configured_rules import ConfiguredChanges
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionRecord, SubscriptionStatus
 from tickertui.market.ticks import Mode
-from tickertui.store import history, session_candles, subscriptions
+from tickertui.store import broker_data, history, session_candles, subscriptions
+from tickertui.store.identity import DataOwner, ForeignData, SetAside
 from tickertui.store.operation import Operation, epoch_seconds
 from tickertui.store.protocol import (
     KEEP,
@@ -293,6 +294,34 @@ class SqlStore(ABC):
     async def atm_iv_history(self, underlying: str, days: int) -> list[tuple[date, float]]:
         """Return the latest ``days`` stored at-the-money volatilities, ascending by day."""
         return await self._read(history.atm_iv_history(underlying, days))
+
+    # ------------------------------------------------------------------ whose data these are
+
+    async def data_owner(self) -> DataOwner | None:
+        """Return whose data the store holds, None while nobody has claimed it."""
+        return await self._read(broker_data.read_owner())
+
+    async def claim_data(self, owner: DataOwner) -> DataOwner:
+        """Note whose data the store holds where nobody has, and return whose they are then."""
+        return await self._write(broker_data.claim_data(owner))
+
+    async def note_market_day(self, day: date) -> None:
+        """Keep the day of a market whose clock can be set back."""
+        await self._write(broker_data.note_day(day))
+
+    async def stored_days(self) -> dict[ContractKey, list[date]]:
+        """Return the days of which candles of any length are stored, ascending, by contract."""
+        return await self._read(broker_data.stored_days())
+
+    async def contracts_from(self, day: date) -> list[ContractKey]:
+        """Return the contracts of which something is stored of a day or later ones."""
+        return await self._read(broker_data.contracts_from(day))
+
+    async def set_aside(self, foreign: ForeignData) -> SetAside:
+        """Move what is of another market into tables that nothing reads; see `Store.set_aside`."""
+        return await self._write(broker_data.set_aside(self._clock.now(), foreign))
+
+    # ------------------------------------------------------------------ the store itself
 
     async def revision(self) -> int:
         """Return the number of changes to subscriptions and rules so far."""

@@ -18,6 +18,7 @@ from tickertui.market.candles import Candles, Interval
 from tickertui.market.configured_rules import ConfiguredChanges
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionRecord, SubscriptionStatus
 from tickertui.market.ticks import Mode
+from tickertui.store.identity import DataOwner, ForeignData, SetAside
 
 ContractKey = tuple[int, date | None]
 """(token, expiry): the broker uses a token again after its contract has expired."""
@@ -54,6 +55,10 @@ class StoreBusy(StoreError):  # noqa: N818 - says what is the matter
 
 class StoreUnavailable(StoreError):  # noqa: N818 - says what is the matter
     """The database server cannot be reached; trying again later helps."""
+
+
+class StoreOfAnotherBroker(StoreError):  # noqa: N818 - says what is the matter
+    """The store holds another market's data; nothing was read or changed."""
 
 
 class StoreFull(StoreError):  # noqa: N818 - says what is the matter
@@ -370,6 +375,32 @@ class Store(Protocol):
 
     async def atm_iv_history(self, underlying: str, days: int) -> list[tuple[date, float]]:
         """Return the latest ``days`` stored at-the-money volatilities, ascending by day."""
+        ...
+
+    # -- whose data these are
+
+    async def data_owner(self) -> DataOwner | None:
+        """Return whose data the store holds, None while nobody has claimed it."""
+        ...
+
+    async def claim_data(self, owner: DataOwner) -> DataOwner:
+        """Note whose data the store holds where nobody has, and return whose they are then."""
+        ...
+
+    async def note_market_day(self, day: date) -> None:
+        """Keep the day of a market whose clock can be set back."""
+        ...
+
+    async def stored_days(self) -> dict[ContractKey, list[date]]:
+        """Return the days of which candles of any length are stored, ascending, by contract."""
+        ...
+
+    async def contracts_from(self, day: date) -> list[ContractKey]:
+        """Return the contracts of which something is stored of a day or later ones."""
+        ...
+
+    async def set_aside(self, foreign: ForeignData) -> SetAside:
+        """Move what is of another market into tables that nothing reads, in one transaction."""
         ...
 
     # -- the store itself
