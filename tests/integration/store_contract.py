@@ -24,6 +24,7 @@ from tickertui.market.clock import IST, ManualClock
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Mode
 from tickertui.store.base import SqlStore
+from tickertui.store.identity import DataOwner, ForeignData, HistoryRegion, SetAside
 from tickertui.store.migrations import load_migrations
 from tickertui.store.operation import Operation, Statement, day_number
 from tickertui.store.protocol import (
@@ -755,3 +756,71 @@ class StoreContract:
         await store.close()
         with pytest.raises(StoreError, match="closed"):
             await store.list_all()
+
+    # ------------------------------------------------------------------ whose data these are
+
+    async def test_the_first_to_claim_the_data_stays_their_owner(self, store: Store, opener: Opener) -> None:
+        assert await store.data_owner() is None
+        first = DataOwner("simulator seed 7, calm", "a simulated market", START.date())
+        assert await store.claim_data(first) == first
+        assert await store.claim_data(DataOwner("kite", "Kite")) == first
+        await store.note_market_day(START.date() + timedelta(days=3))
+        again = await opener()
+        assert await again.data_owner() == replace(first, latest_day=START.date() + timedelta(days=3))
+
+    async def test_what_is_set_aside_is_out_of_the_way_and_still_there(self, store: Store) -> None:
+        day, next_day = START.date(), START.date() + timedelta(days=1)
+        today = minutes(0, 4)
+        later = replace(today, start=today.start + 86_400)
+        for token in (1, 2):
+            await store.add_candles(token, EXPIRY, MINUTE, minutes(0, 10), (minute(0), minute(10)))
+            await store.add_candles(
+                token, EXPIRY, MINUTE, later, (minute(0) + timedelta(days=1), minute(4) + timedelta(days=1))
+            )
+            for of_day in (day, next_day):
+                facts = (OpenInterestFact(token, EXPIRY, 500 + token),)
+                await store.save_daily_facts(of_day, facts, (VolatilityFact("NIFTY", 0.12),))
+        await store.save_instruments(day, b"a,b,c")
+        await store.save_plan(PlanChanges((Assignment(1, EXPIRY, "Z1", 0),)))
+        assert await store.contracts_from(next_day) == [(1, EXPIRY), (2, EXPIRY)]
+
+        foreign = ForeignData(
+            "of another market", [HistoryRegion(1, EXPIRY), HistoryRegion(2, EXPIRY, day, day)], [(day, day)], True
+        )
+        assert await store.set_aside(foreign) == SetAside(24, 2, True)
+
+        assert await store.stored_days() == {(2, EXPIRY): [next_day]}
+        first = span(0, 4)[0] + 86_400
+        assert await store.coverage(MINUTE) == {(2, EXPIRY): [(first, first + 240)]}
+        assert len(await store.candles(1, EXPIRY, MINUTE, minute(0), minute(10) + timedelta(days=1))) == 0
+        assert len(await store.candles(2, EXPIRY, MINUTE, minute(0), minute(10) + timedelta(days=1))) == 4
+        assert await rows_of(store, "daily_open_interest") == 1
+        assert await store.atm_iv_history("NIFTY", 9) == [(next_day, 0.12)]
+        assert await store.load_instruments() is None
+        assert await store.list_assignments() == []
+        assert [await rows_of(store, f"set_aside_{name}") for name in ("candles", "open_interest", "dump")] == [
+            24,
+            3,
+            1,
+        ]
+        assert await rows_of(store, "set_aside_volatility") == 1
+
+    async def test_coverage_around_what_is_set_aside_stays(self, store: Store) -> None:
+        two_days = (minute(0), minute(0) + timedelta(days=2))
+        await store.add_candles(1, None, MINUTE, minutes(0, 10), two_days)
+        day = START.date() + timedelta(days=1)
+        await store.set_aside(ForeignData("of another market", [HistoryRegion(1, None, day, day)]))
+        start, midnight = int(START.timestamp()), int(datetime(2026, 11, 26, tzinfo=IST).timestamp())
+        assert await store.coverage(MINUTE) == {(1, None): [(start, midnight), (midnight + 86_400, start + 2 * 86_400)]}
+        assert await store.stored_days() == {(1, None): [START.date()]}
+
+
+async def rows_of(store: Store, table: str) -> int:
+    """How many rows a table has."""
+    assert isinstance(store, SqlStore)
+
+    def count() -> Operation[int]:
+        rows = yield Statement(f"SELECT COUNT(*) FROM {table}")
+        return int(rows[0][0])
+
+    return await store._read(count())

@@ -7,7 +7,7 @@ numbered as the bundled universe numbers them, contracts that its own kept dump 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final
 
@@ -22,14 +22,13 @@ from tickertui.store.protocol import ContractKey
 
 _FEWEST: Final = 8
 """Contracts of one expiry with made-up numbers that prove a simulator: a rule around the money has many more."""
-_LEAST_PART: Final = 0.5
-"""Of the stored contracts with numbers of one made-up block: the broker's own numbers fall into blocks by chance."""
+_LEAST_PART: Final = 0.9
+"""Of the stored contracts with numbers of one made-up block, or of a list: the broker's own numbers fall into blocks by
+chance, at most one expiry in some hundreds whole; where the broker's list is kept, that decides."""
 _LEVELS: Final = (0.85, 0.95, 1.0, 1.05, 1.15)
 """Times the typical level: a simulated market wanders, and its strikes with it."""
 _BLOCK: Final = 11
 """An expiry's numbers of the bundled universe differ in their lower 11 bits and the segment's 8 only."""
-_MOST_DAYS: Final = 120
-"""Listings that are made up at most, from the latest stored day back: 50 ms each."""
 
 _OPTION_CODES: Final = (SEGMENT_CODES["NFO"], SEGMENT_CODES["BFO"])
 
@@ -46,8 +45,7 @@ def find_foreign(
         today: The broker's day.
     """
     dump_day, csv = dump or (None, b"")
-    days = sorted({day for held in stored.values() for day in held} | ({dump_day} if dump_day else set()))
-    made_up = _MadeUp(universe, days[-_MOST_DAYS:])
+    made_up = _MadeUp(universe, _listing_days(stored) | ({dump_day} if dump_day else set()))
     table = _table(csv) if dump_day else None
     foreign_dump = dump_day is not None and (dump_day > today or (table is not None and made_up.is_of(table)))
     contracts = made_up.among(stored)
@@ -64,6 +62,16 @@ def find_foreign(
         [*((day, day) for day in foreign_days if day <= today), (today + timedelta(days=1), LATEST)],
         foreign_dump,
     )
+
+
+def _listing_days(stored: Mapping[ContractKey, Sequence[date]]) -> set[date]:
+    """First and last stored day of each expiry: on these a simulator listed whatever is stored of it."""
+    ends: dict[date, tuple[date, date]] = {}
+    for (_, expiry), held in stored.items():
+        if expiry is not None:
+            first, last = ends.get(expiry, (held[0], held[-1]))
+            ends[expiry] = min(first, held[0]), max(last, held[-1])
+    return {day for both in ends.values() for day in both}
 
 
 def _shared_days(
@@ -118,7 +126,7 @@ def _unlisted(stored: Mapping[ContractKey, Sequence[date]], table: InstrumentTab
 class _MadeUp:
     """The contracts that the bundled universe lists on some days, with strikes wherever its market may have been."""
 
-    def __init__(self, universe: Universe, days: Sequence[date]) -> None:
+    def __init__(self, universe: Universe, days: Iterable[date]) -> None:
         parts = [np.zeros(0, dtype=np.int64)]
         for day in days:
             for level in _LEVELS:
