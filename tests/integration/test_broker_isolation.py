@@ -1,4 +1,4 @@
-"""A simulator that is used as its print-out says touches nothing of the real broker's: the real program, in processes."""
+"""A simulator used as its print-out says touches nothing of the real broker's: the real program, as processes."""
 
 from __future__ import annotations
 
