@@ -117,26 +117,16 @@ class MarketBoard:
 
     def ensure(self, tokens: Iterable[int]) -> NDArray[np.intp]:
         """Give every token a row (those that have one keep it) and return the rows, in order."""
-        tokens = list(tokens)
-        self._directory.reach(tokens)
-        rows = []
-        added = False
-        for token in tokens:
-            row = self._directory.of.get(token)
-            if row is None:
-                row = self._take_row(int(token))
-                added = True
-            rows.append(row)
-        if added:
+        tokens = list(map(int, tokens))
+        row_of = self._directory.of
+        new = [token for token in dict.fromkeys(tokens) if token not in row_of]
+        if new:
+            rows = self._directory.take(new)
+            if (last := int(rows.max())) >= self.capacity:
+                self._allocate(max(self.capacity * 2, last + 1))
+            self.tokens[rows] = new
             self.layout += 1
-        return np.array(rows, dtype=np.intp)
-
-    def _take_row(self, token: int) -> int:
-        row = self._directory.take(token)
-        if row >= self.capacity:
-            self._allocate(self.capacity * 2)
-        self.tokens[row] = token
-        return row
+        return np.array([row_of[token] for token in tokens], dtype=np.intp)
 
     def release(self, tokens: Iterable[int]) -> None:
         """Free the rows of these tokens and forget their values; unknown tokens are passed over."""
