@@ -10,8 +10,8 @@ from typing import Final
 import anyio.lowlevel
 
 from tickertui.market.candles import Interval
-from tickertui.services.history.gaps import candle_count, clipped, midnight_of, subtract
-from tickertui.services.history.sessions import HistoryWindow
+from tickertui.services.history.gaps import candle_count, clipped, merged, midnight_of, subtract
+from tickertui.services.history.sessions import HistoryWindow, not_due
 from tickertui.services.history.status import DayCoverage
 from tickertui.services.history.types import BackfillTarget
 from tickertui.store.protocol import ContractKey, Span
@@ -36,6 +36,9 @@ async def build_gap_map(
 ) -> dict[str, tuple[DayCoverage, ...]]:
     """Return the coverage of each group by trading day, oldest first.
 
+    It speaks of what the plan of the same window speaks of: the newest minutes of a running session that are not asked
+    for yet are neither expected nor missing.
+
     Args:
         targets: Contracts.
         window: Trading days and what of them is final.
@@ -52,8 +55,11 @@ async def build_gap_map(
         cells = groups.get(target.group_label)
         if cells is None:
             cells = groups[target.group_label] = [_Cell() for _ in days]
-        expected = window.expected(target)
-        missing = subtract(window.wanted(target).spans, coverage.get(target.key, ()))
+        covered = coverage.get(target.key, ())
+        tail = not_due(window, target, covered)
+        have = covered if tail is None else merged([*covered, tail])
+        missing = subtract(window.wanted(target).spans, have)
+        expected = window.expected(target) if tail is None else subtract(window.expected(target), [tail])
         counts = stored.get(target.key, {})
         for cell, (day, start, end) in zip(cells, bounds, strict=True):
             cell.expected += candle_count(clipped(expected, start, end), interval)

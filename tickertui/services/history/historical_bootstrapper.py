@@ -25,6 +25,7 @@ from tickertui.services.history.daily_volatility import DailyVolatility, Volatil
 from tickertui.services.history.failures import FailureBook
 from tickertui.services.history.fetcher import Fetched, fetch_into_store
 from tickertui.services.history.gap_map import build_gap_map
+from tickertui.services.history.planning import BackfillPlan, next_plan_at, plan_requests
 from tickertui.services.history.progress import BackfillProgress
 from tickertui.services.history.queue import ChangesWhilePlanning, RequestQueue
 from tickertui.services.history.sessions import HistoryWindow, missing_requests
@@ -44,8 +45,6 @@ from tickertui.store.protocol import ContractKey, StoreError
 
 _LOG: Final = logging.getLogger(__name__)
 
-_PLANNED_AT_ONCE: Final = 100
-"""Contracts between two looks at the event loop: a hundred take some 3 ms."""
 _SHORTEST_WAIT: Final = 0.001
 """Seconds; a wait shorter than the clocks can tell would be none at all."""
 _STORE_PAUSE: Final = 5.0
@@ -102,6 +101,7 @@ class HistoricalBootstrapper:
         self._done_accounts: set[str] = set()
         self._on_interest: InterestHook | None = None
         self._announced = 0
+        self._tells_end = False
 
     # ------------------------------------------------------------------ what the loop and the screens call
 
@@ -151,7 +151,8 @@ class HistoricalBootstrapper:
             StoreError: When the store cannot be read.
         """
         self._map_at = self._seconds() + self._settings.map_seconds
-        window, interval, targets = self._make_window(), self._settings.interval, self._targets
+        # That of the plan in force: the map and the counts of what is done speak of the same minutes.
+        window, interval, targets = self._window, self._settings.interval, self._targets
         days = window.days({target.segment for target in targets})
         if not days:
             self._progress.coverage = {}
@@ -306,8 +307,8 @@ class HistoricalBootstrapper:
         failed = len(self._progress.failed())
         if not failed:
             self._done_accounts.update(self._pool.usable())
-        if self._progress.requests_done > self._announced:
-            self._announced = self._progress.requests_done
+        if self._tells_end and self._progress.requests_done > self._announced:
+            self._tells_end, self._announced = False, self._progress.requests_done
             rest = f", {failed} instruments failed" if failed else ""
             self._say(f"the history is there: {self._progress.candles_stored:,} candles stored so far{rest}")
         self._progress.state, self._progress.detail = BootstrapState.DONE, ""
@@ -316,65 +317,55 @@ class HistoricalBootstrapper:
 
     async def _plan(self) -> None:
         """Compare what there must be with what there is, and queue the difference."""
-        self._must_plan = False
+        is_growth, self._must_plan = not self._must_plan and self._session_runs(), False
         self._progress.state, self._progress.detail = BootstrapState.PLANNING, ""
         self._changes = changes = ChangesWhilePlanning()
         try:
             window, targets = self._make_window(), self._targets
             await self._failures.load()
             coverage = await self._store.coverage(self._settings.interval)
-            queue = RequestQueue()
-            missing: list[BackfillTarget] = []
-            for number, target in enumerate(targets):
-                if number % _PLANNED_AT_ONCE == 0:
-                    await anyio.lowlevel.checkpoint()
-                busy = [running.span for running in self._under_way.get(target.key, ())] + changes.spans_of(target.key)
-                requests = missing_requests(window, target, [*coverage.get(target.key, ()), *busy])
-                if requests or changes.is_open(target.key) or target.key in self._under_way:
-                    missing.append(target)
-                if not self._failures.has_given_up(target.key):
-                    for request in requests:
-                        queue.push(request, self._ready_at(target))
-            self._window = window
-            self._take_plan(targets, missing, queue, changes)
+            plan = await plan_requests(
+                window, targets, coverage, self._under_way, changes, self._failures, self._ready_at
+            )
+            self._take_plan(plan, changes, is_growth=is_growth)
         finally:
             self._changes = None
         for request in changes.finished:
             await self._close_if_complete(request.target)
 
+    def _session_runs(self) -> bool:
+        """Whether the close that the plan in force waits for is still to come."""
+        close = self._window.next_close({target.segment for target in self._targets})
+        return close is not None and self._clock.now() < close
+
     def _ready_at(self, target: BackfillTarget) -> float | None:
         seconds = self._failures.seconds_until_retry(target.key)
         return None if seconds is None else self._seconds() + seconds
 
-    def _take_plan(
-        self,
-        targets: Sequence[BackfillTarget],
-        missing: Sequence[BackfillTarget],
-        queue: RequestQueue,
-        changes: ChangesWhilePlanning,
-    ) -> None:
-        """Put a plan into force, in one step."""
-        planned = len(queue)
+    def _take_plan(self, plan: BackfillPlan, changes: ChangesWhilePlanning, *, is_growth: bool) -> None:
+        """Put a plan into force, in one step; one that only follows the running session is nothing to tell."""
+        planned, targets = len(plan.queue), plan.targets
         if changes.returned:
             wanted = {target.key for target in targets}
             for request, ready_at in changes.returned:
                 if request.target.key in wanted:
-                    queue.push(request, ready_at)
-        self._queue = queue
+                    plan.queue.push(request, ready_at)
+        self._window, self._queue = plan.window, plan.queue
         self._progress.set_targets(targets)
-        for target in missing:
+        for target in plan.missing:
             self._progress.open_contract(target)
             self._failures.show(target)
         left = len(self._queue) + self._pool.under_way
         self._progress.gaps_found = self._progress.gaps_filled + left
-        closes = self._window.next_close({target.segment for target in targets})
-        self._plan_at = math.inf if closes is None else closes.timestamp()
+        self._plan_at = next_plan_at(plan.window, targets, self._settings, self._pool.rate_limit())
         self._map_at = -math.inf
         self._progress.state = BootstrapState.RUNNING
         if planned:
             self._done_accounts.clear()
             self._progress.start_rate(self._seconds())
-            self._say(f"{len(missing):,} of {len(targets):,} instruments lack history: {left:,} requests")
+            self._tells_end |= not is_growth
+            if not is_growth:
+                self._say(f"{len(plan.missing):,} of {len(targets):,} instruments lack history: {left:,} requests")
 
     # ------------------------------------------------------------------ asking
 

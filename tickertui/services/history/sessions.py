@@ -117,8 +117,38 @@ class HistoryWindow:
         )
         return max((end for end in ends if end - ends[0] <= _TOGETHER), default=None)
 
+    def next_growth(self, segments: Iterable[str], pause: timedelta) -> datetime | None:
+        """Return when a session will have run on for a while, or will have run for as long; None for day candles.
+
+        Args:
+            segments: Whose sessions.
+            pause: How long it shall run on.
+        """
+        if self.settings.interval is Interval.DAY:
+            return None
+        today = self.now.date()
+        starts = (
+            max(session.open + self.settings.settle, self.now)
+            for segment in set(segments)
+            for session in self._ahead(segment, today)
+            if session.close > self.now
+        )
+        first = min(starts, default=None)
+        return None if first is None else first + pause
+
     def _ahead(self, segment: str, today: date) -> Sequence[TradingSession]:
         return self._calendar.sessions(segment, today, today + _LOOK_AHEAD)
+
+
+def not_due(window: HistoryWindow, target: BackfillTarget, covered: Sequence[Span]) -> Span | None:
+    """Return the newest minutes of a running session that are not worth a request yet, None where there are none.
+
+    Args:
+        window: What there must be by now.
+        target: The contract.
+        covered: What is complete, ascending.
+    """
+    return young_tail(window.wanted(target), covered, int(window.settings.tail_slack.total_seconds()))
 
 
 def missing_requests(window: HistoryWindow, target: BackfillTarget, covered: Iterable[Span]) -> list[Request]:
@@ -131,7 +161,7 @@ def missing_requests(window: HistoryWindow, target: BackfillTarget, covered: Ite
     """
     wanted, settings = window.wanted(target), window.settings
     have = merged(covered)
-    tail = young_tail(wanted, have, int(settings.tail_slack.total_seconds()))
+    tail = not_due(window, target, have)
     if tail is not None:
         have = merged([*have, tail])
     longest = settings.interval.max_days * 86_400

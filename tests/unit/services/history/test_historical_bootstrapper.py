@@ -35,6 +35,7 @@ from tickertui.kite.errors import (
     RateLimited,
     UnexpectedAnswer,
 )
+from tickertui.kite.pacing import RATES, CallClass
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import IST
 from tickertui.market.instruments import Instrument, InstrumentKind
@@ -259,7 +260,7 @@ async def test_the_forming_candle_is_never_complete() -> None:
 
 
 async def test_the_rest_of_the_day_follows_when_the_session_is_over() -> None:
-    it = make("Z1", now=DURING)
+    it = make("Z1", now=DURING, settings=BackfillSettings(days=4, tail_slack=timedelta(days=1)))
     async with running(it, [option(1), index()]):
         await it.until(BootstrapState.DONE)
         assert len(it.broker.requests) == 2
@@ -281,9 +282,41 @@ async def test_reloads_do_not_ask_again_for_the_newest_minutes() -> None:
             it.bootstrapper.set_targets([option(n) for n in range(1, number + 1)])
             await it.until(BootstrapState.DONE)
         assert [token >> 8 for _, token, _ in it.broker.requests] == [1, 2, 3, 4]
-        await anyio.sleep(1800)
-        it.bootstrapper.set_targets([option(1)])
-        await wait_until(lambda: len(it.broker.requests) == 5, "the long tail", timeout=60)
+        await wait_until(lambda: len(it.broker.requests) == 8, "the tails, when they are long", timeout=1900, poll=10)
+        assert sorted(token >> 8 for _, token, _ in it.broker.requests[4:]) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("start", ["08:00", "09:14", "09:40", "13:05"])
+async def test_the_history_follows_the_session_and_every_count_says_the_same(start: str) -> None:
+    it = make("Z1", now=datetime.fromisoformat(f"2026-11-25 {start}").replace(tzinfo=IST))
+    targets = [index(), *(option(n) for n in range(1, 4))]
+    async with running(it, targets):
+        while it.clock.now() < datetime(2026, 11, 25, 15, 55, tzinfo=IST):
+            await it.until(BootstrapState.DONE)
+            progress, now = it.progress, it.clock.now()
+            assert (progress.fraction, progress.requests_left) == (1.0, 0)
+            days = [day for group in progress.coverage.values() for day in group]
+            assert all(day.requested for day in days), "done is what was asked for, in the map too"
+            assert all(day.stored == day.expected for day in progress.coverage["NIFTY"])
+            if now.hour >= 10:
+                newest = max(it.store.rows[targets[1].key])
+                oldest = min(now.timestamp(), datetime(2026, 11, 25, 15, 40, tzinfo=IST).timestamp()) - 60 * 35
+                assert newest > oldest, "no older than half an hour"
+            await anyio.sleep(300)
+        for target in targets:
+            assert not it.missing(target, it.clock.now())
+        assert len(it.broker.requests) <= len(targets) * 15
+        texts = [event.text for event in it.events.since() if "lack history" in event.text]
+        assert len(texts) <= 3, "following the session is nothing to tell"
+
+
+async def test_following_the_session_takes_a_quarter_of_the_requests_at_most() -> None:
+    it = make("Z1", now=DURING, settings=BackfillSettings(days=1, tail_slack=timedelta(minutes=1)))
+    async with running(it, [option(n) for n in range(1, 81)]):
+        await it.until(BootstrapState.DONE)
+        asked = len(it.broker.requests)
+        await anyio.sleep(600)
+        assert 160 <= len(it.broker.requests) - asked <= 0.25 * 600 * RATES[CallClass.HISTORICAL] + 80
 
 
 # ---------------------------------------------------------------------- speed
