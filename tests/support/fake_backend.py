@@ -15,7 +15,7 @@ from tickertui.kite.stream_state import StreamState
 from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.clock import IST, ManualClock
-from tickertui.market.hours import MarketCalendar, load_calendar
+from tickertui.market.hours import MarketCalendar, UnderlyingKind, load_calendar
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentTable
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Mode
@@ -215,6 +215,9 @@ class FakeBackend:
 
     def chain(self, underlying: str, expiry: date) -> ChainRows | None:
         return self.table.chain(underlying, expiry)
+
+    def underlying_kind(self, underlying: str) -> UnderlyingKind:
+        return UnderlyingKind.INDEX if underlying in self.indices else UnderlyingKind.OTHER
 
     def instrument(self, token: int) -> Instrument | None:
         return self.table.get(token)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Final
 
 import numpy as np
@@ -25,10 +25,18 @@ class Market:
         underlyings: Name -> spot.
         expiries: Of every underlying.
         strikes: Strikes each side of the money, 50 apart.
+        futures: Whether each expiry has a future.
+        end: Time of day at which everything expires.
     """
 
     def __init__(
-        self, underlyings: dict[str, float], expiries: tuple[date, ...], strikes: int = 20, *, futures: bool = True
+        self,
+        underlyings: dict[str, float],
+        expiries: tuple[date, ...],
+        strikes: int = 20,
+        *,
+        futures: bool = True,
+        end: time = time(15, 40),
     ) -> None:
         self.spots = underlyings
         self.expiries = expiries
@@ -51,6 +59,7 @@ class Market:
                     instruments.append(
                         Instrument(token, symbol, name, InstrumentKind.FUTURE, "NFO-FUT", "NFO", expiry, None, 0.1, 65)
                     )
+        self.end = end
         self.table = InstrumentTable.from_instruments(instruments)
         self.clock = ManualClock(NOW)
         self.board = MarketBoard(len(self.table) + 8)
@@ -61,7 +70,7 @@ class Market:
         return self.index_tokens.get(underlying)
 
     def years(self, expiry: date) -> float:
-        end = datetime(expiry.year, expiry.month, expiry.day, 15, 40, tzinfo=IST)
+        end = datetime.combine(expiry, self.end, IST)
         return (end - self.clock.now()).total_seconds() / (365 * 86_400)
 
     def forward(self, name: str, expiry: date) -> float:

@@ -47,7 +47,7 @@ _NOTICE_DAYS: Final = 30
 _NEXT_LIST: Final = (
     "the next list comes with an update of tickertui, or write it into calendar.toml (valid_until and [[holiday]])"
 )
-_ANNOUNCEMENT_NOTICE: Final = timedelta(days=14)
+_ANNOUNCEMENT_NOTICE: Final = timedelta(days=7)
 """Hours that are announced and unconfirmed are told of this long ahead, and as long as they are unconfirmed."""
 _PENDING_NOTICE_DAYS: Final = 14
 _CACHE_LIMIT: Final = 20_000

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.arrays import distinct
 from tickertui.market.clock import from_epoch
-from tickertui.market.hours import MarketCalendar
+from tickertui.market.hours import MarketCalendar, UnderlyingKind
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import Word
+from tickertui.market.underlyings import spot_tokens, underlying_kind
 from tickertui.synthetic.book import GroupKind, MockGroups, MockRows
 from tickertui.synthetic.levels import MarketLevels
 from tickertui.synthetic.paths import Floats
@@ -91,6 +92,8 @@ class MockQuotes:
         universe = levels.universe
         self._underlying_of_index = {u.index_token: u.name for u in universe.underlyings}
         self._underlying_of_index |= {index.instrument.token: index.name for index in universe.other_indices}
+        self._indices = frozenset(self._underlying_of_index.values())
+        self._spots: tuple[InstrumentTable | None, Mapping[str, int]] = (None, {})
 
     # ------------------------------------------------------------------ rows
 
@@ -236,19 +239,28 @@ class MockQuotes:
                 what = GroupKind.SPOT
             group = self._group_of.get((name, what, expiry))
             if group is None:
-                group = self._new_group(name, what, expiry, table.segments[place], now)
+                ends = self._end_of(table, table.segments[place], name, expiry)
+                group = self._new_group(name, what, expiry, ends, now)
             groups.append(group if group is not None and self._groups.expiry[group] > living else None)
         return groups
 
-    def _new_group(self, name: str, kind: GroupKind, expiry: int, segment: str, now: float) -> int | None:
+    def _end_of(self, table: InstrumentTable, segment: str, name: str, expiry: int) -> float:
+        """Epoch seconds at which a contract expires, infinity for what never does."""
+        if not expiry:
+            return float("inf")
+        if name in self._indices:
+            kind = UnderlyingKind.INDEX
+        else:
+            if self._spots[0] is not table:
+                self._spots = table, spot_tokens(table, table.names)
+            kind = underlying_kind(table, self._spots[1].get(name))
+        return self._calendar.expiry_instant(segment, date.fromordinal(expiry), kind).timestamp()
+
+    def _new_group(self, name: str, kind: GroupKind, expiry: int, end: float, now: float) -> int | None:
         number = self._levels.number(name)
         if number is None:
             return None
-        end, days = np.inf, 0
-        if expiry:
-            day = date.fromordinal(expiry)
-            end = self._calendar.expiry_instant(segment, day).timestamp()
-            days = (day - from_epoch(now).date()).days
+        days = (date.fromordinal(expiry) - from_epoch(now).date()).days if expiry else 0
         group = self._group_of[name, kind, expiry] = len(self._groups)
         self._groups.extend(MockGroups.single(number, kind, end, days, self._levels.names[number].traits))
         return group

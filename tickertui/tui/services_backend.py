@@ -15,7 +15,7 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.calendar_data import CalendarError
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import Clock
-from tickertui.market.hours import MarketCalendar
+from tickertui.market.hours import MarketCalendar, UnderlyingKind
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule, RuleError
 from tickertui.services.accounts.session_orchestrator import MissingApiSecret, NoAccounts
@@ -181,11 +181,17 @@ class ServicesBackend:
         if expiry != now.date():
             return expiry > now.date()
         chain = self.chain(underlying, expiry)
-        return chain is not None and now < self.calendar.expiry_instant(chain.segment, expiry)
+        return chain is not None and now < self.calendar.expiry_instant(
+            chain.segment, expiry, self.underlying_kind(underlying)
+        )
 
     def chain(self, underlying: str, expiry: date) -> ChainRows | None:
         """Strikes and tokens of one chain."""
         return self._services.registry.table.chain(underlying, expiry)
+
+    def underlying_kind(self, underlying: str) -> UnderlyingKind:
+        """Whether a name is an index's, a share's or neither."""
+        return self._services.registry.contracts.kind_of(underlying)
 
     def instrument(self, token: int) -> Instrument | None:
         """One contract of the day."""

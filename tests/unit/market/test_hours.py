@@ -300,9 +300,9 @@ def test_what_depends_on_an_announcement_says_so_and_nothing_else_does() -> None
     assert CALENDAR.announced_expiry("MCX", date(2026, 12, 16)) is None
 
 
-def test_an_announcement_is_told_two_weeks_ahead_and_while_it_is_unconfirmed() -> None:
-    assert CALENDAR.warnings(at(date(2026, 11, 22), "10:00")) == []
-    for day in (date(2026, 11, 23), date(2026, 11, 30), date(2027, 6, 1)):
+def test_an_announcement_is_told_a_week_ahead_and_while_it_is_unconfirmed() -> None:
+    assert CALENDAR.warnings(at(date(2026, 11, 29), "23:59")) == []
+    for day in (date(2026, 11, 30), date(2026, 12, 7), date(2027, 6, 1)):
         said = CALENDAR.warnings(at(day, "10:00"))[-1]
         assert said.startswith("The hours from 07 Dec 2026 on are announced and unconfirmed: SEBI circular HO/47")
         assert "[[announcement]] in calendar.toml" in said

@@ -306,6 +306,15 @@ def test_an_option_falls_silent_at_its_expiry_instant() -> None:
     assert made.ensure(tokens(rows)) == tokens(rows)
 
 
+def test_on_the_last_day_an_index_option_falls_silent_when_the_calendar_stops_its_kind() -> None:
+    day = date(2026, 12, 8)
+    made = market(at("15:29:50", day))
+    rows = chain(day)
+    run(made, board_of(made, tokens(rows)), at("15:29:50", day), 9)
+    assert len(made.step(at("15:30:00", day))) == 0
+    assert sorted(made.release_expired(at("15:30:00", day))) == sorted(tokens(rows))
+
+
 def test_expiry_afternoon_moves_near_options_more_than_a_calm_one() -> None:
     def travelled(regime: Regime) -> float:
         made = market(at("14:00"), regime=regime)

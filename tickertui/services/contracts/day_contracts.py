@@ -15,7 +15,9 @@ from typing import Final, Protocol
 import numpy as np
 
 from tickertui.frozen import frozen
+from tickertui.market.calendar_data import UnderlyingKind
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
+from tickertui.market.underlyings import spot_tokens, underlying_kind
 
 MONTHLY_SERIES: Final = 3
 """Monthly expiries of an underlying that are listed at a time (NSE contract specification, equity derivatives)."""
@@ -26,7 +28,7 @@ QUARTERLY_SERIES: Final = 3
 class ExpiryCalendar(Protocol):
     """What of the market calendar is needed here: `tickertui.market.hours.MarketCalendar`."""
 
-    def expiry_instant(self, segment: str, expiry: date) -> datetime:
+    def expiry_instant(self, segment: str, expiry: date, underlying: UnderlyingKind) -> datetime:
         """Return when a contract that expires on a date is over."""
         ...
 
@@ -84,7 +86,8 @@ class DayContracts:
         self.bundled = bundled
         self._index_tokens = index_tokens
         self._calendar = calendar
-        self._instants: dict[tuple[str, int], datetime] = {}
+        self._instants: dict[tuple[str, int, UnderlyingKind], datetime] = {}
+        self._kinds: dict[str, UnderlyingKind] = {}
         self._names: dict[str, tuple[ExpiryName, ...]] = {}
 
     def __len__(self) -> int:
@@ -148,25 +151,35 @@ class DayContracts:
 
     # ------------------------------------------------------------------ expiry
 
-    def expiry_instant(self, exchange: str, expiry: date | int) -> datetime:
-        """Return when contracts of an exchange that expire on a date (or its ordinal) are over."""
+    def kind_of(self, underlying: str) -> UnderlyingKind:
+        """Return whether a name is an index's, a share's or neither, as the day's instruments tell it."""
+        kind = self._kinds.get(underlying)
+        if kind is None:
+            self._kinds[underlying] = kind = underlying_kind(self.table, self.index_token(underlying))
+        return kind
+
+    def expiry_instant(self, exchange: str, expiry: date | int, underlying: str) -> datetime:
+        """Return when contracts of an exchange on an underlying that expire on a date (or its ordinal) are over."""
         ordinal = expiry if isinstance(expiry, int) else expiry.toordinal()
-        key = (exchange, ordinal)
+        key = (exchange, ordinal, self.kind_of(underlying))
         instant = self._instants.get(key)
         if instant is None:
-            self._instants[key] = instant = self._calendar.expiry_instant(exchange, date.fromordinal(ordinal))
+            day = date.fromordinal(ordinal)
+            self._instants[key] = instant = self._calendar.expiry_instant(exchange, day, key[2])
         return instant
 
     def is_over(self, instrument: Instrument, now: datetime) -> bool:
         """Return whether a contract has expired."""
-        return instrument.expiry is not None and now >= self.expiry_instant(instrument.exchange, instrument.expiry)
+        if instrument.expiry is None:
+            return False
+        return now >= self.expiry_instant(instrument.exchange, instrument.expiry, instrument.name)
 
     def live_expiries(self, underlying: str, now: datetime) -> tuple[date, ...]:
         """Return the expiries of an underlying's options that are not over, ascending."""
         return tuple(
             expiry
             for expiry in self._expiries.get(underlying, ())
-            if now < self.expiry_instant(self._exchanges[underlying], expiry)
+            if now < self.expiry_instant(self._exchanges[underlying], expiry, underlying)
         )
 
     def names_of(self, underlying: str) -> tuple[ExpiryName, ...]:
@@ -217,24 +230,10 @@ class DayContracts:
 
     @cached_property
     def _index_rows(self) -> dict[str, int]:
-        """Tokens of indices and shares by the name that their derivatives go by.
-
-        An index goes before a share, the National Stock Exchange before the Bombay one: the later entry stays.
-        """
-        table = self.table
-        spot = table.kinds <= InstrumentKind.INDEX
-        rows = np.flatnonzero(spot).tolist()
-        rows.sort(key=lambda row: (int(table.kinds[row]), table.exchanges[row] == "NSE"))
-        wanted = set(table.option_underlyings)
-        token_of: dict[str, int] = {}
-        for row in rows:
-            names = [table.symbols[row]]
-            if table.kinds[row] == InstrumentKind.INDEX:
-                names.append(table.names[row])
-            for name in names:
-                if name in wanted:
-                    token_of[name] = int(table.tokens[row])
-        return token_of
+        """Tokens of indices and shares by the name that their derivatives go by."""
+        futures = np.flatnonzero(self.table.kinds == InstrumentKind.FUTURE).tolist()
+        names = {self.table.names[row] for row in futures}.union(self.table.option_underlyings)
+        return spot_tokens(self.table, names)
 
     def _index_of(self, underlying: str) -> int | None:
         return self._index_rows.get(underlying)

@@ -107,7 +107,7 @@ class ClosingVolatility:
                 continue
             spot = await self._spot(contracts.index_token(underlying), day, sessions[-1])
             near = nearest_strikes(chain, stored, spot)
-            expires = contracts.expiry_instant(chain.exchange, chain.expiry)
+            expires = contracts.expiry_instant(chain.exchange, chain.expiry, underlying)
             volatility = closing_volatility(await self._closes(chain, near, sessions[-1], expires))
             if volatility > 0.0:
                 facts.append(VolatilityFact(underlying, volatility))

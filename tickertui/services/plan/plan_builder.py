@@ -151,7 +151,8 @@ class PlanBuilder:
             instrument = self._contracts.get(record.token)
             is_same = instrument is not None and _is_same(instrument, record)
             expiry = instrument.expiry if instrument is not None and is_same else record.expiry
-            instant = self._instant(record.segment, expiry)
+            name = instrument.name if instrument is not None and is_same else ""
+            instant = self._instant(record.segment, expiry, name)
             if instant is not None and self._inputs.now >= instant:
                 self._expired.append((record.token, f"expired on {instant:%d %b %Y at %H:%M}"))
                 continue
@@ -174,10 +175,10 @@ class PlanBuilder:
             instants=tuple(instants),
         )
 
-    def _instant(self, segment: str, expiry: date | None) -> datetime | None:
+    def _instant(self, segment: str, expiry: date | None, underlying: str) -> datetime | None:
         if expiry is None:
             return None
-        return self._contracts.expiry_instant(segment.partition("-")[0], expiry)
+        return self._contracts.expiry_instant(segment.partition("-")[0], expiry, underlying)
 
     def _why_unknown(self, instrument: Instrument | None) -> str:
         if not len(self._contracts):
@@ -247,7 +248,7 @@ class PlanBuilder:
             over = [
                 ordinal
                 for ordinal in distinct(demand.expiries).tolist()
-                if ordinal and now >= last.contracts.expiry_instant(_exchange(last), ordinal)
+                if ordinal and now >= last.contracts.expiry_instant(_exchange(last), ordinal, rule.underlying)
             ]
             demand = demand.where(~np.isin(demand.expiries, over), live)
         status = RuleStatus(rule, len(demand), last.status.centre, last.status.expiries, NOT_LOADED)
@@ -265,7 +266,7 @@ class PlanBuilder:
         remarks, over = [], []
         exchange = self._exchange_of(rule.underlying)
         for expiry in sorted(set(rule.expiries).difference(live)):
-            if self._inputs.now >= self._contracts.expiry_instant(exchange, expiry):
+            if self._inputs.now >= self._contracts.expiry_instant(exchange, expiry, rule.underlying):
                 over.append(f"{expiry:%d %b %Y}")
             else:
                 reason = f"{rule.underlying} has no expiry on {expiry:%d %b %Y} among {self._named_contracts()}"
@@ -345,9 +346,10 @@ class PlanBuilder:
             underlying_tokens.append((index, 0))
         if future is not None and future.expiry is not None:
             underlying_tokens.append((future.token, future.expiry.toordinal()))
-        instants = {self._contracts.expiry_instant(chain.exchange, chain.expiry) for chain in chains}
+        name = rule.underlying
+        instants = {self._contracts.expiry_instant(chain.exchange, chain.expiry, name) for chain in chains}
         if future is not None and future.expiry is not None:
-            instants.add(self._contracts.expiry_instant(future.exchange, future.expiry))
+            instants.add(self._contracts.expiry_instant(future.exchange, future.expiry, name))
         count = len(underlying_tokens)
         return Demand(
             rule_id=rule.rule_id,

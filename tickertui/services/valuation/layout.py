@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
+from tickertui.market.calendar_data import UnderlyingKind
 from tickertui.market.instruments import PRICE_DIVISORS, InstrumentKind, InstrumentTable
 from tickertui.market.price_selection import other_legs
+from tickertui.market.underlyings import underlying_kind
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -30,11 +32,13 @@ class ValuationSlice:
         underlying: Name.
         expiry: Date of expiry.
         segment: The broker's segment, for the expiry instant.
+        kind: What the underlying is, for the expiry instant.
     """
 
     underlying: str
     expiry: date
     segment: str
+    kind: UnderlyingKind
 
 
 @frozen(eq=False)
@@ -118,6 +122,7 @@ def build_layout(
             names[int(name_ids[start])],
             date.fromordinal(int(expiries[start])),
             table.exchanges[int(contracts[start])],
+            underlying_kind(table, underlying_token(names[int(name_ids[start])])),
         )
         for start in starts.tolist()
     )

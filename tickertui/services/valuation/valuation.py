@@ -31,14 +31,14 @@ from tickertui.market.conventions import (
     trading_years,
 )
 from tickertui.market.forward import ForwardInputs, ForwardRule, Forwards, choose_forwards, parity_forwards
-from tickertui.market.hours import CalendarError, MarketCalendar
+from tickertui.market.hours import CalendarError, MarketCalendar, UnderlyingKind
 from tickertui.market.instruments import InstrumentTable
 from tickertui.market.last_minutes import blank_last_minutes, theta_to_expiry
 from tickertui.market.option_kernel import OptionKernel, slice_rows
 from tickertui.market.price_selection import SelectedPrices, is_unreliable, select_price, select_volatility
 from tickertui.market.stamps import AHEAD_S
 from tickertui.market.ticks import ASK_PRICE, BID_PRICE, Mode, Source, Word
-from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout, build_layout
+from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout, ValuationSlice, build_layout
 from tickertui.services.valuation.price_times import PriceTimes
 
 CARRY_RATE: Final = 0.055
@@ -130,7 +130,7 @@ class Valuation:
         self._laid_out: tuple[int, InstrumentTable | None] = (-1, None)
         self._seen = -1
         self._valued_ns: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self._instants: dict[tuple[str, date], datetime | None] = {}
+        self._instants: dict[tuple[str, date, UnderlyingKind], datetime | None] = {}
         self._times = PriceTimes(board, calendar, clock)
         self.last_valued: ValuationRound | None = None
         """The last round that valued anything, None before the first: between ticks most rounds have nothing to do."""
@@ -260,7 +260,7 @@ class Valuation:
         instants = self._times.of_slices(layout, touched, positions)
         now_s = self._clock.time_ns() / 1e9
         slices = [layout.slices[number] for number in touched.tolist()]
-        ends = np.array([self._expiry_s(item.segment, item.expiry) for item in slices])
+        ends = np.array([self._expiry_s(item, item.expiry) for item in slices])
         # Past the expiry nothing is valued, however old the last prices are.
         left = ends - np.where(now_s >= ends, now_s, instants)
         years = left / YEAR_SECONDS
@@ -281,12 +281,12 @@ class Valuation:
             values[expiring] = np.where(settled, self._board.price(rows), np.nan)
         return values
 
-    def _expiry_s(self, segment: str, expiry: date) -> float:
+    def _expiry_s(self, item: ValuationSlice, expiry: date) -> float:
         """Epoch seconds of an expiry, NaN where the hours of its segment are not known."""
-        key = (segment, expiry)
+        key = (item.segment, expiry, item.kind)
         if key not in self._instants:
             try:
-                self._instants[key] = self._calendar.expiry_instant(segment, expiry)
+                self._instants[key] = self._calendar.expiry_instant(*key)
             except (CalendarError, ValueError):
                 self._instants[key] = None
         instant = self._instants[key]
@@ -295,7 +295,9 @@ class Valuation:
     def _sessions_left(self, segment: str, now: datetime, end: datetime) -> float:
         calendar = self._calendar
         full = calendar.trading_days_between(segment, now.date(), end.date())
-        return calendar.remaining_session_fraction(segment, now) + full
+        # What expires before the close of its last day does not have the rest of it.
+        unused = calendar.remaining_session_fraction(segment, end)
+        return calendar.remaining_session_fraction(segment, now) + full - unused
 
     def _forwards(
         self,
@@ -337,7 +339,7 @@ class Valuation:
         spot[old & (board.sources[spot_rows] == Source.LIVE)] = np.nan
         spot[board.doubtful[spot_rows]] = np.nan
         far_ends = np.array([
-            np.nan if expiry is None else self._expiry_s(layout.slices[number].segment, expiry)
+            np.nan if expiry is None else self._expiry_s(layout.slices[number], expiry)
             for number in touched.tolist()
             for expiry in (layout.far_expiries[number],)
         ])  # fmt: skip

@@ -6,6 +6,8 @@ panes for subscriptions and health. `Dialogs` asks it about accounts and about l
 
 from __future__ import annotations
 
+from datetime import date
+
 from tickertui.services.loop.status import RuntimeState
 from tickertui.tui.panes.health import HealthView
 from tickertui.tui.panes.subscriptions import SubscriptionsView
@@ -54,6 +56,8 @@ class ProgramStatus:
         self.problems: tuple[Problem, ...] = ()
         self.watched = WatchedLegs(backend)
         self.costs = RuleCosts(backend)
+        self._calendar_day: date | None = None
+        self._calendar_notes: tuple[str, ...] = ()
 
     @property
     def runtime(self) -> RuntimeState:
@@ -76,13 +80,15 @@ class ProgramStatus:
             underlying: Whose chain is shown or wanted.
             frame: Of the chain on display, None before the first.
         """
-        backend, context = self._backend, self.context
+        backend, context, now = self._backend, self.context, self._backend.clock.now()
+        if self._calendar_day != now.date():
+            self._calendar_day, self._calendar_notes = now.date(), tuple(backend.calendar.warnings(now))
         self.problems = problems(
             ProblemInputs(
                 runtime=context.runtime, socket_health=context.socket_health, market=context.market,
                 figures=backend.health(), progress=backend.bootstrap(), tasks=backend.tasks(), rate=self._rate,
-                now=backend.clock.now(), underlying=underlying, has_spot=frame is None or frame.underlying.price > 0,
-                keys=self._options.keymap,
+                now=now, underlying=underlying, has_spot=frame is None or frame.underlying.price > 0,
+                calendar=self._calendar_notes, keys=self._options.keymap,
             )
         )  # fmt: skip
         for severity, sentence in self._news.news(self.problems, backend.clock.monotonic_ns()):

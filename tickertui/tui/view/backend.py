@@ -15,7 +15,7 @@ from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.clock import Clock
-from tickertui.market.hours import MarketCalendar
+from tickertui.market.hours import MarketCalendar, UnderlyingKind
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule
 from tickertui.services.history.status import BootstrapProgress
@@ -137,6 +137,10 @@ class Backend(Protocol):
 
     def chain(self, underlying: str, expiry: date) -> ChainRows | None:
         """Strikes and tokens of one chain."""
+        ...
+
+    def underlying_kind(self, underlying: str) -> UnderlyingKind:
+        """Whether a name is an index's, a share's or neither: the kinds stop at their own times."""
         ...
 
     def instrument(self, token: int) -> Instrument | None:

@@ -276,6 +276,7 @@ class MarketView:
         closes_in: Seconds to the end of the session, None while it is shut.
         session_day: ``Fri 20 Nov``: the session whose values a shut market shows.
         frozen_since: ``15:15``: when the closing auction stopped the index, empty outside it.
+        unconfirmed: ``announced for 7 Dec, unconfirmed``: how sure the day's hours are, empty where they are certain.
     """
 
     phase: Phase = Phase.OPEN
@@ -284,6 +285,7 @@ class MarketView:
     closes_in: float | None = None
     session_day: str = ""
     frozen_since: str = ""
+    unconfirmed: str = ""
 
     @property
     def is_open(self) -> bool:

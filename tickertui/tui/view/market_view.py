@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from tickertui.kite.stream_state import StreamState
@@ -30,6 +31,12 @@ def market_view(calendar: MarketCalendar, segment: str, now: datetime) -> Market
         segment: The derivatives segment, e.g. "NFO".
         now: Aware datetime.
     """
+    announcement = calendar.announced_hours(segment, now.date())
+    view = _phase_view(calendar, segment, now)
+    return view if announcement is None else replace(view, unconfirmed=announcement.label)
+
+
+def _phase_view(calendar: MarketCalendar, segment: str, now: datetime) -> MarketView:
     phase = calendar.phase(segment, now)
     if phase is Phase.UNKNOWN:
         exchange = segment.partition("-")[0]

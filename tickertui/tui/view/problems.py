@@ -74,6 +74,7 @@ class ProblemInputs:
         now: Aware datetime.
         underlying: That is shown.
         has_spot: Whether it has a price.
+        calendar: What is or will soon be wrong with the market calendar, a sentence each.
         keys: The user's own keys by action id.
     """
 
@@ -87,13 +88,14 @@ class ProblemInputs:
     now: datetime
     underlying: str = ""
     has_spot: bool = True
+    calendar: tuple[str, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
 def problems(inputs: ProblemInputs) -> tuple[Problem, ...]:
     """Return everything that is not as it should be, worst first."""
     parts = (_loop, _accounts, _sockets, _database, _places, _contracts, _spot, _sleep, _clock, _display, _history,
-             _tasks, _market)  # fmt: skip
+             _tasks, _calendar, _market)  # fmt: skip
     present = [problem for part in parts for problem in part(inputs)]
     order = tuple(Loudness)
     return tuple(sorted(present, key=lambda problem: order.index(problem.role)))
@@ -311,6 +313,12 @@ def _tasks(inputs: ProblemInputs) -> Iterator[Problem]:
             what = f"task {task.name} {'has failed' if role == 'error' else 'is restarting'}"
             times = f", {task.restarts} restarts" if task.restarts else ""
             yield Problem(f"task-{task.name}", what, f"{task.last_error}{times}", "none needed: it is watched", role)
+
+
+def _calendar(inputs: ProblemInputs) -> Iterator[Problem]:
+    for number, sentence in enumerate(inputs.calendar):
+        remedy = "an update of tickertui, or calendar.toml of the configuration folder"
+        yield Problem(f"calendar-{number}", "the market calendar", sentence, remedy, Loudness.QUIET)
 
 
 def _market(inputs: ProblemInputs) -> Iterator[Problem]:

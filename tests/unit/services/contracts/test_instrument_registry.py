@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ from tests.support.planning import (
 from tickertui.kite.errors import BrokerUnavailable
 from tickertui.kite.instruments_csv import format_instruments, parse_instruments
 from tickertui.market.clock import IST, ManualClock
-from tickertui.market.hours import load_calendar
+from tickertui.market.hours import UnderlyingKind, load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.universe import load_universe, universe_instruments
 from tickertui.services.contracts.day_contracts import DayContracts
@@ -413,13 +413,42 @@ def test_expiries_live_until_their_instant(contracts: DayContracts) -> None:
     assert contracts.expiries("NIFTY") == (M23, W01, W08, M29)
     assert contracts.expiries("NIFTY", from_=W01) == (W01, W08, M29)
     assert contracts.expiries("NOBODY") == ()
-    instant = contracts.expiry_instant("NFO", M23)
+    instant = contracts.expiry_instant("NFO", M23, "NIFTY")
     assert contracts.live_expiries("NIFTY", NOW)[0] == M23
     assert contracts.live_expiries("NIFTY", instant)[0] == W01
     assert contracts.future("NIFTY", now=NOW) == NIFTY_NOV_FUTURE
     assert contracts.future("NIFTY", now=instant) == NIFTY_DEC_FUTURE
     assert contracts.future("NIFTY", M29) == NIFTY_DEC_FUTURE
     assert contracts.future("NOBODY", now=NOW) is None
+
+
+SHARE_CALL = chain_of("RELIANCE", M29, [1_500.0], first=70_000)
+UNLISTED_CALL = chain_of("NOBODY", M29, [1_500.0], first=71_000)
+NAMESAKE = index_of("FINCO SELECT", 0x1234509)
+FINCO_CALL = chain_of("FINCO SELECT", M29, [900.0], first=72_000)
+
+
+def test_what_a_name_is_the_instruments_of_the_day_tell() -> None:
+    """A list of known indices would be wrong with the first new one, a symbol with the first look-alike."""
+    calendar = load_calendar()
+    contracts = DayContracts(a_day(*SHARE_CALL, *UNLISTED_CALL, NAMESAKE, *FINCO_CALL), TODAY, {}, calendar)
+    assert contracts.kind_of("RELIANCE") is UnderlyingKind.STOCK
+    assert contracts.kind_of("FINCO SELECT") is UnderlyingKind.INDEX
+    assert contracts.kind_of("SENSEX") is UnderlyingKind.INDEX
+    assert contracts.kind_of("NOBODY") is UnderlyingKind.OTHER
+    assert contracts.kind_of("NIFTY") is UnderlyingKind.OTHER, "its index goes by another name, and no token is known"
+    known = DayContracts(a_day(), TODAY, {"NIFTY": NIFTY_INDEX}, calendar)
+    assert known.kind_of("NIFTY") is UnderlyingKind.INDEX
+
+
+def test_on_the_last_day_an_index_stops_before_a_share() -> None:
+    contracts = DayContracts(a_day(*SHARE_CALL), TODAY, {"NIFTY": NIFTY_INDEX}, load_calendar())
+    early, late = (datetime(2026, 12, 29, 15, minute, tzinfo=IST) for minute in (30, 45))
+    assert contracts.live_expiries("NIFTY", early - timedelta(seconds=1)) == (M29,)
+    assert contracts.live_expiries("NIFTY", early) == ()
+    assert contracts.is_over(NIFTY_DEC_FUTURE, early)
+    assert contracts.live_expiries("RELIANCE", late - timedelta(seconds=1)) == (M29,)
+    assert contracts.live_expiries("RELIANCE", late) == ()
 
 
 def test_expiries_are_named_from_what_is_listed(contracts: DayContracts) -> None:

@@ -26,6 +26,7 @@ from tests.support.planning import (
     PlanningRig,
     a_day,
 )
+from tickertui.market.hours import UnderlyingKind
 from tickertui.market.instruments import Instrument, InstrumentTable
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Mode
@@ -391,7 +392,7 @@ class Planning(RuleBasedStateMachine):
                 assert (token in unresolved) == (instrument is None)
             elif record.status is SubscriptionStatus.EXPIRED:
                 assert record.expiry is not None
-                assert now >= desk.calendar.expiry_instant("NFO", record.expiry)
+                assert now >= desk.calendar.expiry_instant("NFO", record.expiry, UnderlyingKind.INDEX)
         for token in wanted:
             instrument = contracts.get(token)
             assert instrument is not None
@@ -439,7 +440,9 @@ class Planning(RuleBasedStateMachine):
             row = known.get(token)
             expiry = self.desk.store.records[token].expiry if row is None else row.expiry
             exchange = "NFO" if row is None else row.exchange
-            over = expiry is not None and now >= self.desk.calendar.expiry_instant(exchange, expiry)
+            over = expiry is not None and now >= self.desk.calendar.expiry_instant(
+                exchange, expiry, UnderlyingKind.INDEX
+            )
             assert over or token in wanted
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 
 import numpy as np
 import pytest
 
 from tests.support.priced_boards import Market
 from tickertui.market.board import Derived
+from tickertui.market.clock import IST
 from tickertui.market.conventions import Preset
 from tickertui.market.forward import ForwardSource
 from tickertui.market.hours import load_calendar
@@ -50,6 +51,18 @@ def test_volatilities_come_back_from_the_prices(market: Market) -> None:
                     assert values[Derived.IV] == pytest.approx(market.volatility(strike, forward), abs=4e-4)
                     assert values[Derived.FORWARD] == pytest.approx(forward, abs=0.06)
                     assert values[Derived.FORWARD_SOURCE] == ForwardSource.PARITY
+
+
+def test_the_time_to_expiry_is_that_of_the_underlyings_kind() -> None:
+    """An hour before the end a quarter of an hour too much would give three volatilities for four."""
+    day = date(2026, 12, 8)
+    market = Market({"NIFTY": 24_352.4}, (day,), end=time(15, 30))
+    market.clock.set(datetime.combine(day, time(14, 30), IST))
+    market.apply()
+    valuation(market).round()
+    forward = market.forward("NIFTY", day)
+    values = market.board.derived[row_of(market, "NIFTY", day, 24_350.0, InstrumentKind.CALL)]
+    assert values[Derived.IV] == pytest.approx(market.volatility(24_350.0, forward), abs=1e-3)
 
 
 def test_call_and_put_of_a_strike_share_the_out_of_the_money_volatility(market: Market) -> None:

@@ -222,4 +222,5 @@ def _right(view: HeaderView, width: int, *, name: bool = True) -> list[Piece]:
 def phase_text(market: MarketView) -> str:
     """Return ``F&O OPEN 3h57m``."""
     left = f" {fmt.duration(market.closes_in)}" if market.closes_in else ""
+    left += ", unconfirmed" if left and market.unconfirmed else ""
     return f"{market.label}{left}"

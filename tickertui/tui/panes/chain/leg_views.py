@@ -19,7 +19,7 @@ from tickertui.services.plan.legs import WatchedInstrument
 from tickertui.tui.chain_grid.columns import COLUMNS
 from tickertui.tui.chain_grid.grid import Leg
 from tickertui.tui.chain_grid.straddle_painter import PAIRS
-from tickertui.tui.keys.actions import NO_KEYS
+from tickertui.tui.keys.actions import NO_KEYS, key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.panels.leg import LegContext, LegScreen, LegView, depth_rows, leg_rows, title_of, why_rows
 from tickertui.tui.terminal.contained import Contained
@@ -181,15 +181,28 @@ class LegViews:
 
     def _hours(self, instrument: Instrument) -> str:
         if self._backend.calendar.knows(instrument.exchange):
-            return ""
+            return self._unconfirmed(instrument)
         until = ": its time is counted to the end of the expiry day" if instrument.expiry else ""
         return f"{instrument.exchange}'s are not known{until}"
+
+    def _unconfirmed(self, instrument: Instrument) -> str:
+        calendar = self._backend.calendar
+        if instrument.expiry is None:
+            announcement = calendar.announced_hours(instrument.exchange, self._backend.clock.now().date())
+        else:
+            kind = self._backend.underlying_kind(instrument.name)
+            announcement = calendar.announced_expiry(instrument.exchange, instrument.expiry, kind)
+        if announcement is None:
+            return ""
+        what = "" if instrument.expiry is None else "the end on the expiry day is "
+        return f"{what}{announcement.label}; {key_name('show-health', self._keys)} says by whom"
 
     def _expires_at(self, instrument: Instrument) -> datetime | None:
         if instrument.expiry is None:
             return None
         try:
-            return self._backend.calendar.expiry_instant(instrument.segment, instrument.expiry)
+            kind = self._backend.underlying_kind(instrument.name)
+            return self._backend.calendar.expiry_instant(instrument.segment, instrument.expiry, kind)
         except CalendarError:
             return None
 

@@ -128,12 +128,15 @@ class ChainSelection:
     def _model(self, reader: ChainReader) -> str:
         """``B76 F=parity T→15:40``: the model, where its forward comes from and up to when it counts the time.
 
-        Of another day's prices (a shut market) it says from when as well: ``T 3.9d Fri 15:39→15:40``.
+        Of another day's prices (a shut market) it says from when as well: ``T 3.9d Fri 15:39→15:40``. ``T→15:30?``:
+        that hour is announced and nothing confirms it.
         """
         source = ForwardSource(int(_middle(reader, Derived.FORWARD_SOURCE) or ForwardSource.NONE))
         forward = "" if source is ForwardSource.NONE else f" F={source.label}"
+        calendar, contracts = self._backend.calendar, reader.chain.contracts
+        when = contracts.segment, reader.key.expiry, self._backend.underlying_kind(contracts.underlying)
         try:
-            until = self._backend.calendar.expiry_instant(reader.chain.contracts.segment, reader.key.expiry)
+            until = calendar.expiry_instant(*when)
         except CalendarError:
             return f"{self._options.model_name}{forward}"
         counted_to = f"{until:%H:%M}" if until.date() == reader.key.expiry else "end of day"
@@ -141,7 +144,8 @@ class ChainSelection:
         now = self._backend.clock.now()
         at = now if priced is None else from_epoch(priced)
         since = f" {(until - at).total_seconds() / 86_400:.1f}d {at:%a %H:%M}" if at.date() != now.date() else ""
-        return f"{self._options.model_name}{forward} T{since}→{counted_to}"
+        doubt = "" if calendar.announced_expiry(*when) is None else "?"
+        return f"{self._options.model_name}{forward} T{since}→{counted_to}{doubt}"
 
     # ------------------------------------------------------------------ from one chain to the next
 

@@ -10,7 +10,7 @@ from tickertui.market.chain import ReferenceKind
 from tickertui.market.volatility_analytics import skew
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import WIDE, WIDEST
-from tickertui.tui.view.data_states import DataState
+from tickertui.tui.view.data_states import DataState, MarketView
 from tickertui.tui.view.frames import ChainFrame, Field
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, STRONG, OneLine, Piece, Tint, length
 
@@ -86,9 +86,13 @@ def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
         marked_at=summary.marked_at,
         is_mock=frame.is_mock,
         is_stale=stale,
-        note=frame.market.detail if frame.market.index_frozen else "",
+        note=_auction_note(frame.market) if frame.market.index_frozen else "",
         risk_reversal=_risk_reversal(frame) if with_skew else fmt.MISSING,
     )
+
+
+def _auction_note(market: MarketView) -> str:
+    return f"{market.detail} ({market.unconfirmed})" if market.unconfirmed else market.detail
 
 
 def _risk_reversal(frame: ChainFrame) -> str:
