@@ -108,7 +108,9 @@ def volume_lots(daily: Floats, progress: Floats, phase: Floats) -> Ints:
     """
     turn = 2.0 * np.pi * _VOLUME_WAVES
     wave = np.sin(turn * progress + 2.0 * np.pi * phase) - np.sin(2.0 * np.pi * phase)
-    return np.floor(daily * (progress + _VOLUME_SWING * wave / turn)).astype(np.int64)
+    traded = daily * (progress + _VOLUME_SWING * wave / turn)
+    # At the open the two sines may differ by a rounding error below zero.
+    return np.floor(np.maximum(traded, 0.0)).astype(np.int64)
 
 
 def open_interest_lots(base: Floats, step: Floats, phase: Floats) -> Ints:

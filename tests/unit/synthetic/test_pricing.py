@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tickertui.market.greeks import GreeksCalculator
@@ -97,6 +97,7 @@ def test_no_time_left_leaves_intrinsic_value_and_one_tick() -> None:
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1), st.lists(st.floats(0, 1), min_size=2, max_size=30))
+@example(1.0, 0.5, [0.0, 2.5823940422088618e-17])
 @settings(max_examples=100, deadline=None)
 def test_volume_starts_at_nothing_and_never_falls(daily: float, phase: float, progress: list[float]) -> None:
     along = np.array([0.0, *sorted(progress), 1.0])
