@@ -26,7 +26,7 @@ from tickertui.market.ticks import Mode
 from tickertui.store.base import SqlStore
 from tickertui.store.identity import DataOwner, ForeignData, HistoryRegion, SetAside
 from tickertui.store.migrations import load_migrations
-from tickertui.store.operation import Operation, Statement, day_number
+from tickertui.store.operation import Operation, Row, Statement, day_number
 from tickertui.store.protocol import (
     HistoryFailure,
     OpenInterestFact,
@@ -96,10 +96,20 @@ async def write(store: Store, sql: str) -> None:
     await store._write(operation())
 
 
+async def read(store: Store, sql: str) -> list[Row]:
+    """Run a query past the program, which knows the newest schema only."""
+
+    def operation() -> Operation[list[Row]]:
+        return (yield Statement(sql))
+
+    assert isinstance(store, SqlStore)
+    return await store._read(operation())
+
+
 async def everything(store: Store) -> list[object]:
     """What a store holds beside its rules and candles."""
     return [
-        await store.list_all(), await store.list_assignments(), await store.coverage(MINUTE),
+        await store.list_all(), await store.list_assignments(), await read(store, "SELECT * FROM coverage"),
         await store.load_instruments(), await store.revision(),
     ]  # fmt: skip
 

@@ -10,6 +10,7 @@ import pytest
 from psycopg import errors
 
 from tests.integration.store_contract import Opener, StoreContract, until, watch
+from tests.integration.terms_contract import TermsContract
 from tests.support.pooler import pgbouncer
 from tests.support.postgres import PostgresCluster, cut_all_connections, postgres_cluster, postgres_location
 from tests.support.waiting import wait_until
@@ -36,7 +37,7 @@ def location(postgres_location: str) -> str:
     return postgres_location
 
 
-class TestPostgresStore(StoreContract):
+class TestPostgresStore(StoreContract, TermsContract):
     """Everything that every store does."""
 
     async def test_its_backup_is_the_servers_business(self, store: Store) -> None:

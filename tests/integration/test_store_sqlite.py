@@ -12,6 +12,7 @@ import apsw
 import pytest
 
 from tests.integration.store_contract import EXPIRY, MINUTE, START, Opener, StoreContract, minute, minutes
+from tests.integration.terms_contract import TermsContract
 from tests.support.waiting import wait_until
 from tickertui.market.clock import ManualClock
 from tickertui.store.migrations import Migration, load_migrations
@@ -65,7 +66,7 @@ async def count(location: str, clock: ManualClock) -> int:
         await store.close()
 
 
-class TestSqliteStore(StoreContract):
+class TestSqliteStore(StoreContract, TermsContract):
     """Everything that every store does."""
 
     async def test_its_settings(self, store: Store, location: str) -> None:

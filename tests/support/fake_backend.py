@@ -15,6 +15,7 @@ from tickertui.kite.stream_state import StreamState
 from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.clock import IST, ManualClock
+from tickertui.market.contract_terms import TermsChange
 from tickertui.market.hours import MarketCalendar, UnderlyingKind, load_calendar
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentTable
 from tickertui.market.subscriptions import ChainRule
@@ -172,6 +173,7 @@ class FakeBackend:
     )
     volatilities: dict[str, tuple[tuple[date, float], ...]] = field(default_factory=some_volatilities)
     notes: dict[date, str] = field(default_factory=dict)
+    terms: dict[int, TermsChange] = field(default_factory=dict)
     seed: MockSeed = field(default_factory=lambda: MockSeed(SeedOrigin.TYPICAL, None, is_close=False, number=7))
     refusal: str = ""
     calls: list[tuple[object, ...]] = field(default_factory=list)
@@ -221,6 +223,9 @@ class FakeBackend:
 
     def instrument(self, token: int) -> Instrument | None:
         return self.table.get(token)
+
+    def terms_change(self, token: int) -> TermsChange | None:
+        return self.terms.get(token)
 
     def index_token(self, underlying: str) -> int | None:
         return self.indices.get(underlying)

@@ -112,6 +112,10 @@ class PlanningRig:
         run_at_once(self.reconciler.commit(prepared))
         return prepared
 
+    def rows(self) -> list[Instrument]:
+        """The contracts in force, one by one."""
+        return [self.registry.table.instrument(row) for row in range(len(self.registry.table))]
+
     def forget_contracts(self) -> None:
         """The registry as before the first dump of a day."""
         empty = DayContracts(InstrumentTable.from_instruments(()), None, {"NIFTY": NIFTY_INDEX}, self.calendar)

@@ -19,6 +19,7 @@ from tests.support.virtual_time import LoopClock
 from tickertui.kite.secrets import Secret
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import IST
+from tickertui.market.contract_terms import TermsChange
 from tickertui.market.instruments import Instrument, InstrumentTable
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Source, TickBatch
@@ -28,7 +29,7 @@ from tickertui.services.loop.settings import LoopSettings
 from tickertui.services.loop.ticker_loop import MultiAccountTickerLoop
 from tickertui.services.plan.placement import PlacementLimits
 from tickertui.services.supervision.task_monitor import RestartPolicy
-from tickertui.store.protocol import Claim, Owner, Store, StoreError
+from tickertui.store.protocol import NO_NEWS, Claim, ContractNews, Followed, Owner, Store, StoreError
 
 NIFTY = 256265
 EXPIRY, LATER = date(2026, 12, 1), date(2026, 12, 8)
@@ -69,6 +70,7 @@ class LoopStore(MemoryStore):
     interest: dict[tuple[date, int, date | None], int] = field(default_factory=dict)
     """By day, token and expiry."""
     dump: tuple[date, bytes] | None = None
+    terms: dict[int, TermsChange] = field(default_factory=dict)
     _changed: anyio.Event = field(default_factory=anyio.Event)
 
     async def list_rules(self) -> list[ChainRule]:
@@ -105,8 +107,13 @@ class LoopStore(MemoryStore):
     async def load_instruments(self) -> tuple[date, bytes] | None:
         return self.dump
 
-    async def save_instruments(self, day: date, csv: bytes) -> None:
+    async def save_instruments(self, day: date, csv: bytes, news: ContractNews = NO_NEWS) -> Followed:
         self.dump = (day, csv)
+        self.terms.update({change.token: change for change in news.terms})
+        return Followed()
+
+    async def terms_changes(self) -> dict[int, TermsChange]:
+        return dict(self.terms)
 
     async def coverage(self, interval: Interval) -> dict[tuple[int, date | None], list[tuple[int, int]]]:
         return {}

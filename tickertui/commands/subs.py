@@ -123,7 +123,9 @@ async def _list(services: Services, arguments: Namespace, tell: Tell) -> None:
         tell(f"rule {rule.rule_id:<4} {rule.describe()}{'' if rule.enabled else '  (off)'}")
     for record in records:
         where = f" @{record.preferred_account}" if record.preferred_account else ""
-        tell(f"{record.segment:<9} {record.tradingsymbol} {record.mode.label}{where}")
+        change = services.registry.contracts.terms_changes.get(record.token)
+        before = "" if change is None else f"  {change.describe()}"
+        tell(f"{record.segment:<9} {record.tradingsymbol} {record.mode.label}{where}{before}")
 
 
 # ---------------------------------------------------------------------- add and remove

@@ -15,15 +15,19 @@ from anyio import to_thread
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import Clock
 from tickertui.market.configured_rules import ConfiguredChanges
+from tickertui.market.contract_terms import TermsChange
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionRecord, SubscriptionStatus
 from tickertui.market.ticks import Mode
-from tickertui.store import broker_data, history, session_candles, subscriptions
+from tickertui.store import broker_data, day_contracts, history, session_candles, subscriptions
 from tickertui.store.identity import DataOwner, ForeignData, SetAside
 from tickertui.store.operation import Operation, epoch_seconds
 from tickertui.store.protocol import (
     KEEP,
+    NO_NEWS,
     Claim,
     ContractKey,
+    ContractNews,
+    Followed,
     HistoryFailure,
     Keep,
     OpenInterestFact,
@@ -198,10 +202,14 @@ class SqlStore(ABC):
 
     # ------------------------------------------------------------------ contracts of the day
 
-    async def save_instruments(self, day: date, csv: bytes) -> None:
-        """Keep the broker's dump of a day in place of the one before."""
+    async def save_instruments(self, day: date, csv: bytes, news: ContractNews = NO_NEWS) -> Followed:
+        """Keep the broker's dump of a day in place of the one before; see `Store.save_instruments`."""
         packed = await to_thread.run_sync(zlib.compress, csv, _PACKING_LEVEL)
-        await self._write(history.save_instruments(day, packed))
+        return await self._change(day_contracts.save_instruments(self._clock.now(), day, packed, news))
+
+    async def terms_changes(self) -> dict[int, TermsChange]:
+        """Return the last change of each token's terms."""
+        return await self._read(day_contracts.read_terms_changes())
 
     async def load_instruments(self) -> tuple[date, bytes] | None:
         """Return the dump that was kept last and its day, None where there is none.
@@ -209,7 +217,7 @@ class SqlStore(ABC):
         Raises:
             StoreUnreadable: When the kept dump is damaged.
         """
-        kept = await self._read(history.load_instruments())
+        kept = await self._read(day_contracts.load_instruments())
         if kept is None:
             return None
         day, packed = kept

@@ -92,6 +92,8 @@ def set_aside(at: datetime, foreign: ForeignData) -> Operation[SetAside]:
         yield Statement(
             "INSERT INTO set_aside_dump (number, day, csv) SELECT ?, day, csv FROM instrument_dump", (number,)
         )
+        # The changes of terms that this dump brought are another market's as well.
+        yield Statement("DELETE FROM terms_changes WHERE since >= (SELECT day FROM instrument_dump)")
         yield Statement("DELETE FROM instrument_dump")
         yield Statement("DELETE FROM assignments")  # the next plan places everything anew
     return SetAside(candles, len(contracts), foreign.dump)

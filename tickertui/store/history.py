@@ -1,4 +1,8 @@
-"""Operations on candles, what is known to be complete, failures, daily facts and the contracts of the day."""
+"""Operations on candles, what is known to be complete, failures and daily facts.
+
+What is stored of a token from before its terms changed is about another contract (`tickertui.store.day_contracts`):
+everything that is read here begins with the terms of now.
+"""
 
 # ruff: noqa: S608 - what is put into the statements are constants of this module
 
@@ -37,6 +41,8 @@ _CANDLE_CONFLICT: Final = """(token, expiry, seconds, start) DO UPDATE SET
     open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close, volume = excluded.volume,
     oi = CASE WHEN excluded.oi < 0 THEN old.oi ELSE excluded.oi END"""
 _CONTRACT: Final = "token = ? AND expiry = ? AND seconds = ?"
+_TERMS_START: Final = "COALESCE((SELECT start FROM terms_changes WHERE terms_changes.token = {}.token), 0)"
+_TERMS_DAY: Final = "COALESCE((SELECT since FROM terms_changes WHERE terms_changes.token = {}.token), 0)"
 _INTERVAL_OF_SECONDS: Final = {interval.seconds: interval for interval in Interval}
 _MARKET_OFFSET: Final = 19_800
 """Asia/Kolkata is 5 h 30 min ahead of UTC all year and has been since 1945."""
@@ -101,6 +107,9 @@ def _cover(contract: tuple[int, int, int], covered: Span) -> Operation[None]:
 def read_candles(token: int, expiry: date | None, interval: Interval, span: Span) -> Operation[Candles]:
     """Return stored candles that start within a span, the session's own where the broker's are not there yet."""
     contract = (token, day_number(expiry), interval.seconds)
+    begun = yield Statement("SELECT start FROM terms_changes WHERE token = ?", (token,))
+    if begun:
+        span = (max(span[0], begun[0][0]), span[1])
     rows = yield Statement(
         "SELECT start, open, high, low, close, volume, oi FROM candles "
         f"WHERE {_CONTRACT} AND start >= ? AND start < ? ORDER BY start",
@@ -113,12 +122,14 @@ def read_candles(token: int, expiry: date | None, interval: Interval, span: Span
 def read_coverage(interval: Interval) -> Operation[dict[ContractKey, list[Span]]]:
     """Return what is complete, by contract."""
     rows = yield Statement(
-        "SELECT token, expiry, start, stop FROM coverage WHERE seconds = ? ORDER BY token, expiry, start",
+        f"SELECT token, expiry, start, stop, {_TERMS_START.format('coverage')} FROM coverage WHERE seconds = ? "
+        "ORDER BY token, expiry, start",
         (interval.seconds,),
     )
     found: dict[ContractKey, list[Span]] = {}
-    for token, expiry, start, stop in rows:
-        found.setdefault((token, day_of_number(expiry)), []).append((start, stop))
+    for token, expiry, start, stop, terms_start in rows:
+        if stop > terms_start:
+            found.setdefault((token, day_of_number(expiry)), []).append((max(start, terms_start), stop))
     return found
 
 
@@ -126,7 +137,7 @@ def read_candle_days(interval: Interval, first: date, last: date) -> Operation[d
     """Return how many candles are stored, by contract and day."""
     rows = yield Statement(
         "SELECT token, expiry, day, stored FROM candle_days WHERE seconds = ? AND day >= ? AND day <= ? "
-        "ORDER BY token, expiry, day",
+        f"AND day >= {_TERMS_DAY.format('candle_days')} ORDER BY token, expiry, day",
         (interval.seconds, day_number(first), day_number(last)),
     )
     found: dict[ContractKey, dict[date, int]] = {}
@@ -230,7 +241,11 @@ def save_facts(
 
 def open_interest_on(day: date) -> Operation[dict[ContractKey, int]]:
     """Return the open interest of each contract at the end of a day."""
-    rows = yield Statement("SELECT token, expiry, oi FROM daily_open_interest WHERE day = ?", (day_number(day),))
+    rows = yield Statement(
+        "SELECT token, expiry, oi FROM daily_open_interest "
+        f"WHERE day = ? AND day >= {_TERMS_DAY.format('daily_open_interest')}",
+        (day_number(day),),
+    )
     return {(token, day_of_number(expiry)): oi for token, expiry, oi in rows}
 
 
@@ -245,25 +260,6 @@ def atm_iv_history(underlying: str, days: int) -> Operation[list[tuple[date, flo
         assert day is not None
         history.append((day, atm_iv))
     return history
-
-
-def save_instruments(day: date, packed: bytes) -> Operation[None]:
-    """Replace the kept dump."""
-    yield Statement(
-        "INSERT INTO instrument_dump (only_row, day, csv) VALUES (1, ?, ?) "
-        "ON CONFLICT (only_row) DO UPDATE SET day = excluded.day, csv = excluded.csv",
-        (day_number(day), packed),
-    )
-
-
-def load_instruments() -> Operation[tuple[date, bytes] | None]:
-    """Return the kept dump and its day."""
-    rows = yield Statement("SELECT day, csv FROM instrument_dump")
-    if not rows:
-        return None
-    day = day_of_number(rows[0][0])
-    assert day is not None
-    return day, bytes(rows[0][1])
 
 
 def covered_span(covered: tuple[datetime, datetime] | None) -> Span | None:

@@ -7,7 +7,8 @@ sentence for the trader.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import field
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Final, Protocol
 from tickertui.frozen import frozen
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.configured_rules import ConfiguredChanges
+from tickertui.market.contract_terms import Renaming, TermsChange
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionRecord, SubscriptionStatus
 from tickertui.market.ticks import Mode
 from tickertui.store.identity import DataOwner, ForeignData, SetAside
@@ -83,6 +85,41 @@ class PlanChanges:
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
         return not (self.assigned or self.released or self.expired)
+
+
+@frozen
+class ContractNews:
+    """What of a new dump matters to what is stored.
+
+    Attributes:
+        terms: Tokens whose terms changed.
+        renamed: Names that became others.
+        symbols: Token -> trading symbol of now, of contracts that are the same but go by another symbol.
+    """
+
+    terms: Sequence[TermsChange] = ()
+    renamed: Sequence[Renaming] = ()
+    symbols: Mapping[int, str] = field(default_factory=dict)
+
+
+NO_NEWS: Final = ContractNews()
+
+
+@frozen
+class Followed:
+    """What a new dump did to what the trader asked for.
+
+    Attributes:
+        rules: (rule's number, old name, new name) of rules that follow a name.
+        legs: Single subscriptions whose contract changed its terms or its symbol, as they were.
+    """
+
+    rules: tuple[tuple[int, str, str], ...] = ()
+    legs: tuple[SubscriptionRecord, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything happened to it."""
+        return bool(self.rules or self.legs)
 
 
 @frozen
@@ -271,8 +308,25 @@ class Store(Protocol):
 
     # -- contracts of the day
 
-    async def save_instruments(self, day: date, csv: bytes) -> None:
-        """Keep the broker's dump of a day in place of the one before."""
+    async def save_instruments(self, day: date, csv: bytes, news: ContractNews = NO_NEWS) -> Followed:
+        """Keep the broker's dump of a day in place of the one before, and what it changes.
+
+        From then on nothing that is stored of a token from before a change of its terms is given out: no candle, no
+        coverage, no day's open interest. Rules and volatilities follow a name that became exactly one other. Doing it
+        again changes nothing.
+
+        Args:
+            day: Of the dump.
+            csv: The dump.
+            news: How it differs from the one before.
+
+        Returns:
+            What the trader asked for and what happened to it.
+        """
+        ...
+
+    async def terms_changes(self) -> dict[int, TermsChange]:
+        """Return the last change of each token's terms."""
         ...
 
     async def load_instruments(self) -> tuple[date, bytes] | None:

@@ -15,6 +15,7 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.calendar_data import CalendarError
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.clock import Clock
+from tickertui.market.contract_terms import TermsChange
 from tickertui.market.hours import MarketCalendar, UnderlyingKind
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule, RuleError
@@ -196,6 +197,10 @@ class ServicesBackend:
     def instrument(self, token: int) -> Instrument | None:
         """One contract of the day."""
         return self._services.registry.get(token)
+
+    def terms_change(self, token: int) -> TermsChange | None:
+        """The last change of a contract's terms."""
+        return self._services.registry.contracts.terms_changes.get(token)
 
     def index_token(self, underlying: str) -> int | None:
         """Token of the underlying's index or share."""

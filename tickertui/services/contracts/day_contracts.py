@@ -16,6 +16,7 @@ import numpy as np
 
 from tickertui.frozen import frozen
 from tickertui.market.calendar_data import UnderlyingKind
+from tickertui.market.contract_terms import TermsChange
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.underlyings import spot_tokens, underlying_kind
 
@@ -70,6 +71,9 @@ class DayContracts:
         index_tokens: Underlying -> token of its index, where the broker's dump does not tell.
         calendar: See `ExpiryCalendar`.
         bundled: Whether these are the contracts that come with the program, not the broker's.
+
+    Attributes:
+        terms_changes: Token -> the last change of its terms, whenever that was; the registry sets it once.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class DayContracts:
         self.table = table
         self.day = day
         self.bundled = bundled
+        self.terms_changes: Mapping[int, TermsChange] = {}
         self._index_tokens = index_tokens
         self._calendar = calendar
         self._instants: dict[tuple[str, int, UnderlyingKind], datetime] = {}

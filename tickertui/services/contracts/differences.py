@@ -6,7 +6,7 @@ expiries that the exchange has moved, names that became others, and tokens that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import date
 from typing import Final
@@ -116,6 +116,7 @@ class Differences:
         strikes: Changed strikes.
         renamed: Names that became others.
         terms: Tokens whose stored history is that of other terms; lots, strikes and reused tokens are among them.
+        symbols: Token -> trading symbol of now, of contracts that are the same but go by another symbol.
         lost_exchanges: Exchanges that have no contract any more.
     """
 
@@ -129,6 +130,7 @@ class Differences:
     strikes: tuple[ChangedStrikes, ...] = ()
     renamed: tuple[Renaming, ...] = ()
     terms: tuple[TermsChange, ...] = ()
+    symbols: Mapping[int, str] = field(default_factory=dict)
     lost_exchanges: tuple[str, ...] = ()
 
     @property
@@ -173,9 +175,10 @@ def differences(before: InstrumentTable, after: InstrumentTable, day: date) -> D
     """
     old_rows, new_rows = _same_tokens(before, after)
     pairs = list(zip(old_rows.tolist(), new_rows.tolist(), strict=True))
+    symbols_differ = _texts_differ(before.symbols, after.symbols, pairs)
     expiries_differ = before.expiries[old_rows] != after.expiries[new_rows]
     names = renamings(before, after, pairs)
-    reused = _reused(before, after, old_rows, new_rows, names, expiries_differ)
+    reused = _reused(before, after, pairs, names, expiries_differ & symbols_differ)
     kept = ~reused
     gone = _others(before, old_rows)
     is_over = (before.expiries[gone] > 0) & (before.expiries[gone] < day.toordinal())
@@ -205,6 +208,7 @@ def differences(before: InstrumentTable, after: InstrumentTable, day: date) -> D
             for place in np.flatnonzero(reused | lots | strikes | restated).tolist()
             for old in (int(old_rows[place]),)
         ),
+        symbols={int(after.tokens[new]): after.symbols[new] for new in new_rows[symbols_differ & ~reused].tolist()},
         lost_exchanges=tuple(sorted(set(before.exchanges).difference(after.exchanges))),
     )
 
@@ -212,10 +216,9 @@ def differences(before: InstrumentTable, after: InstrumentTable, day: date) -> D
 def _reused(
     before: InstrumentTable,
     after: InstrumentTable,
-    old_rows: NDArray[np.intp],
-    new_rows: NDArray[np.intp],
+    pairs: RowPairs,
     names: Names,
-    expiries_differ: NDArray[np.bool_],
+    other_series: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """Whether a token names another contract.
 
@@ -223,13 +226,13 @@ def _reused(
     underlying was not renamed, and when symbol and expiry both are others; a symbol alone may change with a name or a
     strike, an expiry alone is one that the exchange has moved.
     """
-    rows = list(zip(old_rows.tolist(), new_rows.tolist(), strict=True))
+    old_rows, new_rows = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
     other_kind: NDArray[np.bool_] = before.kinds[old_rows] != after.kinds[new_rows]
     return (
         other_kind
-        | _texts_differ(before.exchanges, after.exchanges, rows)
-        | (expiries_differ & _texts_differ(before.symbols, after.symbols, rows))
-        | ((before.expiries[old_rows] > 0) & _texts_differ(before.names, after.names, rows, names.is_same))
+        | _texts_differ(before.exchanges, after.exchanges, pairs)
+        | other_series
+        | ((before.expiries[old_rows] > 0) & _texts_differ(before.names, after.names, pairs, names.is_same))
     )
 
 

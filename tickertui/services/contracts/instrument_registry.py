@@ -20,12 +20,15 @@ import numpy as np
 from tickertui.frozen import frozen
 from tickertui.kite.instruments_csv import DumpError, ParsedDump, parse_dump
 from tickertui.market.clock import Clock
+from tickertui.market.contract_terms import TermsChange
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.services.contracts.day_contracts import DayContracts, ExpiryCalendar
 from tickertui.services.contracts.differences import Differences, differences
+from tickertui.services.contracts.overnight import news_of, sentences
 from tickertui.services.contracts.plausibility import DumpJudge, DumpRefused, Needed, Plausibility
 from tickertui.services.contracts.search import SearchIndex
 from tickertui.services.supervision.events import EventLog, Severity
+from tickertui.store.protocol import ContractNews, Followed
 
 T = TypeVar("T")
 
@@ -47,8 +50,12 @@ class InstrumentSource(Protocol):
 class InstrumentCache(Protocol):
     """Where the day's dump is kept: `tickertui.store.protocol.Store`."""
 
-    async def save_instruments(self, day: date, csv: bytes) -> None:
-        """Keep a dump in place of the one before."""
+    async def save_instruments(self, day: date, csv: bytes, news: ContractNews) -> Followed:
+        """Keep a dump in place of the one before, and what it changes."""
+        ...
+
+    async def terms_changes(self) -> dict[int, TermsChange]:
+        """Return the last change of each token's terms."""
         ...
 
     async def load_instruments(self) -> tuple[date, bytes] | None:
@@ -110,6 +117,8 @@ class InstrumentRegistry:
         self._judge = DumpJudge(plausibility)
         self._contracts = self._contracts_of(InstrumentTable.from_instruments(()), None, bundled=False)
         self._search: SearchIndex | None = None
+        self._terms: Mapping[int, TermsChange] = {}
+        self._unkept: list[tuple[date, bytes, Differences]] = []
         self._lock = anyio.Lock()
         self.differences = Differences()
         """Of the last refresh that changed something."""
@@ -173,7 +182,10 @@ class InstrumentRegistry:
             StoreError: When the cache cannot be read.
         """
         async with self._lock:
-            kept = await self._cache.load_instruments() if self._cache else None
+            if self._cache is None:
+                return False
+            kept = await self._cache.load_instruments()
+            self._terms = await self._cache.terms_changes()
             if kept is None:
                 return False
             day, csv = kept
@@ -195,17 +207,33 @@ class InstrumentRegistry:
 
         Raises:
             KiteError: What the source raises; the contracts in force stay, and stay stale.
-            StoreError: When the dump cannot be kept; it is in force all the same.
+            StoreError: When the dump cannot be kept; it is in force all the same, and kept with the next refresh.
         """
         async with self._lock:
             if not force and not self.is_stale():
+                await self._keep()
                 return RefreshReport(changed=False, rows=len(self), day=self.day)
             day = self.dump_day()
             csv = await source.fetch_instruments_csv()
             report = await self._take(csv, day)
-            if report.changed and self._cache is not None:
-                await self._cache.save_instruments(day, csv)
+            if report.changed:
+                self._unkept.append((day, csv, report.differences))
+                await self._keep()
             return report
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether everything that is in force is in the cache too."""
+        return not self._unkept
+
+    async def _keep(self) -> None:
+        """Write what is not kept yet, the oldest first: each change is told by the dump that it came with."""
+        while self._unkept and self._cache is not None:
+            day, csv, changes = self._unkept[0]
+            followed = await self._cache.save_instruments(day, csv, news_of(changes))
+            del self._unkept[0]
+            for sentence in sentences(followed, changes, self._contracts):
+                self._say(sentence, Severity.WARNING)
 
     async def _take(self, csv: bytes, day: date) -> RefreshReport:
         before = self._contracts
@@ -224,6 +252,7 @@ class InstrumentRegistry:
         self.last_refusal = ""
         if changed:
             self.differences = changes
+            self._note_terms(changes)
             self._install(contracts, search)
             self._report(changes, parsed)
         return RefreshReport(changed, len(self), self.day, changes, parsed.skipped)
@@ -249,8 +278,14 @@ class InstrumentRegistry:
         if len(before) and before.bundled == bundled:
             changes = differences(before.table, table, day)
         self.differences = changes
+        if not bundled:
+            self._note_terms(changes)
         self._install(self._contracts_of(table, day, bundled=bundled), None)
         return changes
+
+    def _note_terms(self, changes: Differences) -> None:
+        if changes.terms:
+            self._terms = {**self._terms, **{change.token: change for change in changes.terms}}
 
     def _read(self, csv: bytes, day: date) -> tuple[ParsedDump, DayContracts, SearchIndex]:
         """Parse, and build every index, in a worker thread."""
@@ -263,6 +298,7 @@ class InstrumentRegistry:
         return DayContracts(table, day, self._index_tokens, self._calendar, bundled=bundled)
 
     def _install(self, contracts: DayContracts, search: SearchIndex | None) -> None:
+        contracts.terms_changes = {} if contracts.bundled else self._terms
         self._contracts, self._search = contracts, search
 
     def _report(self, found: Differences, parsed: ParsedDump) -> None:

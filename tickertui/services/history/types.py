@@ -27,7 +27,7 @@ class BackfillTarget:
         group_label: What it is shown under, e.g. ``NIFTY W01Dec``.
         underlying: Name of the underlying.
         expiry: With the token it names the contract; None for what never expires (an index, a share).
-        listed_on: First day it traded, None when that is not known.
+        listed_on: First day it traded with the terms of now, None when that is not known.
         priority: Lower is fetched earlier; the distance from the money, mostly.
         segment: Of the broker, for the calendar.
     """

@@ -105,6 +105,7 @@ class BackfillTargets:
 
     def _target(self, instrument: Instrument, contracts: DayContracts, today: date) -> BackfillTarget:
         name, expiry = instrument.name, instrument.expiry
+        change = contracts.terms_changes.get(instrument.token)
         is_option = instrument.kind.is_option
         last_day = _LAST_DAY if expiry == today else 0.0
         return BackfillTarget(
@@ -113,6 +114,7 @@ class BackfillTargets:
             group_label=f"{name} {contracts.label(name, expiry)}" if is_option and expiry else name,
             underlying=name,
             expiry=expiry,
+            listed_on=None if change is None else change.since,
             priority=(self._distance(instrument) if is_option else _INDEX) + last_day,
             segment=instrument.segment,
         )

@@ -123,11 +123,11 @@ class ContractRefresher:
             KiteError: When the broker does not give them.
             StoreError: When they cannot be kept; they are in force all the same.
         """
-        day = self._registry.day
+        before = self._registry.contracts
         try:
             report = await self._registry.refresh(self, force)
         except StoreError:
-            if self._registry.day != day:
+            if self._registry.contracts is not before:
                 self._changed()
             raise
         if report.changed:
@@ -170,7 +170,7 @@ class ContractRefresher:
     def _is_due(self) -> bool:
         if not self._orchestrator.usable_accounts():
             return False
-        if self._overtaken:
+        if self._overtaken or not self._registry.is_kept:
             return True
         is_being_written = READY_AT <= self._clock.now().time() < self._refresh_at
         return self._registry.is_stale() and not (is_being_written and len(self._registry))

@@ -64,6 +64,11 @@ class Spots:
         self._stamps[underlying] = stamp
         return True
 
+    def forget(self, underlying: str) -> None:
+        """Forget one price: it is quoted in other units now."""
+        self._known.pop(underlying, None)
+        self._stamps.pop(underlying, None)
+
     def missing(self, underlyings: Iterable[str]) -> tuple[str, ...]:
         """Return those without a price."""
         return tuple(underlying for underlying in underlyings if self(underlying) is None)

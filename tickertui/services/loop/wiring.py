@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -34,6 +34,7 @@ from tickertui.services.loop.active_plan import ActivePlan
 from tickertui.services.loop.backfill_targets import BackfillTargets
 from tickertui.services.loop.contract_refresher import ContractRefresher
 from tickertui.services.loop.feed_switch import FeedSwitch
+from tickertui.services.loop.renewal import ContractRenewal
 from tickertui.services.loop.settings import LoopSettings
 from tickertui.services.loop.snapshot_quotes import SnapshotPlanner
 from tickertui.services.loop.spots import SpotFiller, Spots
@@ -155,7 +156,7 @@ class LoopParts:
             clock=clock,
             events=events,
             refresh_at=settings.refresh_at,
-            changed=trigger,
+            changed=self._contracts_changed,
         )
         self.fleet = AccountFleet(
             orchestrator=inputs.orchestrator,
@@ -205,6 +206,9 @@ class LoopParts:
         self._targets = BackfillTargets(
             lambda: inputs.registry.contracts, inputs.spots, inputs.store, lambda: clock.now().date()
         )
+        self._renewal = ContractRenewal(
+            board=board, spots=inputs.spots, contracts=lambda: inputs.registry.contracts, clock=clock
+        )
         self._interest = PreviousInterest(
             store=inputs.store,
             board=board,
@@ -215,7 +219,7 @@ class LoopParts:
             events=events,
         )
         if inputs.bootstrapper is not None:
-            inputs.bootstrapper.on_interest(self._interest.note)
+            inputs.bootstrapper.on_interest(self._note_interest)
         self._planner = SnapshotPlanner(board, settings.snapshots)
         self.duties: Mapping[str, Duty] = self._make_duties()
         inputs.orchestrator.listen(lambda _: self.contracts.look_again())
@@ -225,6 +229,17 @@ class LoopParts:
 
     async def _quote(self, instruments: Sequence[Instrument]) -> TickBatch:
         return await self._in.orchestrator.call(lambda client: client.quote_batch(instruments))
+
+    def _contracts_changed(self) -> None:
+        """Plan anew, and show nothing of contracts that are others now."""
+        self._renewal.look()
+        self._trigger()
+
+    def _note_interest(self, token: int, day: date, interest: int) -> None:
+        """Pass on what the backfill has found, unless it is of other terms: its request was under way."""
+        change = self._in.registry.contracts.terms_changes.get(token)
+        if change is None or day >= change.since:
+            self._interest.note(token, day, interest)
 
     async def fill_spots(self, underlyings: Iterable[str]) -> None:
         """Find the price of every underlying that a rule is centred on, where the stream has not brought it."""
@@ -255,7 +270,7 @@ class LoopParts:
         if self.feed.mode is FeedMode.MOCK:
             await self.mock.set_plan(plan.view.tokens.tolist(), self.feed.generation)
         else:
-            await self._interest.show(added, plan.view.tokens.tolist)
+            await self._interest.show([*added, *self._renewal.take()], plan.view.tokens.tolist)
         if self._in.bootstrapper is not None and not self.contracts.are_bundled:
             self._in.bootstrapper.set_targets(await self._targets.of(plan.view.tokens.tolist()))
 

@@ -149,7 +149,7 @@ class PlanBuilder:
         instants: set[datetime] = set()
         for record in records:
             instrument = self._contracts.get(record.token)
-            is_same = instrument is not None and _is_same(instrument, record)
+            is_same = instrument is not None and self._is_same(instrument, record)
             expiry = instrument.expiry if instrument is not None and is_same else record.expiry
             name = instrument.name if instrument is not None and is_same else ""
             instant = self._instant(record.segment, expiry, name)
@@ -174,6 +174,18 @@ class PlanBuilder:
             pins=[record.preferred_account for record, _, _ in wanted],
             instants=tuple(instants),
         )
+
+    def _is_same(self, instrument: Instrument, record: SubscriptionRecord) -> bool:
+        """Whether a token still names the contract that was subscribed.
+
+        Tokens are used again, so the expiry must be the same, and the token must not have gone over to something else
+        of the same expiry; where only the exchange has moved the expiry, the trading symbol is the same. A contract
+        whose strike or lot was adjusted is still the one that the trader watches.
+        """
+        if instrument.tradingsymbol == record.tradingsymbol:
+            return instrument.segment == record.segment
+        change = self._contracts.terms_changes.get(record.token)
+        return instrument.expiry == record.expiry and not (change is not None and change.is_another)
 
     def _instant(self, segment: str, expiry: date | None, underlying: str) -> datetime | None:
         if expiry is None:
@@ -361,15 +373,6 @@ class PlanBuilder:
             pins=(rule.preferred_account,),
             instants=tuple(instants),
         )
-
-
-def _is_same(instrument: Instrument, record: SubscriptionRecord) -> bool:
-    """Whether a token still names the contract that was subscribed.
-
-    Tokens are used again, so the expiry must be the same; where only the exchange has moved the expiry, the trading
-    symbol is.
-    """
-    return instrument.expiry == record.expiry or instrument.tradingsymbol == record.tradingsymbol
 
 
 def _exchange(expanded: ExpandedRule) -> str:

@@ -16,6 +16,7 @@ from tickertui.frozen import frozen
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.clock import Clock, from_epoch
+from tickertui.market.contract_terms import TermsChange
 from tickertui.market.forward import ForwardSource
 from tickertui.market.implied_volatility import Status
 from tickertui.market.instruments import Instrument, InstrumentKind, price_divisor
@@ -56,6 +57,7 @@ class LegContext:
         convention: How the Greeks are computed, in words.
         expires_at: When its time runs out, None for what does not expire.
         hours: What is to be said about its exchange's hours; empty while they are known.
+        terms: When its terms last changed, None where nothing is known of it.
         history: One-minute candles stored for today, None when not read yet.
         since_mark: What has changed since the mark, in words; empty without one.
     """
@@ -69,6 +71,7 @@ class LegContext:
     history: Candles | None = None
     since_mark: str = ""
     hours: str = ""
+    terms: TermsChange | None = None
 
 
 class LegView(StrEnum):
@@ -129,6 +132,8 @@ def why_rows(board: MarketBoard, clock: Clock, context: LegContext) -> Iterator[
         yield _line("mark", context.since_mark)
     yield from _greek_lines(board, place, shot, clock, context)
     yield _line("lot", f"{instrument.lot_size:,}   tick {instrument.tick_size:g}   {instrument.exchange}")
+    if context.terms is not None:
+        yield _line("before", f"{context.terms.describe()}: history and change in OI begin then", "warn")
     if context.hours:
         yield _line("hours", context.hours)
     yield from _feed_lines(board, place, clock, context)

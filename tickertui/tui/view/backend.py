@@ -15,6 +15,7 @@ from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.clock import Clock
+from tickertui.market.contract_terms import TermsChange
 from tickertui.market.hours import MarketCalendar, UnderlyingKind
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule
@@ -145,6 +146,10 @@ class Backend(Protocol):
 
     def instrument(self, token: int) -> Instrument | None:
         """One contract of the day."""
+        ...
+
+    def terms_change(self, token: int) -> TermsChange | None:
+        """The last change of a contract's terms, None where nothing is known of one."""
         ...
 
     def index_token(self, underlying: str) -> int | None:

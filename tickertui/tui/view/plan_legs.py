@@ -190,7 +190,9 @@ class WatchedLegs:
         received = int(board.received_ns[board_row])
         age = fmt.short_age((self._backend.clock.monotonic_ns() - received) / 1e9) if received else fmt.MISSING
         socket = labels.get(leg.connection, leg.account or fmt.MISSING)
+        change = self._backend.terms_change(leg.token)
         why = self._why_never(legs) if state is DataState.NEVER else self._why(leg, state, context)
+        why = "; ".join(filter(None, (why, change.describe() if change is not None else "")))
         return row(
             f"leg:{leg.token}", f" {fmt.clip(leg.label, 20)} {fmt.clip(socket, 6)} {leg.mode.label:<6}",
             Span(f"{state.badge.glyph} {state.word:<7}", _ROLES.get(state, "quiet")),

@@ -33,14 +33,18 @@ from tests.support.planning import (
 from tickertui.kite.errors import BrokerUnavailable
 from tickertui.kite.instruments_csv import format_instruments, parse_instruments
 from tickertui.market.clock import IST, ManualClock
+from tickertui.market.contract_terms import Terms, TermsChange
 from tickertui.market.hours import UnderlyingKind, load_calendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
+from tickertui.market.subscriptions import SubscriptionRecord, SubscriptionStatus
+from tickertui.market.ticks import Mode
 from tickertui.market.universe import load_universe, universe_instruments
 from tickertui.services.contracts.day_contracts import DayContracts
 from tickertui.services.contracts.differences import differences
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.contracts.plausibility import DumpRefused, Plausibility
 from tickertui.services.supervision.events import EventLog, Severity
+from tickertui.store.protocol import ContractNews, Followed, StoreBusy, StoreError
 
 TODAY = NOW.date()
 
@@ -51,10 +55,23 @@ class Cache:
 
     kept: tuple[date, bytes] | None = None
     saved: list[date] = field(default_factory=list)
+    news: list[ContractNews] = field(default_factory=list)
+    terms: dict[int, TermsChange] = field(default_factory=dict)
+    followed: Followed = field(default_factory=Followed)
+    failure: StoreError | None = None
 
-    async def save_instruments(self, day: date, csv: bytes) -> None:
+    async def save_instruments(self, day: date, csv: bytes, news: ContractNews) -> Followed:
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
         self.kept = (day, csv)
         self.saved.append(day)
+        self.news.append(news)
+        self.terms.update({change.token: change for change in news.terms})
+        return self.followed
+
+    async def terms_changes(self) -> dict[int, TermsChange]:
+        return dict(self.terms)
 
     async def load_instruments(self) -> tuple[date, bytes] | None:
         return self.kept
@@ -318,6 +335,79 @@ def test_replacing_by_hand_is_checked_too() -> None:
     )
     generous.replace(a_day(), TODAY)
     generous.replace(table_of([row for row in rows_of(a_day()) if row.expiry != M29]), TODAY)
+
+
+# ---------------------------------------------------------------------- other terms, other names
+
+
+def after_a_split() -> list[Instrument]:
+    """The day's contracts, one option with half the strike and twice the lot."""
+    return [
+        replace(row, strike=11_900.0, lot_size=130, tradingsymbol="NIFTY26DEC11900CE")
+        if row.token == nifty_chain(M29)[0].token
+        else row
+        for row in rows_of(a_day())
+    ]
+
+
+async def test_changed_terms_are_kept_with_the_dump_and_known_after_a_restart() -> None:
+    office = Office()
+    await office.registry.refresh(Source(DAY))
+    leg = nifty_chain(M29)[0]
+    assert office.registry.contracts.terms_changes == {}
+    office.clock.set(datetime(2026, 11, 25, 9, 20, tzinfo=IST))
+    record = SubscriptionRecord(
+        leg.token, leg.tradingsymbol, leg.segment, leg.expiry, Mode.FULL, SubscriptionStatus.ACTIVE, "", None, None,
+        NOW, NOW,
+    )  # fmt: skip
+    office.cache.followed = Followed(legs=(record,))
+    await office.registry.refresh(Source(csv(after_a_split())))
+    change = TermsChange(leg.token, date(2026, 11, 25), Terms.of(leg), is_another=False)
+    assert office.registry.contracts.terms_changes == {leg.token: change}
+    assert office.cache.news[-1] == ContractNews((change,), (), {leg.token: "NIFTY26DEC11900CE"})
+    assert office.last_event == (
+        Severity.WARNING,
+        "NIFTY26122923800CE (strike 23,800, lot 65) is now NIFTY26DEC11900CE (strike 11,900, lot 130): your single leg "
+        "follows it; its history and its change in open interest begin anew",
+    )
+    restarted = Office(office.cache)
+    await restarted.registry.load_cached()
+    assert restarted.registry.contracts.terms_changes == {leg.token: change}
+
+
+async def test_a_change_that_could_not_be_kept_is_kept_with_the_next_refresh() -> None:
+    office = Office()
+    await office.registry.refresh(Source(DAY))
+    office.cache.failure = StoreBusy("the database is busy")
+    source = Source(csv(after_a_split()))
+    with pytest.raises(StoreBusy):
+        await office.registry.refresh(source, force=True)
+    kept = [office.registry.is_kept]
+    assert office.registry.contracts.terms_changes, "in force all the same"
+    asked = source.asked
+    await office.registry.refresh(source)
+    assert [*kept, office.registry.is_kept] == [False, True]
+    assert source.asked == asked
+    assert len(office.cache.terms) == 1
+
+
+async def test_what_followed_a_new_name_is_said_and_what_is_not_clear_is_asked() -> None:
+    old = chain_of("OLDCO", M29, [95.0, 100.0], first=60_000)
+    office = Office()
+    await office.registry.refresh(Source(csv(rows_of(a_day()), old)))
+    office.cache.followed = Followed(rules=((7, "OLDCO", "NEWCO"),))
+    new = [replace(leg, name="NEWCO", tradingsymbol=leg.tradingsymbol.replace("OLDCO", "NEWCO")) for leg in old]
+    await office.registry.refresh(Source(csv(rows_of(a_day()), new)), force=True)
+    texts = [event.text for event in office.events.since()]
+    assert "+0 −0 contracts, 0 expired; names: OLDCO is now NEWCO (4 contracts)" in texts[-2]
+    assert texts[-1] == "rule 7 follows: OLDCO is now NEWCO"
+    office.cache.followed = Followed()
+    two = [replace(leg, name=f"PART{place % 2}") for place, leg in enumerate(new)]
+    await office.registry.refresh(Source(csv(rows_of(a_day()), two)), force=True)
+    assert office.last_event[1] == (
+        "NEWCO is now PART0 and PART1 (4 contracts): which one a rule on NEWCO means is not clear; drop it and add "
+        "another"
+    )
 
 
 # ---------------------------------------------------------------------- differences

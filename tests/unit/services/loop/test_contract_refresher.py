@@ -19,6 +19,7 @@ from tickertui.kite.errors import BrokerUnavailable
 from tickertui.kite.instruments_csv import format_instruments
 from tickertui.kite.secrets import Secret
 from tickertui.market.clock import IST
+from tickertui.market.contract_terms import TermsChange
 from tickertui.market.hours import load_calendar
 from tickertui.market.instruments import InstrumentTable
 from tickertui.market.universe import load_universe
@@ -26,7 +27,7 @@ from tickertui.services.accounts.session_orchestrator import AccountConfig, NoAc
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.loop.contract_refresher import ContractRefresher, ContractsMissing
 from tickertui.services.supervision.events import EventLog
-from tickertui.store.protocol import StoreBusy
+from tickertui.store.protocol import ContractNews, Followed, StoreBusy
 
 
 @pytest.fixture
@@ -41,10 +42,14 @@ class Cache:
         self.kept: tuple[Any, bytes] | None = None
         self.failure: StoreBusy | None = None
 
-    async def save_instruments(self, day: Any, csv: bytes) -> None:
+    async def save_instruments(self, day: Any, csv: bytes, news: ContractNews) -> Followed:
         if self.failure is not None:
             raise self.failure
         self.kept = (day, csv)
+        return Followed()
+
+    async def terms_changes(self) -> dict[int, TermsChange]:
+        return {}
 
     async def load_instruments(self) -> tuple[Any, bytes] | None:
         return self.kept

@@ -27,6 +27,7 @@ from tests.support.planning import (
     nifty_chain,
 )
 from tickertui.market.clock import IST
+from tickertui.market.instruments import InstrumentKind
 from tickertui.market.subscriptions import ChainRule, SubscriptionStatus
 from tickertui.market.ticks import Mode
 from tickertui.services.plan.desired_plan import SINGLES
@@ -456,6 +457,32 @@ def test_a_token_that_names_another_contract_now_is_not_subscribed() -> None:
     (unresolved,) = prepared.plan.unresolved
     assert unresolved.reason == f"its token belongs to {leg.tradingsymbol} now; subscribe to the contract anew"
     assert prepared.plan.is_empty
+
+
+def test_a_token_that_went_over_to_the_other_side_of_its_strike_is_not_subscribed() -> None:
+    desk = PlanningRig()
+    leg = desk.find(W01, 24_350, "CE")
+    desk.store.add(leg)
+    desk.reload()
+    other = replace(leg, kind=InstrumentKind.PUT, tradingsymbol="NIFTY26D0124000PE", strike=24_000.0)
+    desk.registry.replace(table_of([other if row.token == leg.token else row for row in desk.rows()]), M29)
+    (unresolved,) = desk.reload().plan.unresolved
+    assert unresolved.reason == "its token belongs to NIFTY26D0124000PE now; subscribe to the contract anew"
+    desk.store.add(other)
+    assert desk.reload().plan.unresolved == (), "what is asked for anew is what the token names now"
+
+
+def test_a_leg_whose_strike_and_lot_were_adjusted_stays_where_it_streams() -> None:
+    desk = PlanningRig()
+    leg = desk.find(W01, 24_350, "CE")
+    desk.store.add(leg)
+    desk.reload()
+    split = replace(leg, strike=12_175.0, lot_size=130, tradingsymbol="NIFTY26D0112175CE")
+    desk.registry.replace(table_of([split if row.token == leg.token else row for row in desk.rows()]), M29)
+    prepared = desk.reload()
+    assert prepared.plan.unresolved == ()
+    assert prepared.plan.is_empty
+    assert [watched.label for watched in desk.reconciler.watched()] == ["NIFTY26D0112175CE"]
 
 
 def test_an_expiry_that_the_exchange_moved_is_the_same_contract() -> None:

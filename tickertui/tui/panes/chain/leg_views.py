@@ -133,6 +133,7 @@ class LegViews:
             history=self._history[1] if self._history[0] == instrument.token else None,
             since_mark=self._since_mark(instrument.token),
             hours=self._hours(instrument),
+            terms=self._backend.terms_change(instrument.token),
         )
 
     async def _read_history(self, instrument: Instrument) -> None:
