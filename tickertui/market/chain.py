@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.analytics import atm_index, max_pain
 from tickertui.market.board import Derived, MarketBoard
+from tickertui.market.forward import ForwardSource
 from tickertui.market.instruments import ChainRows
 from tickertui.market.ticks import ABSENT, Word
 
@@ -230,6 +231,12 @@ class OptionChain:
             return NO_REFERENCE
         row = int(np.nanargmin(np.abs(gap)))
         return Reference(float(self.strikes[row] + gap[row]), ReferenceKind.FORWARD)
+
+    def forward_source(self) -> ForwardSource:
+        """Return where `forward` comes from; parity where the valuation has not run."""
+        sources = self.derived(Derived.FORWARD_SOURCE)
+        known = sources[~np.isnan(sources)]
+        return ForwardSource(int(np.sort(known)[len(known) // 2])) if len(known) else ForwardSource.PARITY
 
     def reference(self, preferred: ReferenceKind = ReferenceKind.SPOT) -> Reference:
         """Return the price that decides the at-the-money row: the preferred one, else what is known."""

@@ -117,13 +117,16 @@ class Session:
         return next(later, self.close)
 
     @property
-    def matching(self) -> datetime | None:
-        """From when the closing auction's result may be printed: its matching, else its end; None without one."""
+    def auction_result(self) -> datetime | None:
+        """From when the closing auction's result may be printed: its last step (matching, random close), else its end.
+
+        None without an auction.
+        """
         begins = self.auction
         if begins is None:
             return None
-        steps = (start for start, step in self.steps if start >= begins and step.startswith("matching"))
-        return next(steps, self.auction_end)
+        steps = [start for start, _ in self.steps if begins < start < self.auction_end]
+        return steps[-1] if steps else self.auction_end
 
     @property
     def minutes(self) -> int:

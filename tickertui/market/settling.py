@@ -3,9 +3,9 @@
 Called by the valuation (what may be a forward) and by the chain's frame reader (what the header says). The rule:
 
 - An index is *frozen* from the beginning of the auction until it has settled. A price that stands still is no forward.
-- It has *settled* with a print that is stamped at or after the auction's matching and brought another price then, or
-  with any print that is stamped at or after the auction's end. Before the matching nothing settles, whatever is
-  printed: an index that goes on to repeat its price every second is as frozen as a silent one.
+- It has *settled* with a print that is stamped within the auction's last step (the matching, or the random close) and
+  brought another price then, or with any print that is stamped at or after the auction's end. Before its last step
+  nothing settles, whatever is printed: an index that repeats its price every second is as frozen as a silent one.
 - Contracts that expire on the day are settled at that value: it is their forward, and no time value is left.
 """
 
@@ -28,21 +28,21 @@ class AuctionTimes:
 
     Attributes:
         begins: When the index stops.
-        matches: From when a print with another price settles.
+        result: From when a print with another price settles.
         ends: From when any print settles.
     """
 
     begins: float = float("inf")
-    matches: float = float("inf")
+    result: float = float("inf")
     ends: float = float("inf")
 
     @classmethod
     def of(cls, session: Session | None) -> AuctionTimes:
         """Return the times of a cash market's session; None, or one without an auction, freezes nothing."""
-        if session is None or session.auction is None or session.matching is None:
+        if session is None or session.auction is None or session.auction_result is None:
             return NO_AUCTION
-        end = session.auction_end
-        return cls(session.auction.timestamp(), session.matching.timestamp(), end.timestamp())
+        begins, result, end = session.auction, session.auction_result, session.auction_end
+        return cls(begins.timestamp(), result.timestamp(), end.timestamp())
 
     def settled(self, stamps: ArrayLike, moved: ArrayLike) -> Flags:
         """Return which indices have printed their settling value.
@@ -52,7 +52,7 @@ class AuctionTimes:
             moved: Epoch seconds at which their prices changed last, 0 where no change was seen (a first print).
         """
         stamps, moved = np.asarray(stamps, dtype=np.float64), np.asarray(moved, dtype=np.float64)
-        found: Flags = (stamps >= self.ends) | ((stamps >= self.matches) & ((moved == 0) | (moved >= self.matches)))
+        found: Flags = (stamps >= self.ends) | ((stamps >= self.result) & ((moved == 0) | (moved >= self.result)))
         return found
 
     def frozen(self, now: float, stamps: ArrayLike, moved: ArrayLike) -> Flags:

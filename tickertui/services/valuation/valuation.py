@@ -278,6 +278,7 @@ class Valuation:
         if expiring:
             rows = layout.spot_rows[touched[expiring]]
             settled = self._times.auction().settled(self._times.of_rows(rows), self._times.moved(rows))
+            settled &= ~self._board.doubtful[rows]
             values[expiring] = np.where(settled, self._board.price(rows), np.nan)
         return values
 

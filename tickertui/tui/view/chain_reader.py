@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.board import Derived, RowFacts
 from tickertui.market.chain import ChainTotals, OptionChain, Reference, ReferenceKind, totals_of
-from tickertui.market.clock import Clock, from_epoch
+from tickertui.market.clock import Clock
 from tickertui.market.hours import Phase
 from tickertui.market.instruments import PRICE_DIVISORS
 from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
 from tickertui.services.loop.status import FeedMode
+from tickertui.tui.view.chain_summary import Money, summarise
 from tickertui.tui.view.data_states import (
     LIVE_STATES,
     NO_SOCKET_HEALTH,
@@ -40,6 +41,7 @@ from tickertui.tui.view.data_states import (
     spot_state,
 )
 from tickertui.tui.view.frames import BarMeaning, ChainFrame, ChainKey, ChainSummary, Field, ListedExpiry, QuoteView
+from tickertui.tui.view.index_state import FREE, IndexState, index_state
 
 FLASH_NS: Final = 400_000_000
 """How long a price that changed is lit."""
@@ -71,6 +73,8 @@ _LIVE_SOURCE, _MOCK, _REPLAY = int(Source.LIVE), int(DataState.MOCK), int(DataSt
 _ARROW, _FLASH, _AGE, _OLD_GREEKS = 1, 2, 3, 4
 """Planes of the look of a frame; plane 0 holds the states."""
 _CLOSE_WORD = int(Word.CLOSE)
+_MOVED_AT = 1 + RowFacts._fields.index("moved_ns")
+"""Place in what `ChainReader._gather` tells of an instrument of the header, behind its row."""
 _THIS_MORNING_S: Final = 8 * 3600.0
 """A packet younger than this, seen in a session (09:00 to 15:40), was not sent the evening before."""
 _HEALTHY: Final = np.int8(Link.HEALTHY)
@@ -208,7 +212,9 @@ class ChainReader:
         if self._look is not None:
             changed |= _either(np.logical_or.reduce(look != self._look, axis=0))
         self._look = look
-        summary, atm_row = self._summarise(facts)
+        head = quotes[0]
+        index = index_state(board, head[0], head[_MOVED_AT], self.context.market, self._clock)
+        summary, atm_row = self._summarise(facts, index)
         self._mark_crossed(changed, summary.reference.price, atm_row)
         if self._rescale():
             changed[:] = True
@@ -334,35 +340,18 @@ class ChainReader:
             return Reference(self._known, ReferenceKind.LAST)
         return found
 
-    def _summarise(self, facts: RowFacts) -> tuple[ChainSummary, int]:
+    def _summarise(self, facts: RowFacts, index: IndexState) -> tuple[ChainSummary, int]:
         chain, context = self.chain, self.context
-        preferred = ReferenceKind.FORWARD if context.market.index_frozen else context.reference
+        preferred = ReferenceKind.FORWARD if index.is_frozen else context.reference
         forward = chain.forward()
         spot = chain.spot()
         wanted, other = (forward, spot) if preferred is ReferenceKind.FORWARD else (spot, forward)
         reference = self._steady(wanted if wanted.kind is not ReferenceKind.NONE else other)
         atm_row = chain.nearest(reference.price)
-        straddle = iv = float("nan")
-        if atm_row >= 0:
-            call, put = self._values[atm_row].tolist()
-            straddle = call[_LTP] + put[_LTP]
-            volatilities = [value for value in (call[_IV], put[_IV]) if value == value]
-            iv = sum(volatilities) / len(volatilities) if volatilities else iv
-        oi_ns = int(facts.oi_changed_ns.max(initial=0))
-        summary = ChainSummary(
-            reference=reference,
-            atm_strike=float(chain.strikes[atm_row]) if atm_row >= 0 else float("nan"),
-            straddle=straddle,
-            # Parity alone may put the forward of an odd chain at nothing.
-            straddle_pct=100 * straddle / (reference.price or float("nan")),
-            atm_iv=iv,
-            forward=forward,
-            oi_at=from_epoch(oi_ns // 1_000_000_000) if oi_ns else None,
-            oi_age_s=(self._clock.time_ns() - oi_ns) / 1e9 if oi_ns else float("nan"),
-            lot_size=chain.contracts.lot_size,
-            convention=context.convention,
-            marked_at=self._marked_at,
-        )
+        summary = summarise(
+            chain, self._values, Money(reference, forward, atm_row, index), facts, self._clock, context.convention,
+            self._marked_at,
+        )  # fmt: skip
         return summary, atm_row
 
     def _mark_crossed(self, changed: NDArray[np.bool_], price: float, atm_row: int) -> None:
@@ -411,8 +400,9 @@ class ChainReader:
         age_s = (now_ns - received) / 1e9 if received else float("nan")
         codes = context.socket_health.codes
         link = Link(int(codes[connection])) if 0 <= connection < len(codes) - 1 else Link.HEALTHY
+        index = index_state(board, row, moved_ns, context.market, self._clock) if is_index else FREE
         # A future may be silent for a while; an index prints each second.
-        state = spot_state(Source(source), age_s if is_index else 0.0, link, context.feed, context.market)
+        state = index.of(spot_state(Source(source), age_s if is_index else 0.0, link, context.feed, context.market))
         if doubtful and state in LIVE_STATES:
             state = DataState.DOUBT
         without = price != price and self._closes_before_today(age_s)
@@ -426,6 +416,7 @@ class ChainReader:
             age_s=age_s,
             last_close=close if without else float("nan"),
             close_day=context.market.session_day if without else "",
+            settled_at=index.settled_at,
         )
 
     def _closes_before_today(self, age_s: float) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.kite.stream_state import StreamState
 from tickertui.market.hours import Phase
+from tickertui.market.settling import NO_AUCTION, AuctionTimes
 from tickertui.market.ticks import Source
 from tickertui.services.accounts.status import AccountStatus, ConnectionStatus
 from tickertui.services.loop.status import FeedMode
@@ -277,6 +278,7 @@ class MarketView:
         session_day: ``Fri 20 Nov``: the session whose values a shut market shows.
         frozen_since: ``15:15``: when the closing auction stopped the index, empty outside it.
         unconfirmed: ``announced for 7 Dec, unconfirmed``: how sure the day's hours are, empty where they are certain.
+        auction: That auction, from its beginning to the end of the session.
     """
 
     phase: Phase = Phase.OPEN
@@ -286,6 +288,7 @@ class MarketView:
     session_day: str = ""
     frozen_since: str = ""
     unconfirmed: str = ""
+    auction: AuctionTimes = NO_AUCTION
 
     @property
     def is_open(self) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.market.chain import NO_REFERENCE, ChainTotals, Reference, ReferenceKind
+from tickertui.market.forward import ForwardSource
 from tickertui.market.instruments import ChainRows
 from tickertui.tui.view.data_states import LIVE_STATES, DataState, MarketView
 
@@ -125,6 +126,7 @@ class QuoteView:
         age_s: Seconds since its last packet, NaN before the first.
         last_close: Rupees, where there is no price of this session to show; NaN otherwise.
         close_day: ``Fri 20 Nov``: the session of that close.
+        settled_at: ``15:31``: when the closing auction's result was printed; empty outside an auction and before it.
     """
 
     label: str
@@ -136,6 +138,7 @@ class QuoteView:
     age_s: float = float("nan")
     last_close: float = float("nan")
     close_day: str = ""
+    settled_at: str = ""
 
 
 @frozen
@@ -149,6 +152,7 @@ class ChainSummary:
         straddle_pct: The same in percent of the reference.
         atm_iv: Mean implied volatility at the money, a decimal.
         forward: Forward of this expiry, `NO_REFERENCE` when it cannot be told.
+        forward_source: Where it comes from, told while the closing auction runs; else NONE.
         oi_at: When an open interest of this chain was last seen to change, None when not yet.
         oi_age_s: Seconds since then, NaN when not yet.
         lot_size: Units per lot.
@@ -162,6 +166,7 @@ class ChainSummary:
     straddle_pct: float = float("nan")
     atm_iv: float = float("nan")
     forward: Reference = NO_REFERENCE
+    forward_source: ForwardSource = ForwardSource.NONE
     oi_at: datetime | None = None
     oi_age_s: float = float("nan")
     lot_size: int = 1

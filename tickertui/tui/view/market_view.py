@@ -8,6 +8,7 @@ from datetime import datetime
 
 from tickertui.kite.stream_state import StreamState
 from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase, unknown_hours
+from tickertui.market.settling import NO_AUCTION, AuctionTimes
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
@@ -49,15 +50,18 @@ def _phase_view(calendar: MarketCalendar, segment: str, now: datetime) -> Market
         session = calendar.current_session(segment, now)
         close = session.close if session is not None else now
         detail = f"closes {close:%H:%M}"
-        frozen = ""
+        frozen, times = "", NO_AUCTION
+        if phase in (Phase.CAS, Phase.CLOSING):
+            sessions = calendar.session_on("INDICES", now.date())
+            index = next((held for held in sessions if held.auction is not None), None)
+            auction, times = index.auction if index is not None else None, AuctionTimes.of(index)
         if phase is Phase.CAS:
-            index = calendar.current_session("INDICES", now)
-            auction = index.auction if index is not None else None
             frozen = f"{auction:%H:%M}" if auction is not None else ""
             until = f" to {index.close:%H:%M}" if index is not None else ""
             step = calendar.step("INDICES", now)
             detail = f"auction{until}{f': {step}' if step else ''}; options to {close:%H:%M}"
-        return MarketView(phase, _OPEN_LABELS[phase], detail, (close - now).total_seconds(), session_day, frozen)
+        left = (close - now).total_seconds()
+        return MarketView(phase, _OPEN_LABELS[phase], detail, left, session_day, frozen, auction=times)
     try:
         following = calendar.next_open(segment, now)
         detail = f"next open {following:%a %d %b %H:%M}"

@@ -8,6 +8,7 @@ from typing import Final
 
 from tickertui.frozen import frozen
 from tickertui.market.chain import ReferenceKind
+from tickertui.market.forward import ForwardSource
 from tickertui.market.hours import Phase
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import WIDE, WIDEST
@@ -19,6 +20,11 @@ _ARROWS: Final = {1: "▲", -1: "▼", 0: ""}
 _MOVING: Final = (DataState.LIVE, DataState.QUIET, DataState.REPLAY, DataState.MOCK)
 _BY_DIRECTION: Final = {1: Tint("gain"), -1: Tint("loss"), 0: PLAIN}
 _GAP: Final = Piece("  ")
+_ORIGINS: Final = {
+    ForwardSource.NONE: "", ForwardSource.PARITY: "(par)", ForwardSource.FUTURE: "(fut)",
+    ForwardSource.SYNTHETIC: "(syn)", ForwardSource.FUTURE_CARRIED: "(far)", ForwardSource.SPOT_CARRIED: "(spot)",
+    ForwardSource.MANUAL: "(man)", ForwardSource.SETTLED: "(settled)",
+}  # fmt: skip
 
 
 @frozen
@@ -30,7 +36,8 @@ class HeaderView:
         underlying: Header entry of the underlying.
         future: Of the future, None without one.
         others: Further indices.
-        forward: Forward of the expiry, shown while the index is frozen; NaN when it cannot be told.
+        forward: Forward of the expiry, shown while the index is frozen; 0 when it cannot be told.
+        forward_source: Where that comes from.
         market: What the calendar says.
         at: Wall time.
         loading: ``SENSEX W03Dec loading 84/162``: takes the tag's place while another chain is on its way.
@@ -41,6 +48,7 @@ class HeaderView:
     future: QuoteView | None
     others: tuple[QuoteView, ...]
     forward: float
+    forward_source: ForwardSource
     market: MarketView
     at: datetime
     loading: str = ""
@@ -60,6 +68,7 @@ def header_view(frame: ChainFrame, tag: StateTag, loading: str = "") -> HeaderVi
         # What nothing subscribes has no place here: it would be a dash for ever.
         others=tuple(_settled(quote) for quote in frame.others if quote.price == quote.price),
         forward=forward.price if forward.kind is ReferenceKind.FORWARD else 0.0,
+        forward_source=frame.summary.forward_source,
         market=frame.market,
         at=frame.at.replace(microsecond=0),
         loading=loading,
@@ -78,6 +87,7 @@ def _settled(quote: QuoteView) -> QuoteView:
         0.0,
         quote.last_close if quote.last_close == quote.last_close else 0.0,
         quote.close_day,
+        quote.settled_at,
     )
 
 
@@ -121,7 +131,7 @@ def _choices(view: HeaderView, width: int) -> list[list[Piece]]:
     for detail in details:
         first = [_tag_piece(view), Piece(" "), *_spot(view, detail=detail)]
         if view.underlying.state is DataState.CAS and view.forward:
-            first += [_GAP, Piece(f"F(par) {fmt.price(view.forward)}", PLAIN)]
+            first += [_GAP, Piece(f"F{_ORIGINS[view.forward_source]} {fmt.price(view.forward)}", PLAIN)]
         elif view.future is not None:
             first += [_GAP, *_future(view, detail=detail)]
         for count in range(len(view.others), -1, -1):
@@ -182,6 +192,8 @@ def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, frozen_since
         pieces.append(Piece(f" {fmt.price(quote.change, signed=True)}", by_sign))
     if strong or detail:
         pieces.append(Piece(f" {fmt.percent(quote.change_pct, signed=True)}", by_sign))
+    if strong and quote.settled_at:
+        pieces.append(Piece(f" settled {quote.settled_at}", MUTED))
     return pieces
 
 

@@ -131,6 +131,7 @@ class ChainSelection:
         Of another day's prices (a shut market) it says from when as well: ``T 3.9d Fri 15:39→15:40``. ``T→15:30?``:
         that hour is announced and nothing confirms it.
         """
+        # Far strikes may be valued later than the others: the middle one.
         source = ForwardSource(int(_middle(reader, Derived.FORWARD_SOURCE) or ForwardSource.NONE))
         forward = "" if source is ForwardSource.NONE else f" F={source.label}"
         calendar, contracts = self._backend.calendar, reader.chain.contracts

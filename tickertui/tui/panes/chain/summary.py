@@ -86,7 +86,7 @@ def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
         marked_at=summary.marked_at,
         is_mock=frame.is_mock,
         is_stale=stale,
-        note=_auction_note(frame.market) if frame.market.index_frozen else "",
+        note=_auction_note(frame.market) if frame.market.index_frozen and not frame.underlying.settled_at else "",
         risk_reversal=_risk_reversal(frame) if with_skew else fmt.MISSING,
     )
 
