@@ -7,6 +7,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from tickertui.commands.common import CommandFailed, load_configuration, locate, report
+from tickertui.market.calendar_data import CalendarError
+from tickertui.market.calendar_file import load_calendar_data
 from tickertui.process.exit_codes import ExitCode
 from tickertui.process.output import say
 from tickertui.settings.load import ConfigError, environment, resolve_config_path
@@ -53,10 +55,26 @@ def _init(arguments: Namespace) -> None:
 
 def _check(arguments: Namespace) -> None:
     configuration = load_configuration(arguments)
+    calendar = _checked_calendar(configuration.paths.calendar_file)
     path = resolve_config_path(arguments.config, environment(), configuration.paths)
     settings = configuration.settings
     what = f"{len(settings.accounts)} accounts, {len(settings.rules)} rules"
     say(f"{path}: ok ({what})" if path.exists() else f"{path}: not there; the defaults apply")
+    if calendar is not None:
+        say(calendar)
+
+
+def _checked_calendar(path: Path) -> str | None:
+    """Return what is to be said of the user's calendar, None where there is none.
+
+    Raises:
+        CommandFailed: When it has a mistake.
+    """
+    try:
+        data = load_calendar_data(path)
+    except CalendarError as error:
+        raise CommandFailed(str(error), ExitCode.USAGE) from None
+    return f"{path}: ok (holidays to {data.valid_until:%d %b %Y})" if str(path) in data.sources else None
 
 
 def _path(arguments: Namespace) -> None:

@@ -15,6 +15,7 @@ import anyio
 
 from tickertui.commands.common import CommandFailed, load_configuration, locate, report
 from tickertui.engine import Engine, EngineOptions, StopRequest
+from tickertui.market.calendar_data import CalendarError
 from tickertui.process.deadline import END_PATIENCE_S, end_process_within
 from tickertui.process.exit_codes import ExitCode
 from tickertui.process.logging_setup import LogUnavailable, logging_nowhere, logging_to
@@ -52,12 +53,14 @@ def run_command(arguments: Namespace) -> int:
         if arguments.demo:
             with logging_nowhere():
                 return _run(Engine(options), arguments.status_seconds)
-        level, told = configuration.settings.log.level, (CommandFailed, OutputFailed, StoreError)
+        level, told = configuration.settings.log.level, (CommandFailed, OutputFailed, StoreError, CalendarError)
         with logging_to(configuration.paths.log_file, level, options.clock, told):
             return _run(Engine(options), arguments.status_seconds)
     except (LogUnavailable, StoreError) as error:
         code = ExitCode.STORE if isinstance(error, StoreError) else ExitCode.FAILED
         return report(CommandFailed(str(error), code))
+    except CalendarError as error:
+        return report(CommandFailed(str(error), ExitCode.USAGE))
     except CommandFailed as failed:
         return report(failed)
 

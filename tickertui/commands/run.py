@@ -12,6 +12,7 @@ import anyio
 
 from tickertui.commands.common import CommandFailed, Configuration, Located, load_configuration, locate, report
 from tickertui.engine import CONVENTIONS, Engine, EngineOptions, StopRequest
+from tickertui.market.calendar_data import CalendarError
 from tickertui.market.chain import ReferenceKind
 from tickertui.process.exit_codes import ExitCode
 from tickertui.process.logging_setup import LogUnavailable, logging_nowhere, logging_to
@@ -40,12 +41,14 @@ def run_command(arguments: Namespace) -> int:
             with logging_nowhere():
                 return _run(configuration, None)
         located = locate(configuration)
-        level = configuration.settings.log.level
-        with logging_to(configuration.paths.log_file, level, located.clock, told=(CommandFailed, StoreError)):
+        level, told = configuration.settings.log.level, (CommandFailed, StoreError, CalendarError)
+        with logging_to(configuration.paths.log_file, level, located.clock, told):
             return _run(configuration, located)
     except (LogUnavailable, StoreError) as error:
         code = ExitCode.STORE if isinstance(error, StoreError) else ExitCode.FAILED
         return report(CommandFailed(str(error), code))
+    except CalendarError as error:
+        return report(CommandFailed(str(error), ExitCode.USAGE))
     except CommandFailed as failed:
         return report(failed)
 
@@ -133,7 +136,7 @@ def screen_options(configuration: Configuration, environ: Mapping[str, str], *, 
     try:
         keymap = check_keymap(settings.keys)
     except KeymapError as error:
-        text = configuration.file.read_text(encoding="utf-8") if configuration.file.exists() else ""
+        text = configuration.file.read_text(encoding="utf-8-sig") if configuration.file.exists() else ""
         problems = (
             ConfigProblem(
                 str(configuration.file), line_of(text, ("keys", mistake.action_id)), mistake.key, mistake.text

@@ -27,6 +27,7 @@ from tickertui.commands.subscription_files import (
     write_subscriptions,
 )
 from tickertui.engine import Engine, EngineOptions
+from tickertui.market.calendar_data import CalendarError
 from tickertui.market.instruments import Instrument
 from tickertui.market.subscriptions import ChainRule, RuleError, SubscriptionRecord, SubscriptionStatus
 from tickertui.process.exit_codes import ExitCode
@@ -68,7 +69,7 @@ def run_command(arguments: Namespace) -> int:
             anyio.run(_with_services, configuration, arguments, actions[arguments.action], told.append)
     except StoreError as error:
         failure = CommandFailed(str(error), ExitCode.STORE)
-    except SubscriptionFileError as error:
+    except (SubscriptionFileError, CalendarError) as error:
         failure = CommandFailed(str(error), ExitCode.USAGE)
     except CommandFailed as failed:
         failure = failed

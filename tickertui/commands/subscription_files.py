@@ -77,14 +77,14 @@ def parse_subscriptions(name: str, data: bytes, kind: FileFormat) -> Subscriptio
 
     Args:
         name: Of the file, for the errors.
-        data: UTF-8.
+        data: UTF-8, with a byte order mark or without.
         kind: Its format.
 
     Raises:
         SubscriptionFileError: With the file, the line or entry, and what was expected.
     """
     try:
-        text = io.StringIO(data.decode("utf-8"), newline=None).read()
+        text = io.StringIO(data.decode("utf-8-sig"), newline=None).read()
     except UnicodeDecodeError:
         raise SubscriptionFileError(f"{name}: is not UTF-8 text") from None
     return _from_csv(name, text) if kind == "csv" else _from_toml(name, text)

@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping
 from datetime import date, datetime, time
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from tickertui.market.calendar_data import CalendarData, CalendarError
 
+_FIRST_YEAR: Final = 2000
+_LAST_YEAR: Final = 2199
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -44,6 +46,8 @@ class CalendarEntry:
         value = self.table.get(key)
         if not isinstance(value, date) or isinstance(value, datetime):
             raise self.error(key, f"must be a date without quotes, for instance 2026-11-08{self._got(value)}")
+        if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+            raise self.error(key, f"must lie between {_FIRST_YEAR} and {_LAST_YEAR}, not {value}")
         return value
 
     def time_of_day(self, key: str) -> time | None:

@@ -68,7 +68,7 @@ def merge_calendar(data: CalendarData, text: str, file: str) -> None:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise CalendarError(f"{file}: is not valid TOML: {error}; mend that line") from error
     root = CalendarEntry(file, "", document, data)
     root.allow("valid_until", "weekend", "groups", "announcement", "hours", "expiry", "holiday", "session")

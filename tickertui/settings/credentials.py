@@ -62,7 +62,7 @@ def _from_command(account: AccountSettings) -> str:
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         raise CredentialError(f"{where}: ended with code {done.returncode} and printed {len(lines)} lines")
-    return lines[0].strip()
+    return lines[0].strip().removeprefix("\ufeff")
 
 
 def _from_file(account_id: str, path: Path) -> Secret | None:
@@ -70,7 +70,7 @@ def _from_file(account_id: str, path: Path) -> Secret | None:
         return None
     require_private(path)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError):
         raise CredentialError(f"{path}: cannot be read") from None
     except tomllib.TOMLDecodeError:

@@ -47,7 +47,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     text = ""
     if path is not None and path.exists():
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ConfigError((ConfigProblem(str(path), 0, "", f"cannot be read: {reason}"),)) from error
@@ -91,7 +91,7 @@ def check_starting_columns(path: Path, settings: Settings, saved: Iterable[str])
     names = [*BUILT_IN, *settings.screen.presets, *saved]
     wanted = settings.screen.columns
     if wanted not in names:
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
         line = line_of(text, ("screen", "columns"))
         sentence = f"is no preset (it is {wanted!r}){nearest_key(wanted, names)}"
         raise ConfigError((ConfigProblem(str(path) if line else "environment", line, "screen.columns", sentence),))

@@ -108,7 +108,7 @@ def read_presets(path: Path) -> SavedPresets:
         path: A TOML file with the table ``[presets]``.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return SavedPresets()
     except OSError as error:

@@ -513,6 +513,8 @@ def test_the_override_adds_replaces_and_cancels(tmp_path: Path) -> None:
         ("valid_until = 2026-13-01", "", "is not valid TOML"),
         ('[[holiday]]\ndate = "2026-12-25"\nname = "x"', "holiday[1].date", "must be a date without quotes"),
         ('[[holiday]]\nname = "x"', "holiday[1].date", "it is missing"),
+        ('[[holiday]]\ndate = 9999-12-31\nname = "x"', "holiday[1].date", "between 2000 and 2199"),
+        ("valid_until = 0001-01-01", "valid_until", "between 2000 and 2199"),
         ("[[holiday]]\ndate = 2026-12-24", "holiday[1].name", "must be a text in quotes"),
         ('[[holiday]]\ndate = 2026-12-24\nnam = "x"', "holiday[1].nam", "did you mean 'name'?"),
         (

@@ -121,7 +121,7 @@ def read_theme(path: Path) -> Theme:
         ThemeError: When it cannot be read or a key or colour in it is wrong; the text names the key.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ThemeError(f"cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
