@@ -49,6 +49,7 @@ from tickertui.services.plan.configured_rules import add_demo_rules, ensure_rule
 from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.supervision.event_logging import log_event
 from tickertui.services.supervision.events import EventLog, Severity
+from tickertui.services.supervision.observed_hours import ObservedHours
 from tickertui.services.supervision.process_watch import ProcessWatch
 from tickertui.services.supervision.store_maintenance import StoreMaintenance
 from tickertui.services.supervision.store_watch import StoreWatch
@@ -222,11 +223,12 @@ class Engine:
         today = clock.now().date()
         if not orchestrator.list_accounts():
             registry.replace(universe_instruments(universe, today), today, bundled=True)
+        hours = ObservedHours(board, calendar, clock, events)
         spots = Spots(board, registry.index_token)
         reconciler = SubscriptionReconciler(
             store=store, registry=registry, clock=clock, spot=spots, indices=settings.screen.header
         )
-        bootstrapper = self._bootstrapper(store, calendar, registry, orchestrator, events)
+        bootstrapper = self._bootstrapper(store, hours, registry, orchestrator, events)
         mock = MockDataGenerator(
             clock=clock,
             calendar=calendar,
@@ -250,11 +252,13 @@ class Engine:
                 task_monitor=monitor,
                 stream_factory=self._socket_factory(orchestrator),
                 settings=self._loop_settings(),
+                hours=hours,
             )
         )
         return Services(
             clock=clock,
             calendar=calendar,
+            hours=hours,
             board=board,
             registry=registry,
             store=store,
@@ -266,7 +270,7 @@ class Engine:
             orchestrator=orchestrator,
             task_monitor=monitor,
             events=events,
-            valuation=Valuation(board, registry, calendar, clock, self._convention()),
+            valuation=Valuation(board, registry, hours, clock, self._convention()),
             process=ProcessWatch(),
             store_watch=StoreWatch(store, clock, events),
             login_url=lambda account: login_url(orchestrator.config(account).api_key, settings.broker.login_url),
@@ -289,7 +293,7 @@ class Engine:
     def _bootstrapper(
         self,
         store: Store,
-        calendar: MarketCalendar,
+        hours: ObservedHours,
         registry: InstrumentRegistry,
         orchestrator: SessionOrchestrator,
         events: EventLog,
@@ -305,12 +309,12 @@ class Engine:
         interval = Interval(history.interval)
         return HistoricalBootstrapper(
             store=store,
-            calendar=calendar,
+            calendar=hours,
             clock=self._clock,
             clients=orchestrator,
             events=events,
             settings=BackfillSettings(interval=interval, days=history.days),
-            daily_volatility=ClosingVolatility(store, registry, calendar, interval),
+            daily_volatility=ClosingVolatility(store, registry, hours, interval),
         )
 
     def _convention(self) -> Convention:

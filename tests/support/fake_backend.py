@@ -33,6 +33,7 @@ from tickertui.services.mock.seeding import MockSeed, SeedOrigin
 from tickertui.services.plan.legs import Legs, WatchedInstrument
 from tickertui.services.plan.status import PlanLine, ReloadPlan, ReloadResult, RuleCost, RuleStatus, Unplaced
 from tickertui.services.supervision.events import Event, Severity
+from tickertui.services.supervision.observed_hours import Deviation
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui.view.backend import BackendRefused, HealthFigures, LoginPage
 from tickertui.tui.view.frames import ListedExpiry
@@ -175,11 +176,15 @@ class FakeBackend:
     notes: dict[date, str] = field(default_factory=dict)
     terms: dict[int, TermsChange] = field(default_factory=dict)
     seed: MockSeed = field(default_factory=lambda: MockSeed(SeedOrigin.TYPICAL, None, is_close=False, number=7))
+    deviation_list: tuple[Deviation, ...] = ()
     refusal: str = ""
     calls: list[tuple[object, ...]] = field(default_factory=list)
 
     def runtime(self) -> RuntimeState:
         return self.state
+
+    def deviations(self) -> tuple[Deviation, ...]:
+        return self.deviation_list
 
     def bootstrap(self) -> BootstrapProgress:
         return self.progress

@@ -25,7 +25,7 @@ async def test_the_model_says_from_when_to_when_it_counts() -> None:
     async with driven(Situation.CLOSED, size=(200, 50)) as run:
         assert " T→15:40" in run.text()[2]
         run.backend.board.derived[:, Derived.PRICED_AT] = FRIDAY.timestamp()
-        run.chain.selection.surround(run.chain.selection.context)
+        run.chain.selection.surround(run.chain.selection.context, run.chain.selection.markets)
         run.main.frame()
         assert " T 11.0d Fri 15:40→15:40" in run.text()[2]
 

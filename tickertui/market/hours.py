@@ -169,9 +169,17 @@ class MarketCalendar:
         data: What the files say.
     """
 
+    revision: int = 0
+    """Changes when the sessions do: those of the files never."""
+
     def __init__(self, data: CalendarData) -> None:
         self._data = data
         self._sessions: dict[tuple[str, date], tuple[Session, ...]] = {}
+
+    @property
+    def data(self) -> CalendarData:
+        """What the files say."""
+        return self._data
 
     @property
     def segments(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from tickertui.services.mock.mock_generator import MockDataGenerator
 from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.plan.subscription_reloader import SubscriptionReloader
 from tickertui.services.supervision.events import EventLog
+from tickertui.services.supervision.observed_hours import ObservedHours
 from tickertui.services.supervision.process_watch import ProcessWatch
 from tickertui.services.supervision.store_watch import StoreWatch
 from tickertui.services.supervision.task_monitor import TaskMonitor
@@ -33,6 +34,7 @@ class Services:
     Attributes:
         clock: Wall and monotonic time.
         calendar: Sessions and holidays.
+        hours: Which segments trade, by what is seen.
         board: The latest of everything that ticks.
         registry: The day's contracts.
         store: What survives.
@@ -52,6 +54,7 @@ class Services:
 
     clock: Clock
     calendar: MarketCalendar
+    hours: ObservedHours
     board: MarketBoard
     registry: InstrumentRegistry
     store: Store

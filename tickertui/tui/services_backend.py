@@ -31,6 +31,7 @@ from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.rule_check import check_account, check_rule
 from tickertui.services.plan.status import ReloadPlan, ReloadResult, RuleCost, RuleStatus
 from tickertui.services.supervision.events import Event, Severity
+from tickertui.services.supervision.observed_hours import Deviation
 from tickertui.services.supervision.skew_watch import SkewWatch
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.store.protocol import StoreError
@@ -128,6 +129,10 @@ class ServicesBackend:
             contracts_day=self.instruments_day(),
             contracts_stale=services.registry.is_stale(),
         )
+
+    def deviations(self) -> tuple[Deviation, ...]:
+        """Segments that do not go by the calendar now."""
+        return self._services.hours.deviations()
 
     def _database_fault(self) -> str | None:
         """One sentence while the store does not answer or its watch over changes is broken."""

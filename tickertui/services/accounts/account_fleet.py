@@ -7,7 +7,7 @@ the user emptied, is left out, and the next reload moves its instruments to acco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -103,7 +103,7 @@ class AccountFleet:
         clock: For ages.
         events: Moves and refusals are recorded here.
         settings: See `FleetSettings`.
-        expects_data: Whether a silent socket means something.
+        expects_data: Whether silence of some sockets (by their numbers) means something.
         changed: Called when the set of accounts that a plan may use has changed: a reload is due.
         on_instruments_meta: Given row count and etag of the broker's dump.
         frame_tap: Given each raw frame.
@@ -120,7 +120,7 @@ class AccountFleet:
         clock: Clock,
         events: EventLog,
         settings: FleetSettings,
-        expects_data: Callable[[], bool],
+        expects_data: Callable[[Collection[int]], bool],
         changed: Callable[[], None],
         on_instruments_meta: Callable[[int, str], None],
         frame_tap: FrameTap | None = None,
@@ -255,6 +255,16 @@ class AccountFleet:
             if entry.stream.is_open(number)
         ]
 
+    def heard(self) -> list[int]:
+        """Return the numbers of the sockets that are connected and have sent something (a heartbeat) just now."""
+        return [
+            number
+            for entry in self._accounts.values()
+            if entry.is_ours
+            for number in entry.stream.connections
+            if entry.stream.is_heard(number)
+        ]
+
     def ticks_per_second(self) -> float:
         """Over all sockets."""
         return sum(entry.stream.ticks_per_second() for entry in self._accounts.values())
@@ -373,7 +383,7 @@ class AccountFleet:
             if entry.emptied_ns and now - entry.emptied_ns >= patience_ns:
                 self._refill(account, entry)
             return
-        if not entry.crashed and not self._hooks.expects_data():
+        if not entry.crashed and not self._hooks.expects_data(entry.stream.connections):
             entry.broken_ns = 0  # nothing is missed while the market is shut; the broker reboots at night
             return
         entry.broken_ns = entry.broken_ns or now

@@ -46,6 +46,7 @@ class FeedPulse:
     last_data_ns: int = 0
 
 
+_HEARD_S: Final = 5.0
 _HEARTBEAT_LATE_S: Final = 2.0
 """The broker sends a heartbeat byte each second; later than this, the socket's own watch soon ends it."""
 
@@ -77,14 +78,14 @@ class StreamHooks:
     """What an account's stream needs of its owner.
 
     Attributes:
-        expects_data: Whether the market is in continuous trading, so that silence means something.
+        expects_data: Whether what some sockets carry (by their numbers) trades, so that their silence means something.
         on_refused: Told once per refusal that the broker answered 403.
         on_instruments_meta: Given the row count and the etag of the broker's dump, sent at each connect.
         on_open: Told of each connection that the broker accepted.
         frame_tap: Given each raw frame, None when nobody records.
     """
 
-    expects_data: Callable[[], bool]
+    expects_data: Callable[[Collection[int]], bool]
     on_refused: Callable[[str, str], None]
     on_instruments_meta: Callable[[int, str], None]
     on_open: Callable[[str], None] = lambda _: None
@@ -340,12 +341,11 @@ class AccountStream:
         while True:
             await anyio.sleep(1.0)
             now = self._clock.monotonic_ns()
-            expects_data = self._hooks.expects_data()
             for connection, line in self._lines.items():
                 line.samples.append((now, line.socket.stats.ticks))
                 if line.socket.stats.last_data_ns - line.opened_ns > _CACHED_NS:
                     self.alive_ns = max(self.alive_ns, line.socket.stats.last_data_ns)
-                if line.state is StreamState.OPEN and expects_data:
+                if line.state is StreamState.OPEN and self._hooks.expects_data((connection,)):
                     self._check_silence(connection, line, now)
 
     def _check_silence(self, connection: int, line: _Line, now: int) -> None:
@@ -360,7 +360,7 @@ class AccountStream:
 
     def _rebuild_in(self, connection: int, line: _Line, now: int) -> float | None:
         """Seconds until `_check_silence` rebuilds a socket, should no data come."""
-        if line.state is not StreamState.OPEN or not self._hooks.expects_data():
+        if line.state is not StreamState.OPEN or not self._hooks.expects_data((connection,)):
             return None
         frame_age = _age(now, line.socket.stats.last_frame_ns)
         if frame_age is not None and frame_age > _HEARTBEAT_LATE_S:
@@ -483,6 +483,14 @@ class AccountStream:
         """Whether a socket is connected."""
         return self._state_of(connection) is StreamState.OPEN
 
+    def is_heard(self, connection: int) -> bool:
+        """Whether a socket is connected and has sent something (a heartbeat comes each second) just now."""
+        line = self._lines.get(connection)
+        if line is None or line.state is not StreamState.OPEN:
+            return False
+        age = _age(self._clock.monotonic_ns(), line.socket.stats.last_frame_ns)
+        return age is not None and age < _HEARD_S
+
     def _state_of(self, connection: int) -> StreamState:
         line = self._lines.get(connection)
         return StreamState.IDLE if line is None else line.state
@@ -537,6 +545,7 @@ class AccountStream:
             reconnects=stats.reconnects,
             last_error=stats.last_error,
             retry_in=None if stats.retry_at is None else max(0.0, stats.retry_at - anyio.current_time()),
+            expects_data=self._hooks.expects_data((connection,)),
             open_for=_age(now, line.opened_ns) if line.state is StreamState.OPEN else None,
             waiting=stats.waiting,
             rebuild_in=self._rebuild_in(connection, line, now),

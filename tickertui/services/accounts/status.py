@@ -51,6 +51,7 @@ class ConnectionStatus:
         rebuild_in: Seconds until it is rebuilt should no data come; None where nothing will do that, or where the
             heartbeat is missing too, which ends it within seconds.
         refused: Instruments that were asked for when the broker said that it refuses, and that sent nothing since.
+        expects_data: Whether what it carries trades now, so that its silence means something.
     """
 
     connection: int
@@ -73,6 +74,7 @@ class ConnectionStatus:
     waiting: int = 0
     rebuild_in: float | None = None
     refused: frozenset[int] = frozenset()
+    expects_data: bool = True
 
     @property
     def is_mute(self) -> bool:

@@ -34,6 +34,7 @@ class FeedSwitch:
         events: Every switch is recorded here.
         has_accounts: Whether any account is configured.
         segments: Exchanges of the plan; the market is open while one of them is.
+        carried: Exchanges of what some sockets carry: only while one of these is open their silence means something.
         mock_allowed: Whether a mock may run without accounts.
     """
 
@@ -46,6 +47,7 @@ class FeedSwitch:
         events: EventLog,
         has_accounts: Callable[[], bool],
         segments: Callable[[], Collection[str]],
+        carried: Callable[[Collection[int]], Collection[str]],
         mock_allowed: bool = True,
     ) -> None:
         self.mode = FeedMode.NONE
@@ -56,6 +58,7 @@ class FeedSwitch:
         self._events = events
         self._has_accounts = has_accounts
         self._segments = segments
+        self._carried = carried
         self._mock_allowed = mock_allowed
         self._wish: FeedMode | None = None
 
@@ -70,8 +73,11 @@ class FeedSwitch:
 
     def market_is_open(self) -> bool:
         """Whether a segment of the plan trades now; of one without hours nobody knows, and nobody waits for it."""
+        return self._is_any_open(self._segments())
+
+    def _is_any_open(self, segments: Collection[str]) -> bool:
         now = self._clock.now()
-        return any(self._calendar.is_open(segment, now) for segment in self._segments())
+        return any(self._calendar.is_open(segment, now) for segment in segments)
 
     def _may_be_open(self) -> bool:
         """Whether a segment trades now, or none of the plan's has known hours."""
@@ -82,9 +88,13 @@ class FeedSwitch:
         """Whether the accounts' sockets are the feed, the market open or not."""
         return self.mode in _LIVE_KIND
 
-    def expects_data(self) -> bool:
-        """Whether a silent socket means something."""
-        return self.mode is FeedMode.LIVE and self.market_is_open()
+    def expects_data(self, connections: Collection[int]) -> bool:
+        """Whether silence of some sockets means something: a segment of what they carry trades.
+
+        Args:
+            connections: Numbers of the sockets.
+        """
+        return self.mode is FeedMode.LIVE and self._is_any_open(self._carried(connections))
 
     def is_due(self) -> bool:
         """Whether the rule gives another mode than the one in force."""

@@ -6,7 +6,7 @@ should come through which socket.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import numpy as np
@@ -21,6 +21,7 @@ from tickertui.services.accounts.account_stream import SocketCounts
 from tickertui.services.plan.placement import Assignments, Distribution
 
 _EXCHANGES: Final = {code: name for name, code in SEGMENT_CODES.items() if code != INDEX_SEGMENT_CODE}
+_INDICES: Final = frozenset(("INDICES",))
 _USUAL_SEGMENTS: Final = frozenset(("NFO",))
 _NEVER_AFTER_NS: Final = 60_000_000_000
 """A subscription without a packet for this long is counted as one that never ticked."""
@@ -37,6 +38,7 @@ class PlanView:
         self._board = board
         self._assignments = Assignments.none()
         self._segments = _USUAL_SEGMENTS
+        self._segments_of_socket: Mapping[int, frozenset[str]] = {}
         self._layout = -1
         self._rows: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
 
@@ -50,8 +52,14 @@ class PlanView:
         self._assignments = assignments
         self._layout = -1
         codes = distinct(assignments.tokens & 0xFF).tolist()
-        exchanges = {_EXCHANGES.get(code, f"segment {code}") for code in codes if code != INDEX_SEGMENT_CODE}
-        self._segments = frozenset(exchanges) or _USUAL_SEGMENTS
+        exchanges = frozenset(_exchange_of(code) for code in codes if code != INDEX_SEGMENT_CODE)
+        self._segments = exchanges or _USUAL_SEGMENTS
+        carried: dict[int, set[str]] = {}
+        for pair in distinct(assignments.connections << 8 | assignments.tokens & 0xFF).tolist():
+            names = carried.setdefault(pair >> 8, set())
+            if pair & 0xFF != INDEX_SEGMENT_CODE:
+                names.add(_exchange_of(pair & 0xFF))
+        self._segments_of_socket = {number: frozenset(names) or _INDICES for number, names in carried.items()}
 
     def __len__(self) -> int:
         return len(self._assignments)
@@ -63,6 +71,15 @@ class PlanView:
         A segment of the wire that nobody has heard of is ``segment 11``; the calendar knows no hours of it.
         """
         return self._segments
+
+    def segments_of(self, connections: Collection[int]) -> frozenset[str]:
+        """Return the exchanges whose contracts some sockets carry; of indices alone theirs, of nothing none.
+
+        Args:
+            connections: Numbers of the sockets.
+        """
+        carried = self._segments_of_socket
+        return frozenset(name for number in connections for name in carried.get(number, ()))
 
     @property
     def tokens(self) -> NDArray[np.int64]:
@@ -102,3 +119,7 @@ class PlanView:
             int(number): SocketCounts(int(tick_counts[place]), int(never_counts[place]))
             for place, number in enumerate(numbers)
         }
+
+
+def _exchange_of(code: int) -> str:
+    return _EXCHANGES.get(code, f"segment {code}")

@@ -43,6 +43,7 @@ from tickertui.services.mock.feed import MockFeed, MockSource
 from tickertui.services.plan.placement import Distribution
 from tickertui.services.plan.subscription_reconciler import SubscriptionReconciler
 from tickertui.services.supervision.events import EventLog
+from tickertui.services.supervision.observed_hours import ObservedHours
 from tickertui.services.supervision.task_monitor import TaskMonitor
 from tickertui.services.supervision.tick_rate import TickRate
 from tickertui.store.protocol import Store
@@ -98,6 +99,7 @@ class LoopInputs:
         settings: See `LoopSettings`.
         bootstrapper: Fills gaps in the history; None for no backfill.
         frame_tap: Given each raw frame (the recorder).
+        hours: Which segments trade, by what is seen; the loop looks once a second. One over the calendar by default.
     """
 
     orchestrator: SessionOrchestrator
@@ -115,12 +117,14 @@ class LoopInputs:
     settings: LoopSettings = field(default_factory=LoopSettings)
     bootstrapper: HistoricalBootstrapper | None = None
     frame_tap: FrameTap | None = None
+    hours: ObservedHours | None = None
 
 
 class LoopParts:
     """The parts, wired.
 
     Attributes:
+        hours: Which segments trade, by what is seen.
         feed: Which feed is on.
         fleet: The accounts' streams.
         plan: The plan in force.
@@ -139,13 +143,15 @@ class LoopParts:
         self._in = inputs
         self._trigger = trigger
         settings, board, clock, events = inputs.settings, inputs.board, inputs.clock, inputs.events
+        self.hours = inputs.hours or ObservedHours(board, inputs.calendar, clock, events)
         self.feed = FeedSwitch(
             board=board,
-            calendar=inputs.calendar,
+            calendar=self.hours,
             clock=clock,
             events=events,
             has_accounts=lambda: bool(inputs.orchestrator.list_accounts()),
             segments=lambda: self.plan.view.segments,
+            carried=lambda connections: self.plan.view.segments_of(connections),
             mock_allowed=settings.mock_allowed,
         )
         self.feed.wish(settings.first_feed)
@@ -172,6 +178,7 @@ class LoopParts:
             on_instruments_meta=self.contracts.note_meta,
             frame_tap=inputs.frame_tap,
         )
+        self.hours.watch_sockets(self.fleet.heard)
         self.plan = ActivePlan(
             reconciler=inputs.reconciler,
             board=board,
@@ -212,7 +219,7 @@ class LoopParts:
         self._interest = PreviousInterest(
             store=inputs.store,
             board=board,
-            calendar=inputs.calendar,
+            calendar=self.hours,
             clock=clock,
             instrument=inputs.registry.get,
             is_live=lambda: self.feed.is_live,
@@ -293,6 +300,7 @@ class LoopParts:
         inputs, settings = self._in, self._in.settings
         duty_of_task: dict[str, Duty] = {
             "contracts": self.contracts.run,
+            "market hours": self.hours.run,
             "spots": lambda: duties.follow_spots(
                 settings.follow_every,
                 lambda: self.fill_spots(inputs.reconciler.underlyings),

@@ -20,12 +20,16 @@ class StampRun:
         stamp: The newest one of the run, epoch seconds, 0 before the first.
         received_s: When its packet came, wall seconds.
         advances: How many times the stamp has become a later one within the run.
+
+    Args:
+        pace: Seconds of wall time in a second of the machine's: a simulated market's packets are late by as much more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pace: float = 1.0) -> None:
         self.stamp = 0
         self.received_s = 0.0
         self.advances = 0
+        self._tolerance_s = _STEP_S * max(1.0, pace)
         self._first_stamp = 0
         self._first_received_s = 0.0
 
@@ -33,11 +37,6 @@ class StampRun:
     def seconds(self) -> int:
         """Seconds by which the stamps of the run have advanced."""
         return self.stamp - self._first_stamp
-
-    @property
-    def first_received_s(self) -> float:
-        """When the first packet of the run came, wall seconds."""
-        return self._first_received_s
 
     def take(self, stamp: int, received_s: float) -> None:
         """Take in the stamp of a packet; one that is out of step begins a new run.
@@ -47,7 +46,7 @@ class StampRun:
             received_s: Wall seconds of its receipt.
         """
         passed = (stamp - self._first_stamp) - (received_s - self._first_received_s)
-        if not self.stamp or stamp < self.stamp or abs(passed) > _STEP_S:
+        if not self.stamp or stamp < self.stamp or abs(passed) > self._tolerance_s:
             self._first_stamp, self._first_received_s, self.advances = stamp, received_s, 0
         elif stamp > self.stamp:
             self.advances += 1

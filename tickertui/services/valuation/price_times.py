@@ -30,12 +30,15 @@ _KEPT_SPANS: Final = 4
 """Sessions of a segment that are remembered: prices are of this one or the one before, few are older."""
 
 
+_NO_AUCTION_KNOWN: Final[tuple[float, float, AuctionTimes]] = (np.inf, -np.inf, NO_AUCTION)
+
+
 class PriceTimes:
     """See the module.
 
     Args:
         board: Where the prices are.
-        calendar: Sessions.
+        calendar: Sessions, planned or as seen.
         clock: Now.
     """
 
@@ -43,8 +46,9 @@ class PriceTimes:
         self._board = board
         self._calendar = calendar
         self._clock = clock
+        self._revision = calendar.revision
         self._spans: dict[str, list[tuple[float, float, float]]] = {}
-        self._auction: tuple[float, float, AuctionTimes] = (np.inf, -np.inf, NO_AUCTION)
+        self._auction = _NO_AUCTION_KNOWN
 
     def of_rows(self, rows: Rows) -> Floats:
         """Return the epoch seconds of the rows' last packets, float64[n], never after now; 0 before the first."""
@@ -62,6 +66,7 @@ class PriceTimes:
             touched: intp[m], of which slices.
             positions: intp[n], their rows in the layout's order, slice after slice.
         """
+        self._follow_sessions()
         lengths = layout.lengths[touched]
         starts = np.cumsum(lengths) - lengths
         rows = layout.rows[positions]
@@ -79,6 +84,7 @@ class PriceTimes:
 
     def auction(self) -> AuctionTimes:
         """Return the closing auction of the cash market's session that began last."""
+        self._follow_sessions()
         now_s = self._clock.time_ns() / 1e9
         begins, until, times = self._auction
         if not begins <= now_s < until:
@@ -87,6 +93,13 @@ class PriceTimes:
             times = AuctionTimes.of(session)
             self._auction = (now_s, _next_open(self._calendar, _CASH, now), times)
         return times
+
+    def _follow_sessions(self) -> None:
+        """Forget the sessions when others are seen than were planned."""
+        if self._revision != self._calendar.revision:
+            self._revision = self._calendar.revision
+            self._spans.clear()
+            self._auction = _NO_AUCTION_KNOWN
 
     def moved(self, rows: Rows) -> Floats:
         """Return the wall times at which the rows' prices changed last, epoch seconds, 0 where that was not seen."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from tickertui.services.loop.status import RuntimeState
+from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.tui.panes.health import HealthView
 from tickertui.tui.panes.subscriptions import SubscriptionsView
 from tickertui.tui.terminal.display_rate import DisplayRate
@@ -16,7 +16,7 @@ from tickertui.tui.view.backend import Backend
 from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, LinkWatch, MarketView
 from tickertui.tui.view.frames import ChainFrame
 from tickertui.tui.view.latency import LatencyMeter
-from tickertui.tui.view.market_view import DERIVATIVES, banner, market_view
+from tickertui.tui.view.market_view import MarketViews, banner
 from tickertui.tui.view.options import ScreenOptions
 from tickertui.tui.view.plan_legs import CellContext, WatchedLegs
 from tickertui.tui.view.problems import Problem, ProblemInputs, ProblemLog, problems
@@ -38,6 +38,7 @@ class ProgramStatus:
 
     Attributes:
         context: The loop's state, its sockets and the market.
+        markets: What every segment does.
         shown: Where the values on the board come from.
         problems: What is not as it should be, the worst first.
         watched: Why instruments have never ticked.
@@ -51,6 +52,7 @@ class ProgramStatus:
         self._rate = rate
         self._link_watch = LinkWatch()
         self._news = ProblemLog()
+        self.markets = MarketViews(backend.calendar, backend.clock.now())
         self.context = CellContext(backend.runtime(), NO_SOCKET_HEALTH, MarketView())
         self.shown = LIVE_ONLY
         self.problems: tuple[Problem, ...] = ()
@@ -64,13 +66,18 @@ class ProgramStatus:
         """State of the loop."""
         return self.context.runtime
 
-    def look(self) -> None:
-        """Take in how everything stands now."""
+    def look(self, exchange: str = "") -> None:
+        """Take in how everything stands now.
+
+        Args:
+            exchange: Of the chain on display; empty before there is one.
+        """
         backend = self._backend
         runtime = backend.runtime()
-        market = market_view(backend.calendar, DERIVATIVES, backend.clock.now())
-        socket_health = self._link_watch.update(runtime.accounts, market_open=market.is_open)
-        self.context = CellContext(runtime, socket_health, market)
+        self.markets = markets = MarketViews(backend.calendar, backend.clock.now(), backend.deviations())
+        # Which sockets' silence means something, each of them says; while all is shut, none's does.
+        socket_health = self._link_watch.update(runtime.accounts, market_open=runtime.feed is FeedMode.LIVE)
+        self.context = CellContext(runtime, socket_health, markets.of(exchange), markets)
         self.shown = provenance(backend.board, runtime.feed)
 
     def find_problems(self, underlying: str, frame: ChainFrame | None) -> None:
@@ -89,6 +96,7 @@ class ProgramStatus:
                 figures=backend.health(), progress=backend.bootstrap(), tasks=backend.tasks(), rate=self._rate,
                 now=now, underlying=underlying, has_spot=frame is None or frame.underlying.price > 0,
                 calendar=self._calendar_notes, keys=self._options.keymap,
+                deviations=self.markets.deviations,
             )
         )  # fmt: skip
         for severity, sentence in self._news.news(self.problems, backend.clock.monotonic_ns()):
@@ -102,9 +110,9 @@ class ProgramStatus:
         """
         context = self.context
         return banner(
-            context.runtime, context.socket_health, context.market, self._options.keymap,
-            simulated=self._options.simulated, shown=self.shown, database_fault=self._backend.health().database_fault,
-            seed=self._backend.mock_seed(underlying),
+            context.runtime, context.socket_health, self._options.keymap, simulated=self._options.simulated,
+            shown=self.shown, database_fault=self._backend.health().database_fault,
+            seed=self._backend.mock_seed(underlying), deviations=self.markets.deviations,
         )  # fmt: skip
 
     def status(self, *, said: str, paused: bool, wide: bool) -> tuple[StatusField, ...]:

@@ -182,15 +182,13 @@ class MainScreen(ResponsiveScreen, Screen[None]):
         program_status, chain, status = self.program_status, self.chain, self.query_one(StatusBar)
         self._slow_ns = self.backend.clock.monotonic_ns()
         with self._containing(status):
-            program_status.look()
+            program_status.look(chain.selection.exchange)
         if self.paused and program_status.runtime.feed is not self._held_feed:
             # Held prices of the mock under the first row of the market would be taken for the market's.
             self.paused = False
         if "chain" not in self._failures.latest:
             with self._containing(chain):
-                chain.surround(
-                    program_status.runtime, program_status.context.market, program_status.context.socket_health
-                )
+                chain.surround(program_status.runtime, program_status.markets, program_status.context.socket_health)
         with self._containing(status):
             program_status.find_problems(chain.underlying, chain.current_frame)
             if not program_status.runtime.instruments:

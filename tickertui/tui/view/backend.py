@@ -25,6 +25,7 @@ from tickertui.services.mock.seeding import MockSeed
 from tickertui.services.plan.legs import Legs
 from tickertui.services.plan.status import ReloadPlan, ReloadResult, RuleCost, RuleStatus
 from tickertui.services.supervision.events import Event, Severity
+from tickertui.services.supervision.observed_hours import Deviation
 from tickertui.services.supervision.status import TaskInfo
 from tickertui.tui.view.frames import ListedExpiry
 
@@ -126,6 +127,10 @@ class Backend(Protocol):
 
     def health(self) -> HealthFigures:
         """Figures of the program itself."""
+        ...
+
+    def deviations(self) -> tuple[Deviation, ...]:
+        """Segments that do not go by the calendar now."""
         ...
 
     def underlyings(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from tickertui.market.board import Derived, RowFacts
 from tickertui.market.chain import ChainTotals, OptionChain, Reference, ReferenceKind, totals_of
 from tickertui.market.clock import Clock
 from tickertui.market.hours import Phase
-from tickertui.market.instruments import PRICE_DIVISORS
+from tickertui.market.instruments import INDEX_SEGMENT_CODE, PRICE_DIVISORS
 from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.view.chain_summary import Money, summarise
@@ -101,7 +101,8 @@ class ChainContext:
 
     Attributes:
         feed: What fills the board.
-        market: What the calendar says.
+        market: What the chain's segment does.
+        indices: What the indices do, None where that is the same.
         socket_health: Health of the sockets.
         others: Further instruments of the header line.
         reference: What the at-the-money row is measured from; the forward takes its place in the closing auction.
@@ -111,6 +112,7 @@ class ChainContext:
 
     feed: FeedMode = FeedMode.LIVE
     market: MarketView = field(default_factory=MarketView)
+    indices: MarketView | None = None
     socket_health: SocketHealth = NO_SOCKET_HEALTH
     others: tuple[HeaderQuote, ...] = ()
     reference: ReferenceKind = ReferenceKind.SPOT
@@ -396,16 +398,18 @@ class ChainReader:
     def _quote(self, label: str, facts: tuple[int, ...], now_ns: int, *, is_index: bool) -> QuoteView:
         board, context = self.chain.board, self.context
         row, source, _, _, received, connection, _, direction, moved_ns, _, doubtful = facts
+        of_index = int(board.tokens[row]) & 0xFF == INDEX_SEGMENT_CODE
+        market = context.indices if of_index and context.indices is not None else context.market
         price, close = board.price_of(row), board.price_of(row, _CLOSE_WORD)
         age_s = (now_ns - received) / 1e9 if received else float("nan")
         codes = context.socket_health.codes
         link = Link(int(codes[connection])) if 0 <= connection < len(codes) - 1 else Link.HEALTHY
-        index = index_state(board, row, moved_ns, context.market, self._clock) if is_index else FREE
+        index = index_state(board, row, moved_ns, market, self._clock) if is_index else FREE
         # A future may be silent for a while; an index prints each second.
-        state = index.of(spot_state(Source(source), age_s if is_index else 0.0, link, context.feed, context.market))
+        state = index.of(spot_state(Source(source), age_s if is_index else 0.0, link, context.feed, market))
         if doubtful and state in LIVE_STATES:
             state = DataState.DOUBT
-        without = price != price and self._closes_before_today(age_s)
+        without = price != price and _closes_before_today(market, age_s)
         return QuoteView(
             label=label,
             price=price,
@@ -415,18 +419,9 @@ class ChainReader:
             state=state,
             age_s=age_s,
             last_close=close if without else float("nan"),
-            close_day=context.market.session_day if without else "",
+            close_day=market.session_day if without else "",
             settled_at=index.settled_at,
         )
-
-    def _closes_before_today(self, age_s: float) -> bool:
-        """Whether the close in a packet of that age is of the last finished session.
-
-        From the pre-open on that is what the broker sends; in the evening its packets still name the day before.
-        """
-        market = self.context.market
-        running = market.is_open or market.phase is Phase.PRE_OPEN
-        return running and bool(market.session_day) and age_s < _THIS_MORNING_S
 
     def _frame(
         self,
@@ -482,6 +477,15 @@ class ChainReader:
 def _either(legs: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Where it is true of the call or of the put, bool[k]: `any` over so short an axis takes four times as long."""
     return legs[:, 0] | legs[:, 1]
+
+
+def _closes_before_today(market: MarketView, age_s: float) -> bool:
+    """Whether the close in a packet of that age is of the last finished session.
+
+    From the pre-open on that is what the broker sends; in the evening its packets still name the day before.
+    """
+    running = market.is_open or market.phase is Phase.PRE_OPEN
+    return running and bool(market.session_day) and age_s < _THIS_MORNING_S
 
 
 def _all_plain(facts: RowFacts) -> bool:

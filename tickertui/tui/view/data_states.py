@@ -174,18 +174,19 @@ class LinkWatch:
         """Judge every socket.
 
         Args:
-            accounts: As the loop reports them.
-            market_open: Outside market hours silence means nothing.
+            accounts: As the loop reports them; of a socket whose contracts do not trade now, silence means nothing.
+            market_open: Outside all market hours no silence means anything.
         """
         highest = max((c.connection for a in accounts for c in a.connections), default=-1)
         codes = np.zeros(highest + 2, dtype=np.int8)
         problems: list[LinkProblem] = []
         for account in accounts:
             for status in account.connections:
-                link = self._recovered(status, self._judge(status, market_open=market_open), market_open=market_open)
+                is_due = market_open and status.expects_data
+                link = self._recovered(status, self._judge(status, market_open=is_due), market_open=is_due)
                 codes[status.connection] = link
                 # A socket that is down carries nothing at the moment, so what it should carry counts.
-                if link is not Link.HEALTHY and market_open and (status.desired or status.subscribed):
+                if link is not Link.HEALTHY and is_due and (status.desired or status.subscribed):
                     problems.append(LinkProblem(status, link, account.account_id))
         problems.sort(key=lambda problem: (-problem.link, problem.status.connection))
         return SocketHealth(codes, tuple(problems))

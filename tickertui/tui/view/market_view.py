@@ -1,8 +1,8 @@
-"""What the calendar and the loop say about now, in the words of the screen: market phase and the first row's banner."""
+"""What calendar, market and loop say about now, in the words of the screen: phases, and the first row's banner."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from tickertui.market.settling import NO_AUCTION, AuctionTimes
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
+from tickertui.services.supervision.observed_hours import Deviation, DeviationKind
 from tickertui.tui.keys.actions import NO_KEYS, key_name
 from tickertui.tui.view.data_states import SILENT_DATA_S, Link, MarketView, SocketHealth
 from tickertui.tui.view.problems import rebuild_words, socket_reason
@@ -19,19 +20,65 @@ from tickertui.tui.view.provenance import LIVE_ONLY, Provenance
 from tickertui.tui.widgets.banner import BannerKind, BannerView
 
 DERIVATIVES = "NFO"
-"""Segment whose hours the header shows; BFO keeps the same (BSE notice 20260612-9)."""
+"""Segment that stands for the Indian indices; BFO keeps the same hours (BSE notice 20260612-9)."""
+INDICES = "INDICES"
+_EQUITY = frozenset(("NFO", "BFO", "NSE", "BSE", INDICES))
 
-_OPEN_LABELS = {Phase.OPEN: "F&O OPEN", Phase.CAS: "F&O OPEN", Phase.CLOSING: "F&O CLOSING"}
+
+class MarketViews:
+    """What every segment does at one moment; each is worked out when it is asked for.
+
+    Args:
+        calendar: Sessions and holidays.
+        now: Aware datetime.
+        deviations: Where the market does not go by the calendar.
+    """
+
+    def __init__(self, calendar: MarketCalendar, now: datetime, deviations: Sequence[Deviation] = ()) -> None:
+        self._calendar = calendar
+        self._now = now
+        self._views: dict[str, MarketView] = {}
+        self.deviations = tuple(deviations)
+
+    def of(self, exchange: str) -> MarketView:
+        """Return what an exchange's segment does; that of the equity derivatives where ``exchange`` is empty."""
+        name = exchange or DERIVATIVES
+        view = self._views.get(name)
+        if view is None:
+            deviation = next((one for one in self.deviations if one.segment == name), None)
+            view = self._views[name] = market_view(self._calendar, name, self._now, deviation)
+        return view
+
+    def of_indices(self, exchange: str) -> MarketView:
+        """Return what the indices beside a chain do: as the equity derivatives, unless they themselves deviate.
+
+        Args:
+            exchange: Of the chain.
+        """
+        if any(deviation.segment == INDICES for deviation in self.deviations):
+            return self.of(INDICES)
+        return self.of(exchange if exchange in _EQUITY else DERIVATIVES)
 
 
-def market_view(calendar: MarketCalendar, segment: str, now: datetime) -> MarketView:
+def venue(segment: str) -> str:
+    """Return how the screen names a segment: ``F&O`` for equity derivatives, else the exchange."""
+    exchange = segment.partition("-")[0]
+    return "F&O" if exchange in ("NFO", "BFO") else exchange
+
+
+def market_view(
+    calendar: MarketCalendar, segment: str, now: datetime, deviation: Deviation | None = None
+) -> MarketView:
     """Return what a segment does now.
 
     Args:
         calendar: Sessions and holidays.
         segment: The derivatives segment, e.g. "NFO".
         now: Aware datetime.
+        deviation: How the market differs from the calendar there.
     """
+    if deviation is not None:
+        return _observed_view(calendar, segment, now, deviation)
     announcement = calendar.announced_hours(segment, now.date())
     view = _phase_view(calendar, segment, now)
     return view if announcement is None else replace(view, unconfirmed=announcement.label)
@@ -61,7 +108,8 @@ def _phase_view(calendar: MarketCalendar, segment: str, now: datetime) -> Market
             step = calendar.step("INDICES", now)
             detail = f"auction{until}{f': {step}' if step else ''}; options to {close:%H:%M}"
         left = (close - now).total_seconds()
-        return MarketView(phase, _OPEN_LABELS[phase], detail, left, session_day, frozen, auction=times)
+        label = f"{venue(segment)} {'CLOSING' if phase is Phase.CLOSING else 'OPEN'}"
+        return MarketView(phase, label, detail, left, session_day, frozen, auction=times)
     try:
         following = calendar.next_open(segment, now)
         detail = f"next open {following:%a %d %b %H:%M}"
@@ -78,19 +126,31 @@ def _closed_label(calendar: MarketCalendar, segment: str, now: datetime) -> str:
         return f"HOLIDAY {calendar.holiday_name(now.date(), segment) or ''}".rstrip()
     if kind is DayKind.WEEKEND:
         return "WEEKEND"
-    return "F&O CLOSED"
+    return f"{venue(segment)} CLOSED"
+
+
+def _observed_view(calendar: MarketCalendar, segment: str, now: datetime, deviation: Deviation) -> MarketView:
+    """What a segment does that does not go by the calendar."""
+    try:
+        last = f"{calendar.last_close(segment, now):%a %d %b}"
+    except CalendarError:
+        last = ""
+    if deviation.kind is DeviationKind.FLOWING:
+        return MarketView(Phase.OPEN, f"{venue(segment)} OPEN", deviation.describe(), None, last)
+    ticked = f"{deviation.since:%a %d %b}" if deviation.ticked else last
+    return MarketView(Phase.CLOSED, f"{venue(segment)} NO TICKS", deviation.describe(), None, ticked)
 
 
 def banner(
     runtime: RuntimeState,
     socket_health: SocketHealth,
-    market: MarketView,
     keys: Mapping[str, str] = NO_KEYS,
     *,
     simulated: bool = False,
     shown: Provenance = LIVE_ONLY,
     database_fault: str | None = None,
     seed: MockSeed | None = None,
+    deviations: Sequence[Deviation] = (),
 ) -> BannerView | None:
     """Return what the first row must say, the most important first; None while nothing must be said.
 
@@ -99,20 +159,20 @@ def banner(
 
     Args:
         runtime: State of the loop.
-        socket_health: Health of the sockets.
-        market: What the calendar says.
+        socket_health: Health of the sockets; its problems are of sockets whose contracts trade now.
         keys: The user's own keys by action id.
         simulated: Whether the broker is a simulator.
         shown: Where what the board holds comes from.
         database_fault: Why the database cannot be reached, None while it can.
         seed: Where the mock's level of the shown underlying comes from, None where that is not known.
+        deviations: Where the market does not go by the calendar.
     """
     if runtime.feed is FeedMode.MOCK or shown.mock:
         return _mock_banner(seed if runtime.feed is FeedMode.MOCK else None)
     if runtime.feed is FeedMode.REPLAY or shown.replay:
         then = "nothing played yet" if shown.then is None else f"{shown.then:%a %d %b %Y %H:%M:%S} IST"
         return BannerView(BannerKind.REPLAY, f"REPLAY  {then}  not live")
-    view = _trouble(runtime, socket_health, market, keys, database_fault)
+    view = _trouble(runtime, socket_health, keys, database_fault) or _deviation_banner(deviations)
     if not simulated:
         return view
     if view is None:
@@ -144,10 +204,17 @@ def _seed_words(seed: MockSeed) -> str:
     return f"seeded from {'close' if seed.is_close else 'prices of'} {seed.at:%a %d %b %H:%M}"
 
 
+def _deviation_banner(deviations: Sequence[Deviation]) -> BannerView | None:
+    if not deviations:
+        return None
+    first = deviations[0]
+    more = f" · {len(deviations) - 1} more" if len(deviations) > 1 else ""
+    return BannerView(BannerKind.SILENT, f"{first.describe()}{more}", (f"{first.short()}{more}", first.short()))
+
+
 def _trouble(
     runtime: RuntimeState,
     socket_health: SocketHealth,
-    market: MarketView,
     keys: Mapping[str, str],
     database_fault: str | None,
 ) -> BannerView | None:
@@ -158,7 +225,7 @@ def _trouble(
         press = key_name("login", keys)
         return BannerView(BannerKind.LOGIN, f"{names} NEEDS A LOGIN · {press} logs in · retrying will not help")
     silent = [problem for problem in socket_health.problems if problem.link in (Link.SILENT, Link.DOWN)]
-    if silent and market.is_open:
+    if silent:
         problem = silent[0]
         age = problem.status.data_age
         since = "" if age is None else f" {age:.0f}s"

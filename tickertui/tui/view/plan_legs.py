@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.kite.stream_state import StreamState
+from tickertui.market.arrays import distinct
+from tickertui.market.instruments import INDEX_SEGMENT_CODE
+from tickertui.market.universe import SEGMENT_CODES
 from tickertui.services.loop.status import RuntimeState
 from tickertui.services.plan.legs import Legs, WatchedInstrument
 from tickertui.services.plan.status import RuleStatus
@@ -29,6 +32,7 @@ from tickertui.tui.view.data_states import (
     mark,
     refused_among,
 )
+from tickertui.tui.view.market_view import MarketViews
 from tickertui.tui.view.owner_words import owner_words
 from tickertui.tui.widgets.row_list import LazyRows, Row, Span, row
 
@@ -36,6 +40,7 @@ FAR_FROM_MONEY: Final = 0.12
 """Strikes further off than this share of the spot often do not trade for hours; the broker sends nothing of them."""
 FAR_IN_TIME_DAYS: Final = 60
 _AGAIN_NS: Final = 10_000_000_000
+_EXCHANGES: Final = {code: name for name, code in SEGMENT_CODES.items()}
 
 _ROLES: Final = {
     DataState.LIVE: "text", DataState.QUIET: "text", DataState.SNAP: "quiet", DataState.STALE: "warn",
@@ -51,12 +56,20 @@ class CellContext:
     Attributes:
         runtime: State of the loop.
         socket_health: Health of the sockets.
-        market: What the calendar says.
+        market: What the segment of the chain on display does.
+        markets: What every segment does, None where all are as ``market``.
     """
 
     runtime: RuntimeState
     socket_health: SocketHealth
     market: MarketView
+    markets: MarketViews | None = None
+
+    def market_of(self, code: int) -> MarketView:
+        """Return what a segment does, by the low byte of its tokens."""
+        if self.markets is None:
+            return self.market
+        return self.markets.of_indices("") if code == INDEX_SEGMENT_CODE else self.markets.of(_EXCHANGES.get(code, ""))
 
 
 @frozen
@@ -115,7 +128,11 @@ class WatchedLegs:
             link=np.where(connections >= 0, codes[connections], np.int8(Link.HEALTHY)),
             refused=refused_among(legs.tokens, context.runtime.refused),
         )
-        states = classify(facts, context.runtime.feed, context.market)
+        segments = legs.tokens & 0xFF
+        states = np.zeros(rows.shape, dtype=np.int8)
+        for code in distinct(segments).tolist():
+            of_segment = segments == code
+            states[of_segment] = classify(facts, context.runtime.feed, context.market_of(code))[of_segment]
         mark(states, board.doubtful[rows], DataState.DOUBT)
         return states
 

@@ -19,6 +19,7 @@ from tickertui.services.accounts.status import AccountState, AccountStatus
 from tickertui.services.history.status import BootstrapProgress, BootstrapState
 from tickertui.services.loop.status import FeedMode, LoopState, RuntimeState
 from tickertui.services.supervision.events import Severity
+from tickertui.services.supervision.observed_hours import Deviation
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui.keys.actions import key_name
 from tickertui.tui.look import format as fmt
@@ -76,6 +77,7 @@ class ProblemInputs:
         has_spot: Whether it has a price.
         calendar: What is or will soon be wrong with the market calendar, a sentence each.
         keys: The user's own keys by action id.
+        deviations: Where the market does not go by the calendar.
     """
 
     runtime: RuntimeState
@@ -90,6 +92,7 @@ class ProblemInputs:
     has_spot: bool = True
     calendar: tuple[str, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
+    deviations: tuple[Deviation, ...] = ()
 
 
 def problems(inputs: ProblemInputs) -> tuple[Problem, ...]:
@@ -322,6 +325,11 @@ def _calendar(inputs: ProblemInputs) -> Iterator[Problem]:
 
 
 def _market(inputs: ProblemInputs) -> Iterator[Problem]:
+    for deviation in inputs.deviations:
+        yield Problem(
+            f"hours-{deviation.segment}", deviation.short(), deviation.describe(),
+            "none needed: states, Greeks and backfill go by what is seen",
+        )  # fmt: skip
     if inputs.market.is_open or inputs.runtime.feed in (FeedMode.MOCK, FeedMode.REPLAY):
         return
     if inputs.market.phase is Phase.UNKNOWN:

@@ -102,7 +102,7 @@ class Desk:
             clock=self.clock,
             events=self.events,
             settings=FleetSettings(restart=RestartPolicy(attempts=3), redistribute_after=180),
-            expects_data=lambda: self.open,
+            expects_data=lambda _: self.open,
             changed=self.changed,
             on_instruments_meta=lambda *_: None,
         )

@@ -63,7 +63,7 @@ class Rig:
             events=self.events,
             pulse=self.pulse,
             hooks=StreamHooks(
-                expects_data=lambda: self.expects_data,
+                expects_data=lambda _: self.expects_data,
                 on_refused=lambda account, reason: self.refusals.append((account, reason)),
                 on_instruments_meta=lambda count, etag: self.meta.append((count, etag)),
                 frame_tap=lambda connection, frame, _ns, _wall: self.frames.append((connection, frame)),

@@ -27,6 +27,7 @@ class Desk:
         self.board.ensure([TOKEN])
         self.accounts = accounts
         self.segments = {"NFO"}
+        self.carried: dict[int, tuple[str, ...]] = {0: ("NFO",)}
         self.feed = FeedSwitch(
             board=self.board,
             calendar=load_calendar(),
@@ -34,6 +35,7 @@ class Desk:
             events=self.events,
             has_accounts=lambda: self.accounts,
             segments=lambda: self.segments,
+            carried=lambda connections: {name for number in connections for name in self.carried.get(number, ())},
             mock_allowed=mock_allowed,
         )
 
@@ -65,7 +67,7 @@ def test_with_accounts_the_calendar_decides(at: datetime, mode: FeedMode) -> Non
     assert desk.feed.evaluate()
     assert desk.mode() is mode
     assert desk.feed.is_live
-    assert desk.feed.expects_data() is (mode is FeedMode.LIVE)
+    assert desk.feed.expects_data((0,)) is (mode is FeedMode.LIVE)
 
 
 def test_the_market_is_open_while_one_segment_of_the_plan_is() -> None:
@@ -82,11 +84,22 @@ def test_segments_without_hours_neither_open_nor_shut_the_others() -> None:
     desk.feed.evaluate()
     assert desk.mode() is FeedMode.CLOSED, "NFO is shut, and of the other nobody knows"
     alone = Desk(evening)
-    alone.segments = {"IFSC"}
+    alone.segments, alone.carried = {"IFSC"}, {0: ("IFSC",)}
     alone.feed.evaluate()
     assert alone.mode() is FeedMode.LIVE, "it may trade"
-    assert not alone.feed.expects_data(), "but nobody waits for it"
+    assert not alone.feed.expects_data((0,)), "but nobody waits for it"
     assert alone.events.since()[-1].text == "the market's hours are not known: live feed"
+
+
+def test_silence_means_something_of_sockets_that_carry_an_open_segment() -> None:
+    desk = Desk(datetime(2026, 11, 23, 20, 0, tzinfo=IST))
+    desk.segments.add("MCX")
+    desk.carried = {0: ("NFO",), 1: ("NFO", "MCX"), 2: ("CDS",)}
+    desk.feed.evaluate()
+    assert [desk.feed.expects_data((number,)) for number in range(4)] == [False, True, False, False]
+    assert desk.feed.expects_data(range(3)), "an account with one of them"
+    desk.clock.set(datetime(2026, 11, 23, 16, 59, tzinfo=IST))
+    assert [desk.feed.expects_data((number,)) for number in range(3)] == [False, True, True], "currency to 17:00"
 
 
 def test_open_and_close_keep_the_values_and_each_is_an_event() -> None:
@@ -125,7 +138,7 @@ def test_a_mock_with_accounts_is_only_by_wish_and_never_mixes_with_live_values()
     desk.feed.wish(FeedMode.MOCK)
     assert desk.feed.evaluate()
     assert desk.mode() is FeedMode.MOCK
-    assert not desk.feed.expects_data()
+    assert not desk.feed.expects_data((0,))
     assert desk.source() is Source.NONE, "the live values are gone"
     desk.apply(Source.LIVE, live)
     assert desk.source() is Source.NONE, "a late tick of the live feed is dropped"

@@ -90,6 +90,16 @@ def test_what_only_rest_knows_does_not_tick() -> None:
     assert view.counts(0) == {0: SocketCounts()}
 
 
+def test_each_socket_is_known_by_the_segments_that_it_carries() -> None:
+    view = PlanView(MarketBoard())
+    crude, sensex = 52_000 << 8 | 7, 265
+    view.set(
+        Assignments.of({0: {1 << 8 | 2: Mode.FULL, NIFTY: Mode.FULL}, 1: {crude: Mode.LTP}, 3: {sensex: Mode.FULL}})
+    )
+    assert [view.segments_of((number,)) for number in range(4)] == [{"NFO"}, {"MCX"}, set(), {"INDICES"}]
+    assert view.segments_of(range(3)) == {"NFO", "MCX"}
+
+
 def test_a_segment_that_nobody_has_heard_of_has_a_name_without_hours() -> None:
     view = PlanView(MarketBoard())
     view.set(Assignments.of({0: {1 << 8 | 2: Mode.FULL, 2 << 8 | 11: Mode.FULL, NIFTY: Mode.FULL}}))
@@ -133,7 +143,7 @@ class Fleet:
         self.board = MarketBoard()
         self.sockets = FakeSockets(self.clock)
         self.per_socket = per_socket
-        hooks = StreamHooks(lambda: False, lambda *_: None, lambda *_: None)
+        hooks = StreamHooks(lambda _: False, lambda *_: None, lambda *_: None)
         self.streams: dict[str, AccountStream] = {
             account: AccountStream(
                 account,

@@ -18,6 +18,8 @@ from tickertui.market.hours import load_calendar
 from tickertui.market.implied_volatility import Status
 from tickertui.market.instruments import InstrumentKind
 from tickertui.market.ticks import Mode, Source, TickBatch, Word
+from tickertui.services.supervision.events import EventLog
+from tickertui.services.supervision.observed_hours import ObservedHours
 from tickertui.services.valuation.valuation import Valuation
 
 TUESDAY = date(2026, 12, 1)
@@ -258,3 +260,30 @@ def test_the_frozen_index_stays_frozen_when_it_never_settles() -> None:
     market.apply(spread=400.0)
     values, _ = option(market, datetime(2026, 12, 1, 15, 37, tzinfo=IST))
     assert values[Derived.FORWARD_SOURCE] == ForwardSource.NONE
+
+
+def test_a_session_that_is_seen_and_not_planned_is_the_time_of_its_prices() -> None:
+    """On a Saturday the calendar would have every price from Friday's close."""
+    saturday = datetime(2026, 11, 28, 11, 0, tzinfo=IST)
+    market = market_at(FRIDAY_CLOSE)
+    market.apply()
+    market.clock.set(saturday)
+    hours = ObservedHours(market.board, load_calendar(), market.clock, EventLog(market.clock))
+    valuation = Valuation(market.board, market, hours, market.clock)
+    market.board.mark_subscribed(market.table.tokens.tolist(), 0, market.clock.monotonic_ns())
+    words = market.board.words[market.board.rows(market.table.tokens)].copy()
+    priced = []
+    for second in range(20):
+        words[:, Word.EXCHANGE_TIMESTAMP] = int(market.clock.now().timestamp())
+        words[:, Word.LAST_PRICE] += 5 if second % 2 else 10
+        market.board.apply(
+            TickBatch.from_rows(
+                words, Source.LIVE, received_ns=market.clock.monotonic_ns(), received_wall_ns=market.clock.time_ns()
+            )
+        )
+        market.clock.advance(1.0)
+        hours.look()
+        valuation.round()
+        priced.append(float(market.board.derived[leg(market), Derived.PRICED_AT]))
+    assert priced[1] == FRIDAY_CLOSE.timestamp() + 1, "before it is known"
+    assert saturday.timestamp() < priced[-1] <= saturday.timestamp() + 20

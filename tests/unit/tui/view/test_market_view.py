@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -14,8 +14,9 @@ from tickertui.market.hours import load_calendar
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
-from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, Link, LinkProblem, MarketView, SocketHealth
-from tickertui.tui.view.market_view import banner, market_view
+from tickertui.services.supervision.observed_hours import Deviation, DeviationKind
+from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, Link, LinkProblem, LinkWatch, SocketHealth
+from tickertui.tui.view.market_view import MarketViews, banner, market_view
 from tickertui.tui.widgets.banner import BannerKind
 
 CALENDAR = load_calendar()
@@ -51,13 +52,10 @@ def silent_links() -> SocketHealth:
     return replace(NO_SOCKET_HEALTH, problems=(LinkProblem(status, Link.SILENT, "Z1"),) * 2)
 
 
-OPEN = MarketView()
-
-
 def test_a_mock_or_a_replay_comes_before_every_trouble() -> None:
     expired = tuple(replace(account, state=AccountState.AUTH_EXPIRED) for account in live_accounts())
     for feed, kind in ((FeedMode.MOCK, BannerKind.MOCK), (FeedMode.REPLAY, BannerKind.REPLAY)):
-        view = banner(replace(live_runtime(), feed=feed, accounts=expired), silent_links(), OPEN)
+        view = banner(replace(live_runtime(), feed=feed, accounts=expired), silent_links())
         assert view is not None
         assert view.kind is kind
         assert kind.name in view.text
@@ -66,30 +64,33 @@ def test_a_mock_or_a_replay_comes_before_every_trouble() -> None:
 def test_a_refused_token_names_its_account_and_the_traders_own_key() -> None:
     first, second = live_accounts()
     runtime = replace(live_runtime(), accounts=(replace(first, state=AccountState.AUTH_EXPIRED), second))
-    view = banner(runtime, silent_links(), OPEN, {"login": "f8"})
+    view = banner(runtime, silent_links(), {"login": "f8"})
     assert view is not None
     assert view.text == "Z1 NEEDS A LOGIN · f8 logs in · retrying will not help"
 
 
 def test_a_silent_socket_is_told_in_market_hours_only() -> None:
-    view = banner(live_runtime(), silent_links(), OPEN)
+    view = banner(live_runtime(), silent_links())
     assert view is not None
     assert view.text == "Z1/s2 SILENT 14s and 1 more · no ticks · 2 R rebuilds it"
 
     problem = silent_links().problems[0]
     waits = replace(problem.status, state=StreamState.OPEN, frame_age=0.9, rebuild_in=6.2)
-    view = banner(live_runtime(), replace(NO_SOCKET_HEALTH, problems=(replace(problem, status=waits),)), OPEN)
+    view = banner(live_runtime(), replace(NO_SOCKET_HEALTH, problems=(replace(problem, status=waits),)))
     assert view is not None
     assert view.text == "Z1/s2 SILENT 14s · socket open, heartbeat 0.9s, no ticks · rebuild in 6s · 2 R now"
     assert view.shorter == ("Z1/s2 SILENT 14s · socket open, heartbeat 0.9s, no ticks · rebuild in 6s",)
-    shut = market_view(CALENDAR, "NFO", datetime(2026, 11, 24, 10, 5, tzinfo=IST))
-    assert banner(live_runtime(), silent_links(), shut) is None
+    idle = replace(live_accounts()[0], connections=(replace(waits, data_age=3600.0, expects_data=False),))
+    assert not LinkWatch().update((idle,), market_open=True).problems, "what it carries does not trade now"
+    busy = replace(idle, connections=(replace(waits, data_age=3600.0, frame_age=9.0),))
+    assert LinkWatch().update((busy,), market_open=True).problems
+    assert not LinkWatch().update((busy,), market_open=False).problems
 
 
 def test_a_mock_says_where_its_levels_come_from() -> None:
     def said(origin: SeedOrigin, at: datetime | None = None, *, is_close: bool = False) -> tuple[str, ...]:
         seed = MockSeed(origin, at, is_close, number=7)
-        view = banner(replace(live_runtime(), feed=FeedMode.MOCK), NO_SOCKET_HEALTH, OPEN, seed=seed)
+        view = banner(replace(live_runtime(), feed=FeedMode.MOCK), NO_SOCKET_HEALTH, seed=seed)
         assert view is not None
         assert view.kind is BannerKind.MOCK
         return (view.text, *view.shorter)
@@ -107,4 +108,64 @@ def test_a_mock_says_where_its_levels_come_from() -> None:
 
 
 def test_nothing_is_said_while_nothing_must_be_said() -> None:
-    assert banner(live_runtime(), NO_SOCKET_HEALTH, OPEN) is None
+    assert banner(live_runtime(), NO_SOCKET_HEALTH) is None
+
+
+@pytest.mark.parametrize(
+    ("at", "labels"),
+    [
+        ("2026-11-23 11:42", ["F&O OPEN", "F&O OPEN", "MCX OPEN", "CDS OPEN"]),
+        ("2026-11-23 15:22", ["F&O OPEN", "F&O OPEN", "MCX OPEN", "CDS OPEN"]),
+        ("2026-11-23 16:59", ["F&O CLOSED", "F&O CLOSED", "MCX OPEN", "CDS OPEN"]),
+        ("2026-11-23 18:00", ["F&O CLOSED", "F&O CLOSED", "MCX OPEN", "CDS CLOSED"]),
+        ("2026-11-23 23:56", ["F&O CLOSED", "F&O CLOSED", "MCX CLOSED", "CDS CLOSED"]),
+    ],
+)
+def test_every_segment_has_a_phase_of_its_own(at: str, labels: list[str]) -> None:
+    views = MarketViews(CALENDAR, datetime.fromisoformat(at).replace(tzinfo=IST))
+    assert [views.of(exchange).label for exchange in ("NFO", "BFO", "MCX", "CDS")] == labels
+    assert views.of("").label == labels[0], "before there is a chain"
+    assert views.of_indices("MCX").label == labels[0], "the indices beside a commodity are not open in the evening"
+
+
+def test_the_last_session_is_that_of_the_exchange() -> None:
+    """On 24 Nov 2026 equity has a holiday and commodities trade in the evening."""
+    views = MarketViews(CALENDAR, datetime(2026, 11, 25, 8, 0, tzinfo=IST))
+    assert views.of("NFO").session_day == "Mon 23 Nov"
+    assert views.of("MCX").session_day == "Tue 24 Nov"
+
+
+SATURDAY = datetime(2026, 11, 28, 11, 0, tzinfo=IST)
+FLOW = Deviation("NFO", DeviationKind.FLOWING, SATURDAY - timedelta(minutes=55))
+STILL = Deviation("MCX", DeviationKind.STILL, datetime(2026, 11, 30, 18, 2, tzinfo=IST))
+
+
+def test_a_segment_that_trades_although_the_calendar_says_closed_is_open_and_told() -> None:
+    views = MarketViews(CALENDAR, SATURDAY, (FLOW,))
+    assert (views.of("NFO").label, views.of("NFO").is_open) == ("F&O OPEN", True)
+    assert views.of("NFO").detail == "NFO trades since Sat 10:05, though the calendar says closed"
+    assert not views.of("MCX").is_open
+    view = banner(live_runtime(), NO_SOCKET_HEALTH, deviations=views.deviations)
+    assert view is not None
+    assert view.text == "NFO trades since Sat 10:05, though the calendar says closed"
+    indices = MarketViews(CALENDAR, SATURDAY, (Deviation("INDICES", DeviationKind.FLOWING, SATURDAY), FLOW))
+    assert indices.of_indices("NFO").is_open
+    both = banner(live_runtime(), NO_SOCKET_HEALTH, deviations=indices.deviations)
+    assert both is not None
+    assert both.shorter[0] == "the indices trade since Sat 11:00 · 1 more"
+
+
+def test_a_segment_that_sends_nothing_although_the_calendar_says_open_is_shut_and_told() -> None:
+    views = MarketViews(CALENDAR, datetime(2026, 11, 30, 18, 10, tzinfo=IST), (STILL,))
+    commodity = views.of("MCX")
+    assert (commodity.label, commodity.is_open, commodity.session_day) == ("MCX NO TICKS", False, "Mon 30 Nov")
+    holiday = Deviation("MCX", DeviationKind.STILL, datetime(2026, 11, 30, 9, 0, tzinfo=IST), ticked=False, whole=True)
+    view = MarketViews(CALENDAR, datetime(2026, 11, 30, 9, 5, tzinfo=IST), (holiday,)).of("MCX")
+    assert view.session_day == "Fri 27 Nov"
+    assert view.detail == (
+        "no tick of MCX since 09:00, the open, though the calendar says open and the sockets are healthy: "
+        "a holiday that is not listed, or an outage"
+    )
+    silent = banner(live_runtime(), silent_links(), deviations=(STILL,))
+    assert silent is not None
+    assert "SILENT" in silent.text, "a socket in trouble comes first"

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+import numpy as np
 import pytest
 
 from tests.support.boards import EXPIRIES
 from tests.support.prepared_backend import Situation, prepared_backend
 from tickertui.market.clock import IST
 from tickertui.market.instruments import InstrumentKind
-from tickertui.market.ticks import Word
+from tickertui.market.ticks import WORDS, Source, TickBatch, Word
 from tickertui.services.loop.status import RuntimeState
 from tickertui.services.plan.legs import Legs
-from tickertui.tui.view.data_states import Link, LinkProblem, LinkWatch, MarketView, SocketHealth
+from tickertui.tui.view.data_states import DataState, Link, LinkProblem, LinkWatch, MarketView, SocketHealth
+from tickertui.tui.view.market_view import MarketViews
 from tickertui.tui.view.plan_legs import CellContext, NeverTicked, WatchedLegs
 
 
@@ -97,3 +99,21 @@ def test_a_leg_of_a_sick_socket_is_stale_and_says_why() -> None:
     for item in WatchedLegs(backend).rows(Legs.of(legs, backend.table), context)[1:]:
         assert "~ STALE" in item.text
         assert "its socket is silent" in item.text
+
+
+def test_legs_of_several_segments_each_go_by_their_own_hours() -> None:
+    backend = prepared_backend()
+    near, evening = backend.leg_list[60], datetime(2026, 11, 23, 18, 0, tzinfo=IST)
+    gas, dollar = 44_040 << 8 | 7, 1_200 << 8 | 3
+    legs = [near, replace(near, token=gas), replace(near, token=dollar), replace(near, token=backend.indices["NIFTY"])]
+    board, tokens = backend.board, [leg.token for leg in legs]
+    board.ensure(tokens)
+    for _ in range(2):
+        words = np.zeros((len(tokens), WORDS), dtype=np.uint32)
+        words[:, Word.TOKEN], words[:, Word.LAST_PRICE] = tokens, 10_000
+        board.apply(TickBatch.from_rows(words, Source.LIVE, received_ns=backend.clock.monotonic_ns()))
+    markets = MarketViews(backend.calendar, evening)
+    context = CellContext(backend.state, LinkWatch().update((), market_open=True), markets.of("NFO"), markets)
+    states = WatchedLegs(backend).states(Legs.of(legs, backend.table), context)
+    closed, live = DataState.CLOSED, DataState.LIVE
+    assert [DataState(state) for state in states.tolist()] == [closed, live, closed, closed]

@@ -218,7 +218,8 @@ def _right(view: HeaderView, width: int, *, name: bool = True) -> list[Piece]:
     if not market.is_open and not market.closes_in:
         # ``F&O CLOSED`` is one word too many at 80 columns: the future would have no room.
         words = market.label.removeprefix("F&O ") if width < WIDE else market.label
-        whole = (name and width >= WIDE) or market.label.startswith("F&O") or market.phase is Phase.UNKNOWN
+        short = market.label.endswith((" CLOSED", " NO TICKS")) or market.phase is Phase.UNKNOWN
+        whole = (name and width >= WIDE) or short
         label = words if whole else words.split(" ")[0]
         shut = f"{view.at:%a %d %b %H:%M}" if width < WIDE else f"{view.at:%a %d %b %H:%M:%S} IST"
         return [Piece(f"{label} ", Tint("closed")), Piece(shut, PLAIN)]

@@ -45,10 +45,11 @@ from tickertui.tui.terminal.contained import Contained
 from tickertui.tui.view.backend import Backend
 from tickertui.tui.view.baseline import BoardMark
 from tickertui.tui.view.chain_reader import ChainContext, HeaderQuote
-from tickertui.tui.view.data_states import MarketView, SocketHealth
+from tickertui.tui.view.data_states import SocketHealth
 from tickertui.tui.view.expiry_passing import as_expired
 from tickertui.tui.view.frames import ChainFrame
 from tickertui.tui.view.latency import LatencyMeter
+from tickertui.tui.view.market_view import MarketViews
 from tickertui.tui.view.options import ScreenOptions
 from tickertui.tui.view.rule_costs import NO_COSTS
 from tickertui.tui.widgets.row_list import RowList
@@ -176,7 +177,7 @@ class ChainPane(Contained, Vertical, can_focus=True):
 
     # ------------------------------------------------------------------ frames
 
-    def surround(self, runtime: RuntimeState, market: MarketView, socket_health: SocketHealth) -> None:
+    def surround(self, runtime: RuntimeState, markets: MarketViews, socket_health: SocketHealth) -> None:
         """Take in what changes slowly around the chain."""
         selection = self.selection
         selection.refresh()
@@ -191,13 +192,13 @@ class ChainPane(Contained, Vertical, can_focus=True):
         selection.surround(
             ChainContext(
                 feed=runtime.feed,
-                market=market,
                 socket_health=socket_health,
                 others=others,
                 reference=self._options.reference,
                 convention=self._options.model_name,
                 refused=runtime.refused,
-            )
+            ),
+            markets,
         )
         self._show_change()
 

@@ -22,6 +22,7 @@ from tickertui.tui.view.baseline import BaselineMark, BoardMark
 from tickertui.tui.view.chain_reader import ChainContext, ChainReader
 from tickertui.tui.view.expiry_passing import ExpiryPassing
 from tickertui.tui.view.frames import ChainKey, ListedExpiry
+from tickertui.tui.view.market_view import MarketViews
 from tickertui.tui.view.options import ScreenOptions
 
 _SWITCH_PATIENCE_NS = 3_000_000_000
@@ -40,6 +41,7 @@ class ChainSelection:
         underlying_before: The one before, empty for none.
         expiries: Those of the underlying that are listed, ascending.
         context: What surrounds the chain; see `surround`.
+        markets: What every segment does.
         shown: Reads the chain on display, None before the first.
         is_dimmed: Whether the chain on display is drawn as old, for it waits for its successor.
         loading: How far the chain on its way is (``SENSEX 03Dec loading 84/162``), empty for none.
@@ -53,6 +55,7 @@ class ChainSelection:
         self.underlying_before = ""
         self.expiries: tuple[ListedExpiry, ...] = ()
         self.context = ChainContext(convention=options.model_name, reference=options.reference)
+        self.markets = MarketViews(backend.calendar, backend.clock.now())
         self.shown: ChainReader | None = None
         self.is_dimmed = False
         self.loading = ""
@@ -67,6 +70,12 @@ class ChainSelection:
         """Expiry that is shown or on its way, None before there is one."""
         reader = self._coming or self.shown
         return reader.key.expiry if reader is not None else None
+
+    @property
+    def exchange(self) -> str:
+        """Exchange of the chain on display, or of the first on its way; empty before there is one."""
+        reader = self.shown or self._coming
+        return reader.chain.contracts.exchange if reader is not None else ""
 
     @property
     def _readers(self) -> tuple[ChainReader, ...]:
@@ -116,14 +125,25 @@ class ChainSelection:
 
     # ------------------------------------------------------------------ what is around it
 
-    def surround(self, context: ChainContext) -> None:
-        """Tell the readers what is around them; the model is each chain's own."""
-        self.context = context
+    def surround(self, context: ChainContext, markets: MarketViews) -> None:
+        """Tell the readers what is around them; the model, and the hours of its exchange, are each chain's own.
+
+        Args:
+            context: What all have alike.
+            markets: What every segment does.
+        """
+        self.markets = markets
+        exchange = self.exchange
+        self.context = replace(context, market=markets.of(exchange), indices=markets.of_indices(exchange))
         for reader in self._readers:
             self._surround(reader)
 
     def _surround(self, reader: ChainReader) -> None:
-        reader.context = replace(self.context, convention=self._model(reader))
+        exchange, markets = reader.chain.contracts.exchange, self.markets
+        reader.context = replace(
+            self.context, convention=self._model(reader),
+            market=markets.of(exchange), indices=markets.of_indices(exchange),
+        )  # fmt: skip
 
     def _model(self, reader: ChainReader) -> str:
         """``B76 F=parity T→15:40``: the model, where its forward comes from and up to when it counts the time.
