@@ -23,12 +23,21 @@ class Broker:
         environ: Environment of the process.
         at: Market time of its start.
         speed: Seconds of market time per second.
+        instruments: The day's list of contracts, None for the program's own.
     """
 
-    def __init__(self, environ: dict[str, str], at: str = "2026-11-25 11:00", speed: float = 1.0) -> None:
-        ports = ("--port", "0", "--stream-port", "0")
+    def __init__(
+        self,
+        environ: dict[str, str],
+        at: str = "2026-11-25 11:00",
+        speed: float = 1.0,
+        instruments: Path | None = None,
+    ) -> None:
+        options = ["--port", "0", "--stream-port", "0", "--at", at, "--speed", str(speed)]
+        if instruments is not None:
+            options += ["--instruments", str(instruments)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tickertui", "simulate", *ports, "--at", at, "--speed", str(speed)],
+            [sys.executable, "-m", "tickertui", "simulate", *options],
             stdout=subprocess.PIPE, text=True, env=environ,
         )  # fmt: skip
         assert self.process.stdout is not None
