@@ -238,7 +238,6 @@ class TableChild(Child):
         self.painter = RowPainter(
             layout,
             build_palette(variable_defaults()),
-            lot_size=65,
             units=Units.LAKH,
             bars=BarMeaning.OI,
             glyphs=UNICODE,

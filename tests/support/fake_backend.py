@@ -215,6 +215,13 @@ class FakeBackend:
     def underlyings(self) -> tuple[str, ...]:
         return self.table.option_underlyings
 
+    def underlying_named(self, text: str) -> str | None:
+        name = self.table.underlying_named(text)
+        return name if name in self.table.option_underlyings else None
+
+    def explain_name(self, underlying: str) -> str:
+        return self.table.explain_name(underlying)
+
     def expiries(self, underlying: str) -> tuple[ListedExpiry, ...]:
         today = self.clock.now().date()
         listed = tuple(expiry for expiry in self.table.expiries_of(underlying) if expiry >= today)

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tickertui.market.clock import IST
-from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
+from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionRecord, SubscriptionStatus
 from tickertui.market.ticks import Mode
 from tickertui.store.protocol import PlanChanges, StoreError
@@ -183,6 +186,24 @@ def index_of(symbol: str, token: int, exchange: str = "NSE") -> Instrument:
         tick_size=0.0,
         exchange_token=token >> 8,
     )
+
+
+def uniform_chain(
+    underlying: str,
+    expiry: date,
+    strikes: NDArray[np.float64],
+    calls: NDArray[np.int64],
+    puts: NDArray[np.int64],
+    *,
+    lot: int = 65,
+    exchange: str = "NFO",
+) -> ChainRows:
+    """A chain whose legs are all of one lot and tick."""
+    shape = (len(strikes), 2)
+    return ChainRows(
+        underlying, expiry, strikes, calls, puts, np.full(shape, lot, np.int64), np.full(shape, 0.05), lot, 0.05,
+        exchange, f"{exchange}-OPT",
+    )  # fmt: skip
 
 
 def table_of(*parts: Instrument | Sequence[Instrument]) -> InstrumentTable:

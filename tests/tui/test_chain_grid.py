@@ -17,6 +17,7 @@ from textual.strip import Strip
 
 from tests.support.boards import SPOT, Scene, build_scene
 from tests.support.chain_host import READERS, ChainHost
+from tests.support.fakes import uniform_chain
 from tickertui.market.chain import OptionChain, Side
 from tickertui.market.instruments import ChainRows
 from tickertui.market.ticks import Source
@@ -248,9 +249,9 @@ async def test_a_column_without_room_gives_way_to_the_price_and_comes_back() -> 
 
 def other_chain(scene: Scene, underlying: str, shift: float, expiry_days: int = 7) -> ChainRows:
     contracts = scene.contracts
-    return ChainRows(
+    return uniform_chain(
         underlying, contracts.expiry.replace(day=contracts.expiry.day + expiry_days), contracts.strikes + shift,
-        contracts.call_tokens, contracts.put_tokens, 20, 0.05, "BFO", "BFO-OPT",
+        contracts.call_tokens, contracts.put_tokens, lot=20, exchange="BFO",
     )  # fmt: skip
 
 
@@ -551,17 +552,7 @@ async def test_one_side_below_eighty_columns_and_a_sentence_below_forty() -> Non
 async def test_an_empty_grid_paints_blanks() -> None:
     scene = build_scene(strikes=3)
     async with stage((80, 24), scene) as at:
-        empty = ChainRows(
-            "X",
-            scene.contracts.expiry,
-            np.zeros(0),
-            np.zeros(0, np.int64),
-            np.zeros(0, np.int64),
-            1,
-            0.05,
-            "NFO",
-            "NFO-OPT",
-        )
+        empty = uniform_chain("X", scene.contracts.expiry, np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
         at.app.reader = ChainReader(OptionChain(empty, scene.board), scene.clock)
         await at.step()
         at.grid.move_cursor(rows=1)

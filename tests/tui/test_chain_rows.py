@@ -44,7 +44,7 @@ def painter(
     glyphs: GlyphSet = UNICODE,
 ) -> RowPainter:
     layout = fit(preset, width, view=view, side=side, units=units)
-    return RowPainter(layout, PALETTE, lot_size=65, units=units, bars=bars, glyphs=glyphs)
+    return RowPainter(layout, PALETTE, units=units, bars=bars, glyphs=glyphs)
 
 
 def cell(text: str, placed: Placed) -> str:
@@ -156,7 +156,7 @@ def test_only_a_synthetic_price_has_the_mark_in_front(state: DataState) -> None:
 
 def test_the_straddle_view_marks_synthetic_values_too() -> None:
     frame = FRAMES["mock"]
-    view = StraddlePainter(200, PALETTE, lot_size=65, units=Units.LAKH, glyphs=UNICODE)
+    view = StraddlePainter(200, PALETTE, units=Units.LAKH, glyphs=UNICODE)
     assert len(view.pairs) == len(PAIRS)
     header = view.header(mock=True).text
     assert header.count("~") == len(PAIRS)
@@ -169,7 +169,7 @@ def test_the_straddle_view_marks_synthetic_values_too() -> None:
 def test_the_straddle_view_adds_both_legs() -> None:
     frame = FRAMES["closed"]
     row = frame.atm_row
-    view = StraddlePainter(120, PALETTE, lot_size=65, units=Units.LAKH, glyphs=UNICODE)
+    view = StraddlePainter(120, PALETTE, units=Units.LAKH, glyphs=UNICODE)
     text = view.row(frame, row).text
     legs = frame.values[row]
     assert f"{legs[:, Field.LTP].sum():.2f}" in text
@@ -262,7 +262,7 @@ def test_quantities_follow_the_units() -> None:
         shown[units] = cell(rows.row(frame, 30).text, placed).strip()
     assert shown[Units.LAKH] == f"{value / 1e5:.1f}L"
     assert shown[Units.LOTS] == f"{value / 65 / 1e3:.1f}K"
-    assert int(shown[Units.CONTRACTS].replace(",", "")) == value
+    assert int(shown[Units.CONTRACTS].replace(",", "")) == round(value / 65), "one contract is one lot"
 
 
 def test_neighbours_of_one_style_become_one_segment() -> None:
@@ -287,9 +287,7 @@ def test_every_shipped_theme_makes_a_palette() -> None:
 def test_the_mark_of_a_synthetic_price_can_be_read_in_every_theme(theme: str) -> None:
     frame = FRAMES["mock"]
     palette = build_palette(load_themes()[0][theme].variables)
-    rows = RowPainter(
-        fit(PRESETS["oi"], 80), palette, lot_size=65, units=Units.LAKH, bars=BarMeaning.OI, glyphs=UNICODE
-    )
+    rows = RowPainter(fit(PRESETS["oi"], 80), palette, units=Units.LAKH, bars=BarMeaning.OI, glyphs=UNICODE)
     marked = 0
     for row in range(len(frame.strikes)):
         for cursor in (-1, 0, 1):

@@ -177,6 +177,9 @@ async def _take(services: Services, wanted: SubscriptionSet, tell: Tell, *, dry_
         if not dry_run:
             await services.store.add_rule(rule)
         tell(f"{would}: {rule.describe()}")
+        explanation = services.registry.table.explain_name(rule.underlying)
+        if explanation:
+            tell(f"  {explanation}")
     for item, instrument in found:
         if not dry_run:
             await services.store.upsert(

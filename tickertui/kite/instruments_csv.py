@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.arrays import distinct
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
+from tickertui.market.underlying_names import distinct_names, listed_name
 
 HEADER: Final = (
     "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike", "tick_size",
@@ -281,19 +282,26 @@ class _Reader:
             raise _first_bad("expiry", texts, _ordinal, "not a date like 2026-11-24") from None
 
     def table(self) -> InstrumentTable:
-        """Return all rows that were read."""
+        """Return all rows that were read, underlyings told apart."""
+        kinds, strikes, expiries = self._joined("kinds"), self._joined("strikes"), self._joined("expiries")
+        tokens, lot_sizes = self._joined("tokens").astype(np.uint32), self._joined("lot_sizes")
+        symbols, exchanges = self._chained("symbols"), self._chained("exchanges")
+        names = distinct_names(
+            self._chained("names"), exchanges, symbols,
+            tokens=tokens, kinds=kinds, expiries=expiries, strikes=strikes, lot_sizes=lot_sizes,
+        )  # fmt: skip
         return InstrumentTable(
-            tokens=self._joined("tokens").astype(np.uint32),
+            tokens=tokens,
             exchange_tokens=self._joined("exchange_tokens"),
-            kinds=self._joined("kinds"),
-            strikes=self._joined("strikes"),
-            expiries=self._joined("expiries"),
+            kinds=kinds,
+            strikes=strikes,
+            expiries=expiries,
             tick_sizes=self._joined("tick_sizes"),
-            lot_sizes=self._joined("lot_sizes"),
-            symbols=self._chained("symbols"),
-            names=self._chained("names"),
+            lot_sizes=lot_sizes,
+            symbols=symbols,
+            names=names,
             segments=self._chained("segments"),
-            exchanges=self._chained("exchanges"),
+            exchanges=exchanges,
         )
 
     def _joined(self, name: str) -> NDArray[Any]:
@@ -369,6 +377,7 @@ def format_instruments(table: InstrumentTable) -> bytes:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(HEADER)
     labels = {int(kind): kind.label for kind in InstrumentKind} | {int(InstrumentKind.INDEX): "EQ"}
+    ordinals = table.expiries.tolist()
     expiries = {
         ordinal: date.fromordinal(ordinal).isoformat() if ordinal else ""
         for ordinal in distinct(table.expiries).tolist()
@@ -378,9 +387,9 @@ def format_instruments(table: InstrumentTable) -> bytes:
             table.tokens.tolist(),
             table.exchange_tokens.tolist(),
             table.symbols,
-            table.names,
+            [listed_name(name) if ordinal else name for name, ordinal in zip(table.names, ordinals, strict=True)],
             ["0.0"] * len(table),
-            [expiries[ordinal] for ordinal in table.expiries.tolist()],
+            [expiries[ordinal] for ordinal in ordinals],
             np.nan_to_num(table.strikes, nan=0.0).tolist(),
             table.tick_sizes.tolist(),
             table.lot_sizes.tolist(),

@@ -7,7 +7,7 @@ table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import date
 from enum import IntEnum
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.market.arrays import distinct
+from tickertui.market.underlying_names import distinct_names, exchange_of, in_exchange_order, listed_name
 
 
 class InstrumentKind(IntEnum):
@@ -74,7 +75,8 @@ class Instrument:
     Attributes:
         token: The broker's ``instrument_token``; reused for other contracts after an expiry.
         tradingsymbol: For display and for REST keys; never parsed.
-        name: The underlying of a derivative ("NIFTY"), the company or index name otherwise.
+        name: The underlying of a derivative ("NIFTY"; of a name that another exchange has too, ``BCD:USDINR``), the
+            company or index name otherwise.
         kind: Equity, index, future, call or put.
         segment: The broker's segment, e.g. "NFO-OPT" or "INDICES".
         exchange: NSE, BSE, NFO, BFO, MCX, CDS, BCD or NCO.
@@ -113,10 +115,13 @@ class ChainRows:
         strikes: float64[k], ascending, rupees.
         call_tokens: int64[k], -1 where the strike has no call.
         put_tokens: int64[k], -1 where the strike has no put.
-        lot_size: Units per lot.
-        tick_size: Rupees.
-        exchange: NFO or BFO.
+        lots: int64[k, 2], units per lot of each call and put, 0 where there is none.
+        ticks: float64[k, 2], price step of each in rupees, 0 where there is none.
+        lot_size: Units per lot of most of them.
+        tick_size: The finest price step of all, rupees.
+        exchange: That of all of them, e.g. NFO.
         segment: The broker's segment.
+        series: Names of the series that share strikes of this expiry with it (`tickertui.market.underlying_names`).
     """
 
     underlying: str
@@ -124,10 +129,13 @@ class ChainRows:
     strikes: NDArray[np.float64]
     call_tokens: NDArray[np.int64]
     put_tokens: NDArray[np.int64]
+    lots: NDArray[np.int64]
+    ticks: NDArray[np.float64]
     lot_size: int
     tick_size: float
     exchange: str
     segment: str
+    series: tuple[str, ...] = ()
 
 
 @frozen(slots=False, eq=False)
@@ -143,7 +151,8 @@ class InstrumentTable:
         tick_sizes: float64[n] in rupees.
         lot_sizes: int32[n].
         symbols: n trading symbols.
-        names: n underlying, company or index names.
+        names: n underlying, company or index names; those of derivatives tell chains apart, see
+            `tickertui.market.underlying_names`.
         segments: n segments of the broker.
         exchanges: n exchanges.
     """
@@ -179,18 +188,28 @@ class InstrumentTable:
     def from_instruments(cls, instruments: Iterable[Instrument]) -> InstrumentTable:
         """Build a table from single contracts (tests, the bundled universe)."""
         rows = list(instruments)
+        kinds = np.array([row.kind for row in rows], dtype=np.int8)
+        strikes = np.array([np.nan if row.strike is None else row.strike for row in rows], dtype=np.float64)
+        expiries = np.array([row.expiry.toordinal() if row.expiry else 0 for row in rows], dtype=np.int32)
+        lot_sizes = np.array([row.lot_size for row in rows], dtype=np.int32)
+        symbols, exchanges = [row.tradingsymbol for row in rows], [row.exchange for row in rows]
+        tokens = np.array([row.token for row in rows], dtype=np.uint32)
+        names = distinct_names(
+            [row.name for row in rows], exchanges, symbols,
+            tokens=tokens, kinds=kinds, expiries=expiries, strikes=strikes, lot_sizes=lot_sizes,
+        )  # fmt: skip
         return cls(
-            tokens=np.array([row.token for row in rows], dtype=np.uint32),
+            tokens=tokens,
             exchange_tokens=np.array([row.exchange_token for row in rows], dtype=np.int64),
-            kinds=np.array([row.kind for row in rows], dtype=np.int8),
-            strikes=np.array([np.nan if row.strike is None else row.strike for row in rows], dtype=np.float64),
-            expiries=np.array([row.expiry.toordinal() if row.expiry else 0 for row in rows], dtype=np.int32),
+            kinds=kinds,
+            strikes=strikes,
+            expiries=expiries,
             tick_sizes=np.array([row.tick_size for row in rows], dtype=np.float64),
-            lot_sizes=np.array([row.lot_size for row in rows], dtype=np.int32),
-            symbols=[row.tradingsymbol for row in rows],
-            names=[row.name for row in rows],
+            lot_sizes=lot_sizes,
+            symbols=symbols,
+            names=names,
             segments=[row.segment for row in rows],
-            exchanges=[row.exchange for row in rows],
+            exchanges=exchanges,
         )
 
     @cached_property
@@ -264,24 +283,102 @@ class InstrumentTable:
 
     def _build_chain(self, underlying: str, expiry: date, rows: NDArray[np.intp]) -> ChainRows:
         strikes = distinct(self.strikes[rows])
-        sides = []
-        for kind in (InstrumentKind.CALL, InstrumentKind.PUT):
-            side = rows[self.kinds[rows] == kind]
-            tokens = np.full(len(strikes), -1, dtype=np.int64)
-            tokens[np.searchsorted(strikes, self.strikes[side])] = self.tokens[side]
-            sides.append(tokens)
+        tokens = np.full((len(strikes), 2), -1, dtype=np.int64)
+        lots = np.zeros((len(strikes), 2), dtype=np.int64)
+        ticks = np.zeros((len(strikes), 2))
+        for side, kind in enumerate((InstrumentKind.CALL, InstrumentKind.PUT)):
+            legs = rows[self.kinds[rows] == kind]
+            places = np.searchsorted(strikes, self.strikes[legs])
+            tokens[places, side] = self.tokens[legs]
+            lots[places, side] = self.lot_sizes[legs]
+            ticks[places, side] = self.tick_sizes[legs]
         first = int(rows[0])
         return ChainRows(
             underlying=underlying,
             expiry=expiry,
             strikes=strikes,
-            call_tokens=sides[0],
-            put_tokens=sides[1],
-            lot_size=int(self.lot_sizes[first]),
-            tick_size=float(self.tick_sizes[first]),
+            call_tokens=tokens[:, 0].copy(),
+            put_tokens=tokens[:, 1].copy(),
+            lots=lots,
+            ticks=ticks,
+            lot_size=_most_frequent(self.lot_sizes[rows]),
+            tick_size=float(min(ticks[ticks > 0], default=0.0)),
             exchange=self.exchanges[first],
             segment=self.segments[first],
+            series=tuple(
+                name for name in self._series.get(underlying, ()) if (name, expiry.toordinal()) in self._rows_by_chain
+            ),
         )
+
+    # ------------------------------------------------------------------ names of underlyings
+
+    @cached_property
+    def exchange_of_name(self) -> Mapping[str, str]:
+        """Exchange of each underlying of derivatives, by its name."""
+        rows = np.flatnonzero(self.expiries > 0).tolist()
+        return dict(zip(map(self.names.__getitem__, rows), map(self.exchanges.__getitem__, rows), strict=True))
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        """The name of each underlying by every way to write it: as it is, and with its exchange before it."""
+        spelled = {
+            f"{exchange}:{name}": name for name, exchange in self.exchange_of_name.items() if not exchange_of(name)
+        }
+        return spelled | {name: name for name in self.exchange_of_name}
+
+    @cached_property
+    def _series(self) -> dict[str, tuple[str, ...]]:
+        """The series of contracts of other terms beside an underlying's usual ones, by its name."""
+        found: dict[str, list[str]] = {}
+        for name in self.exchange_of_name:
+            usual, slash, _ = name.partition("/")
+            if slash:
+                found.setdefault(usual, []).append(name)
+        return {usual: tuple(sorted(names)) for usual, names in found.items()}
+
+    def underlying_named(self, text: str) -> str | None:
+        """Return the underlying that a text names, None where no derivative has it.
+
+        Args:
+            text: A bare name, which means that of the first exchange that has it (`EXCHANGE_ORDER`), or
+                ``EXCHANGE:NAME``, which means that exchange's and no other.
+        """
+        return self._keys.get(text)
+
+    def exchange_of(self, underlying: str) -> str:
+        """Return the exchange of an underlying's derivatives, empty where there are none."""
+        return self.exchange_of_name.get(underlying, "")
+
+    def namesakes(self, underlying: str) -> tuple[str, ...]:
+        """Return the other underlyings with options that are listed under the same name, in the exchanges' order."""
+        listed = listed_name(underlying)
+        others = [name for name in self._by_listed_name.get(listed, ()) if name != underlying]
+        order = in_exchange_order(self.exchange_of_name.values())
+        return tuple(sorted(others, key=lambda name: (order.index(self.exchange_of_name[name]), name)))
+
+    def explain_name(self, underlying: str) -> str:
+        """Return whose a name is and how the others are written, empty for one that stands alone.
+
+        For instance ``USDINR is CDS's; BCD's is BCD:USDINR`` or ``ABCSTEEL is NFO's; that of lot 910 is ABCSTEEL/910``.
+        """
+        name = self.underlying_named(underlying)
+        others = () if name is None else self.namesakes(name)
+        if name is None or not others:
+            return ""
+        words = []
+        for other in others:
+            exchange, lot = self.exchange_of(other), other.partition("/")[2]
+            whose = f"that of lot {lot}" if lot and exchange == self.exchange_of(name) else f"{exchange}'s"
+            # With its exchange before it, a name means the same whatever else is listed.
+            words.append(f"{whose} is {other if exchange_of(other) or lot else f'{exchange}:{other}'}")
+        return f"{underlying} is {self.exchange_of(name)}'s; {', '.join(words)}"
+
+    @cached_property
+    def _by_listed_name(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name in self.option_underlyings:
+            found.setdefault(listed_name(name), []).append(name)
+        return found
 
     def find_option(self, underlying: str, expiry: date, strike: float, kind: InstrumentKind) -> Instrument | None:
         """Return the option with exactly this strike, or None."""
@@ -304,3 +401,14 @@ class InstrumentTable:
     def futures_of(self, underlying: str) -> tuple[Instrument, ...]:
         """Return the futures of an underlying, nearest expiry first."""
         return tuple(self.instrument(row) for row in self._futures.get(underlying, ()))
+
+
+def _most_frequent(lots: NDArray[np.int32]) -> int:
+    """The lot that most contracts have; of two equally frequent the first one's."""
+    first = int(lots[0])
+    if (lots == first).all():
+        return first
+    counts: dict[int, int] = {}
+    for lot in lots.tolist():
+        counts[lot] = counts.get(lot, 0) + 1
+    return max(counts, key=counts.__getitem__)

@@ -14,15 +14,20 @@ import numpy as np
 
 from tickertui.market.calendar_data import UnderlyingKind
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
+from tickertui.market.underlying_names import exchange_of, listed_name
 
 _INDEX_SEGMENT: Final = 9
 """Low byte of an index's token (Kite Connect v3, WebSocket streaming)."""
+
+_BOMBAY, _BOMBAY_DERIVATIVES = "BSE", "BFO"
 
 
 def spot_tokens(table: InstrumentTable, derivatives: Collection[str]) -> dict[str, int]:
     """Return the tokens of indices and shares by the name that their derivatives go by.
 
-    An index goes before a share, the National Stock Exchange before the Bombay one.
+    An index goes before a share, the National Stock Exchange before the Bombay one; but of a share that both exchanges
+    have derivatives on, those of the Bombay one (``BFO:NAME``) go by its own. Chains of other exchanges and of other
+    terms on one underlying (`underlying_names`) have its token in common.
 
     Args:
         table: The day's instruments.
@@ -31,15 +36,18 @@ def spot_tokens(table: InstrumentTable, derivatives: Collection[str]) -> dict[st
     rows = np.flatnonzero(table.kinds <= InstrumentKind.INDEX).tolist()
     # The later entry stays.
     rows.sort(key=lambda row: (int(table.kinds[row]), table.exchanges[row] == "NSE"))
-    wanted = frozenset(derivatives)
+    wanted: dict[str, list[str]] = {}
+    for derivative in derivatives:
+        wanted.setdefault(listed_name(derivative), []).append(derivative)
     token_of: dict[str, int] = {}
     for row in rows:
         names = [table.symbols[row]]
         if table.kinds[row] == InstrumentKind.INDEX:
             names.append(table.names[row])
-        for name in names:
-            if name in wanted:
-                token_of[name] = int(table.tokens[row])
+        for derivative in (derivative for name in names for derivative in wanted.get(name, ())):
+            is_bombay = exchange_of(derivative) == _BOMBAY_DERIVATIVES
+            if not (is_bombay and derivative in token_of and table.exchanges[row] != _BOMBAY):
+                token_of[derivative] = int(table.tokens[row])
     return token_of
 
 

@@ -165,6 +165,8 @@ class RuleSettings(_Section):
     edited changes its rule at the next start, and an event says so: of the entries that are not as before, one takes
     the place of the one of the same underlying, else of the one that stood at its place. An entry that is taken out
     leaves its rule, which is dropped in the program or with `tickertui subs remove`.
+    An underlying that several exchanges have is that of the first of NFO, BFO, CDS, MCX, BCD, NCO that lists it;
+    "BCD:USDINR" is that of BCD and no other, "ABCSTEEL/910" the contracts of lot 910 beside the usual ones.
     """
 
     underlying: Annotated[str, After(_underlying)]

@@ -22,6 +22,7 @@ from tickertui.kite.instruments_csv import DumpError, parse_dump
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
 from tickertui.market.ticks import TickBatch
+from tickertui.market.underlying_names import listed_name
 from tickertui.market.universe import Universe, universe_instruments
 from tickertui.synthetic.market import MockMarket
 
@@ -99,6 +100,8 @@ class DumpContracts:
         table = living(self._table, day)
         found = {}
         for name in table.option_underlyings:
+            if listed_name(name) != name and table.underlying_named(listed_name(name)) is not None:
+                continue  # it follows the level of the one that has the bare name
             for expiry in table.expiries_of(name):
                 chain = table.chain(name, expiry)
                 if chain is not None and len(chain.strikes) >= _FEWEST_STRIKES:

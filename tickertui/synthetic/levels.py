@@ -15,6 +15,7 @@ import numpy as np
 from tickertui.frozen import frozen
 from tickertui.market.clock import IST, from_epoch
 from tickertui.market.hours import MarketCalendar
+from tickertui.market.underlying_names import listed_name
 from tickertui.market.universe import Underlying, Universe
 from tickertui.synthetic.paths import (
     TRAITS,
@@ -110,7 +111,11 @@ class MarketLevels:
             self.timeline.change(start, self.tau(start), regime)
 
     def number(self, name: str) -> int | None:
-        """Return an underlying's number, None where it has no level; the universe's have their typical ones."""
+        """Return an underlying's number, None where it has no level; the universe's have their typical ones.
+
+        The chains of several exchanges and series on one underlying follow one level.
+        """
+        name = listed_name(name)
         found = self._number_of.get(name)
         if found is None and name in self._known:
             return self.seed_level(name, self._known[name], self._start)
@@ -122,6 +127,7 @@ class MarketLevels:
         Raises:
             ValueError: When the level or volatility is not a positive number.
         """
+        name = listed_name(name)
         if not (0.0 < level < np.inf) or (volatility is not None and not 0.0 < volatility < 10.0):
             raise ValueError(f"{name}: a level and a volatility are positive numbers, not {level} and {volatility}")
         number = self._number_of.get(name)

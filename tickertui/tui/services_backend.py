@@ -167,6 +167,15 @@ class ServicesBackend:
         first = tuple(name for name in watched if name in listed)
         return first + tuple(name for name in listed if name not in watched)
 
+    def underlying_named(self, text: str) -> str | None:
+        """The underlying that a text names, None where there is none with options today."""
+        name = self._services.registry.table.underlying_named(text)
+        return name if name in self._services.registry.underlyings() else None
+
+    def explain_name(self, underlying: str) -> str:
+        """Whose a name is that several exchanges have, and how to write the others."""
+        return self._services.registry.table.explain_name(underlying)
+
     def expiries(self, underlying: str) -> tuple[ListedExpiry, ...]:
         """Expiries of an underlying that are not over, ascending."""
         registry, now = self._services.registry, self.clock.now()

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import math
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from tests.support.paths import LISTINGS, listing
 from tickertui.kite.instruments_csv import HEADER, DumpError, format_instruments, parse_dump, parse_instruments
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
+from tickertui.market.underlying_names import listed_name
 
 HEADER_LINE = ",".join(HEADER)
 SAMPLE = f"""{HEADER_LINE}
@@ -147,7 +149,8 @@ def test_any_bytes_are_a_dump_or_a_dump_error(content: bytes) -> None:
         assert len(table) >= 1
 
 
-names = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=12).filter(lambda text: text == text.strip())
+letters = st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters=":/")
+names = st.text(letters, max_size=12).filter(lambda text: text == text.strip())
 instruments = st.builds(
     Instrument,
     token=st.integers(1, 2**32 - 1),
@@ -168,7 +171,8 @@ instruments = st.builds(
 @given(st.lists(instruments, min_size=1, max_size=30))
 def test_any_contracts_survive_the_round_trip(rows: list[Instrument]) -> None:
     table = parse_instruments(format_instruments(InstrumentTable.from_instruments(rows)))
-    assert [table.instrument(row) for row in range(len(table))] == rows
+    read = [table.instrument(row) for row in range(len(table))]
+    assert [replace(one, name=listed_name(one.name)) for one in read] == rows
 
 
 def test_a_large_dump_in_several_blocks_with_one_bad_row_in_each_form() -> None:

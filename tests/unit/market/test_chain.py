@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.boards import FORWARD, FUTURE_TOKEN, SPOT, SPOT_CLOSE, SPOT_TOKEN, Scene, build_scene
+from tests.support.fakes import uniform_chain
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.chain import (
     NO_REFERENCE,
@@ -14,7 +15,6 @@ from tickertui.market.chain import (
     Side,
     totals_of,
 )
-from tickertui.market.instruments import ChainRows
 from tickertui.market.ticks import WORDS, Source, TickBatch, Word
 
 
@@ -120,9 +120,7 @@ def test_the_nearest_strike_and_none_without_a_price(scene: Scene) -> None:
 
 
 def test_an_empty_chain_is_no_error() -> None:
-    empty = ChainRows(
-        "X", date(2026, 12, 1), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64), 1, 0.05, "NFO", "NFO-OPT"
-    )
+    empty = uniform_chain("X", date(2026, 12, 1), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
     chain = OptionChain(empty, MarketBoard(), future_token=FUTURE_TOKEN)
     assert len(chain) == 0
     assert chain.atm_row() == -1

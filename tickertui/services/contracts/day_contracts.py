@@ -6,7 +6,8 @@ reconciler, in a worker thread) sees one consistent dump to the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from functools import cached_property
 from itertools import zip_longest
@@ -18,6 +19,8 @@ from tickertui.frozen import frozen
 from tickertui.market.calendar_data import UnderlyingKind
 from tickertui.market.contract_terms import TermsChange
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
+from tickertui.market.subscriptions import ChainRule
+from tickertui.market.underlying_names import listed_name
 from tickertui.market.underlyings import spot_tokens, underlying_kind
 
 MONTHLY_SERIES: Final = 3
@@ -102,6 +105,7 @@ class DayContracts:
         """Build the indices that lookups need, so that the first of them does not pay (about 50 ms for a full dump)."""
         self.table.row(0)
         self.table.futures_of("")
+        self.table.underlying_named("")
         self.names_of("")
         self._index_of("")
 
@@ -132,6 +136,16 @@ class DayContracts:
         """Return the names that have options."""
         return self.table.option_underlyings
 
+    def resolved(self, rules: Iterable[ChainRule]) -> list[ChainRule]:
+        """Return rules with their underlyings as these contracts name them (``NCO:BRENT`` is BRENT where MCX has none).
+
+        One that is not among them stays as it is written.
+        """
+        named = ((rule, self.table.underlying_named(rule.underlying)) for rule in rules)
+        return [
+            rule if name is None or name == rule.underlying else replace(rule, underlying=name) for rule, name in named
+        ]
+
     def expiries(self, underlying: str, *, from_: date | None = None) -> tuple[date, ...]:
         """Return the listed expiries of an underlying's options, ascending."""
         return tuple(expiry for expiry in self._expiries.get(underlying, ()) if from_ is None or expiry >= from_)
@@ -141,7 +155,15 @@ class DayContracts:
         return self.table.chain(underlying, expiry)
 
     def index_token(self, underlying: str) -> int | None:
-        """Return the token of an underlying's index or share, None where nobody knows it."""
+        """Return the token of an underlying's index or share, None where nobody knows it.
+
+        Those of other exchanges and other terms have it in common; a share of the Bombay exchange's derivatives is
+        its own.
+        """
+        found = self._token_of(underlying)
+        return self._token_of(listed_name(underlying)) if found is None else found
+
+    def _token_of(self, underlying: str) -> int | None:
         known = self._index_tokens.get(underlying)
         if known is not None and (not len(self.table) or self.table.row(known) is not None):
             return known

@@ -255,6 +255,7 @@ class InstrumentRegistry:
             self._note_terms(changes)
             self._install(contracts, search)
             self._report(changes, parsed)
+            self._report_moved_names(before.table)
         return RefreshReport(changed, len(self), self.day, changes, parsed.skipped)
 
     def replace(self, table: InstrumentTable, day: date, *, bundled: bool = False) -> Differences:
@@ -307,6 +308,16 @@ class InstrumentRegistry:
         if parsed.skipped:
             text += f"; {parsed.skipped:,} rows could not be read, the first: {parsed.problems[0]}"
         self._say(text, severity)
+
+    def _report_moved_names(self, before: InstrumentTable) -> None:
+        """Say it where a bare name means another exchange than it did: rules that say it follow."""
+        now = self.table.exchange_of_name
+        for name, exchange in before.exchange_of_name.items():
+            if now.get(name, exchange) != exchange:
+                text = (
+                    f"{name} means the contracts of {now[name]} now, of {exchange} before: rules that say {name} follow"
+                )
+                self._say(f"{text}; {exchange}:{name} would mean {exchange} alone", Severity.WARNING)
 
     def _say(self, text: str, severity: Severity) -> None:
         if self._events is not None:

@@ -263,7 +263,7 @@ class LoopParts:
     async def _before_plan(self) -> None:
         if self.feed.is_live:
             self.contracts.require_broker()
-        rules = await self._in.store.list_rules()
+        rules = self._in.registry.contracts.resolved(await self._in.store.list_rules())
         await self.fill_spots(dict.fromkeys(rule.underlying for rule in rules if rule.enabled))
 
     def live_plan(self) -> Distribution:

@@ -32,6 +32,7 @@ from tickertui.market.hours import CalendarError, MarketCalendar
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.snapshots import OptionSnapshot, UnderlyingBar, option_snapshot
 from tickertui.market.ticks import ABSENT, Source, TickBatch
+from tickertui.market.underlying_names import listed_name
 from tickertui.market.universe import Universe
 from tickertui.services.mock.seeding import MockSeed, MockSeeder, QuoteSource, SeedOrigin
 from tickertui.synthetic.market import MockMarket
@@ -169,6 +170,8 @@ class MockDataGenerator:
 
         A price is a session's close when no other of that session can follow it: the market is shut.
         """
+        if name not in self._seeder.origins:
+            name = listed_name(name)  # chains of several exchanges and series on one underlying follow one level
         origin = self._seeder.origins.get(name)
         if origin is None:
             return None

@@ -19,6 +19,7 @@ from tickertui.market.arrays import distinct
 from tickertui.market.instruments import ChainRows, Instrument
 from tickertui.market.subscriptions import ChainRule, SubscriptionRecord
 from tickertui.market.ticks import Mode
+from tickertui.market.underlying_names import listed_name
 from tickertui.services.contracts.day_contracts import DayContracts
 from tickertui.services.plan.assignments import Integers
 from tickertui.services.plan.desired_plan import (
@@ -240,12 +241,18 @@ class PlanBuilder:
             demand = self._demand(rule, place, legs, chains, future)
             if is_guess and not detail:
                 detail = f"no price of {rule.underlying} yet: centred on a guess"
+            detail = detail or self._whose(rule.underlying)
             status = RuleStatus(rule, len(demand), None if is_guess else legs.centre, expiries, detail)
             expanded = ExpandedRule(
                 rule, self._contracts, expiries, future.token if future else 0, place, legs, demand, status
             )
         self.expanded[rule.rule_id] = expanded
         return expanded.status, expanded.demand
+
+    def _whose(self, underlying: str) -> str:
+        """Which exchange a bare name means, where another one has it too."""
+        is_bare = listed_name(underlying) == underlying
+        return self._contracts.table.explain_name(underlying) if is_bare else ""
 
     def _hold(self, rule: ChainRule) -> tuple[RuleStatus, Demand | None]:
         """While there are no contracts, a rule keeps what it has, without what is over."""

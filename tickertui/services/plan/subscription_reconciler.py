@@ -280,7 +280,7 @@ class SubscriptionReconciler:
     async def _basis(self, slots: tuple[AccountSlots, ...], current: Assignments) -> _Basis:
         revision = await self._store.revision()
         records = await self._store.list_active()
-        rules = await self._store.list_rules()
+        rules = self._registry.contracts.resolved(await self._store.list_rules())
         stored = self._stored
         if stored is None or not all(slot.is_ours for slot in slots):
             stored = StoredPlacement.of(await self._store.list_assignments())
@@ -420,7 +420,7 @@ class SubscriptionReconciler:
 
     def what_if(self, rule: ChainRule) -> RuleCost:
         """Return what a rule would cost beside the plan in force; a rule with a known number takes that one's place."""
-        rule = replace(rule, rule_id=rule.rule_id or _WHAT_IF, enabled=True)
+        (rule,) = self._registry.contracts.resolved([replace(rule, rule_id=rule.rule_id or _WHAT_IF, enabled=True)])
         builder = PlanBuilder(self._registry.contracts, self._inputs([rule], self._stored))
         demand = builder.expand_rule(rule)
         asked = () if self._desired is None else self._desired.demands

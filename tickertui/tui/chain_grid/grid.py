@@ -495,7 +495,6 @@ class ChainGrid(StripWidget, ScrollView, can_focus=True, inherit_bindings=False)
                 self._look,
                 self.viewport.width,
                 side=self._cursor.side,
-                lot_size=self._frame.contracts.lot_size if self._frame else 1,
                 variables=self.app.theme_variables,
             )
         return self._painter

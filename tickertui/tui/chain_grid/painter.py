@@ -1,6 +1,6 @@
 """`GridPainter`: everything of the grid that depends on its look and its width, and keeps the finished lines.
 
-The grid makes a new one when the look, the width, the theme, the lot size or the side on display changes; until then
+The grid makes a new one when the look, the width, the theme or the side on display changes; until then
 a line is taken from here by its row's version.
 """
 
@@ -52,23 +52,18 @@ class GridPainter:
         look: How.
         width: Cells of a line.
         side: Which side a one-side layout shows.
-        lot_size: Units per lot.
         variables: The theme's variables, name -> colour.
     """
 
-    def __init__(self, look: Look, width: int, *, side: Side, lot_size: int, variables: Mapping[str, str]) -> None:
+    def __init__(self, look: Look, width: int, *, side: Side, variables: Mapping[str, str]) -> None:
         self.look = look
         self.width = width
         self._palette = build_palette(variables, dimmed=look.dimmed)
         layout = col.fit(look.preset, width, view=look.view, side=side, units=look.units)
-        self._rows = RowPainter(
-            layout, self._palette, lot_size=lot_size, units=look.units, bars=look.bars, glyphs=look.glyphs
-        )
+        self._rows = RowPainter(layout, self._palette, units=look.units, bars=look.bars, glyphs=look.glyphs)
         self._straddle: StraddlePainter | None = None
         if look.view is View.STRADDLE:
-            self._straddle = StraddlePainter(
-                width, self._palette, lot_size=lot_size, units=look.units, glyphs=look.glyphs
-            )
+            self._straddle = StraddlePainter(width, self._palette, units=look.units, glyphs=look.glyphs)
         self._lines: dict[int, tuple[int, str, Line]] = {}
         self._headers: dict[bool, Strip] = {}
 

@@ -50,6 +50,7 @@ _CURSOR, _FLASH_UP, _FLASH_DOWN = (
 )
 _MOCK, _STALE, _ERROR = int(DataState.MOCK), int(DataState.STALE), int(DataState.ERROR)
 _CALL = int(Side.CALL)
+_UNITS: Final = (1, 1)
 
 _PLAIN_KIND, _MUTED_KIND, _SIGNED_KIND, _GREEK_KIND, _PRICE_KIND, _BAR_KIND = range(6)
 _KINDS: Final = {
@@ -86,6 +87,7 @@ class _Step:
         field: Index into the values.
         kind: How it is coloured.
         name: Of the column.
+        in_lots: Whether the value is divided by the leg's lot before it is written.
         texts: Texts by value; those of synthetic prices have their mark in front.
         mock_texts: Texts of synthetic prices.
     """
@@ -94,6 +96,7 @@ class _Step:
     field: int
     kind: int
     name: str
+    in_lots: bool
     texts: dict[float, str]
     mock_texts: dict[float, str]
 
@@ -104,6 +107,7 @@ class _Leg:
 
     Attributes:
         values: By `Field`.
+        lot: Units per lot of this contract, 1 where quantities are written in units.
         state: `DataState`.
         arrow: Direction to show.
         flash: Direction of a change a moment ago.
@@ -114,6 +118,7 @@ class _Leg:
     """
 
     values: list[float]
+    lot: int
     state: int
     arrow: int
     flash: int
@@ -129,7 +134,6 @@ class RowPainter:
     Args:
         layout: Columns and their places.
         palette: Styles by `tickertui.tui.look.styles.style_index`.
-        lot_size: Units per lot, for quantities in lots.
         units: How quantities are written.
         bars: What the bar stands for.
         glyphs: Unicode or ASCII.
@@ -140,7 +144,6 @@ class RowPainter:
         layout: Layout,
         palette: Sequence[Style],
         *,
-        lot_size: int,
         units: Units,
         bars: BarMeaning,
         glyphs: GlyphSet,
@@ -148,7 +151,7 @@ class RowPainter:
         self.layout = layout
         self.palette = palette
         self._encoder = StyleEncoder(palette)
-        self._lot_size = lot_size
+        self._in_lots = units is not Units.LAKH
         self._units = units
         self._bars = bars
         self._glyphs = glyphs
@@ -163,10 +166,10 @@ class RowPainter:
         self._bar_is_signed = bars is BarMeaning.OI_CHANGE
         self._dash = glyphs.text(fmt.MISSING)
 
-    @staticmethod
-    def _step(placed: Placed) -> _Step:
+    def _step(self, placed: Placed) -> _Step:
         column = placed.column
-        return _Step(placed, int(column.field), _KINDS[column.kind], column.name, {}, {})
+        in_lots = column.is_quantity and self._in_lots
+        return _Step(placed, int(column.field), _KINDS[column.kind], column.name, in_lots, {}, {})
 
     # ------------------------------------------------------------------ a row
 
@@ -196,11 +199,11 @@ class RowPainter:
         pieces.append(self._right)
         return Line(pieces, self._encoder, self.layout.width)
 
-    @staticmethod
-    def _legs(frame: ChainFrame, row: int, cursor_side: int, cursor_column: str) -> tuple[_Leg, _Leg]:
+    def _legs(self, frame: ChainFrame, row: int, cursor_side: int, cursor_column: str) -> tuple[_Leg, _Leg]:
         values, states = frame.values[row].tolist(), frame.states[row].tolist()
         arrows, flashes = frame.directions[row].tolist(), frame.flashes[row].tolist()
         ages, old = frame.ages[row].tolist(), frame.old_greeks[row].tolist()
+        lots = frame.contracts.lots[row].tolist() if self._in_lots else _UNITS
         strike, reference = frame.strikes[row], frame.summary.reference.price
         if row == frame.atm_row:
             bases = (_ATM, _ATM)
@@ -208,7 +211,7 @@ class RowPainter:
             bases = (_ITM if strike < reference else _PLAIN, _ITM if strike > reference else _PLAIN)
         first, second = (
             _Leg(
-                values[side], states[side], arrows[side], flashes[side], ages[side], old[side], bases[side],
+                values[side], lots[side], states[side], arrows[side], flashes[side], ages[side], old[side], bases[side],
                 cursor_column if side == cursor_side else "",
             )
             for side in (0, 1)
@@ -227,6 +230,8 @@ class RowPainter:
             if kind == _BAR_KIND:
                 self._bar(pieces, step.placed, leg, frame)
                 continue
+            if step.in_lots:
+                value /= leg.lot or 1
             text = step.texts.get(value) or self._write(step, value)
             if stale:
                 foreground = _STALE_FOREGROUND
@@ -250,7 +255,7 @@ class RowPainter:
         if value != value:
             return self._dash.rjust(cells)
         if column.is_quantity:
-            text = fmt.quantity(value, self._units, self._lot_size, signed=column.is_signed)
+            text = fmt.counted(value, self._units, signed=column.is_signed)
         else:
             assert column.write is not None
             text = column.write(value, placed.width)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -20,6 +21,7 @@ from tickertui.tui.view.frames import ChainFrame, Field
 
 Values = list[float]
 _STRIKE_WIDTH: Final = 12
+_QUANTITIES: Final = [Field.OI, Field.OI_CHANGE]
 
 
 @frozen
@@ -96,17 +98,15 @@ class StraddlePainter:
     Args:
         width: Cells of a line.
         palette: Styles by `tickertui.tui.look.styles.style_index`.
-        lot_size: Units per lot.
-        units: How quantities are written; in full they would not fit and are written in lakh.
+        units: How quantities are written; in full they would not fit and are written in lots.
         glyphs: Unicode or ASCII.
     """
 
-    def __init__(self, width: int, palette: Sequence[Style], *, lot_size: int, units: Units, glyphs: GlyphSet) -> None:
+    def __init__(self, width: int, palette: Sequence[Style], *, units: Units, glyphs: GlyphSet) -> None:
         self.width = width
         self.palette = palette
         self._encoder = StyleEncoder(palette)
-        self._lot_size = lot_size
-        self._units = Units.LAKH if units is Units.CONTRACTS else units
+        self._units = Units.LOTS if units is Units.CONTRACTS else units
         self._glyphs = glyphs
         room = width - _STRIKE_WIDTH
         pairs = []
@@ -128,7 +128,7 @@ class StraddlePainter:
 
     def row(self, frame: ChainFrame, row: int, *, cursor_column: str = "", pinned: bool = False) -> Line:
         """Return one strike."""
-        call, put = frame.values[row].tolist()
+        call, put = self._values(frame, row)
         state = DataState(int(frame.states[row].max()))
         atm = row == frame.atm_row
         background = Background.ATM if atm else Background.PLAIN
@@ -149,12 +149,21 @@ class StraddlePainter:
         pieces.append((" " * (self.width - used), background * FOREGROUNDS))
         return Line(pieces, self._encoder, self.width)
 
+    def _values(self, frame: ChainFrame, row: int) -> tuple[Values, Values]:
+        """Both legs' values, quantities in the units that are written: the two may be of different lots."""
+        values = frame.values[row]
+        if self._units is not Units.LAKH:
+            values = values.copy()
+            values[:, _QUANTITIES] /= np.maximum(frame.contracts.lots[row], 1)[:, None]
+        call, put = values.tolist()
+        return call, put
+
     def _written(self, pair: Pair, value: float, state: DataState) -> tuple[str, Foreground]:
         missing = value != value
         if missing:
             text = self._glyphs.text(fmt.MISSING)
         elif pair.write is None:
-            text = fmt.quantity(value, self._units, self._lot_size, signed=pair.is_signed)
+            text = fmt.counted(value, self._units, signed=pair.is_signed)
         elif pair.is_price and state is DataState.MOCK:
             text = fmt.fit_price(value, pair.width - 2, "~")
         else:

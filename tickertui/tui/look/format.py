@@ -27,7 +27,7 @@ class Units(StrEnum):
     LOTS = "lots"
     """The same divided by the lot size: ``28.0K``."""
     CONTRACTS = "contracts"
-    """Every unit in full: ``18,20,130``."""
+    """The number of contracts, which are lots, in full: ``28,002``."""
 
     @property
     def next(self) -> Units:
@@ -89,12 +89,15 @@ def quantity(value: float, units: Units, lot_size: int, *, signed: bool = False)
     Args:
         value: Units of the underlying, as the wire has them.
         units: How to write them.
-        lot_size: Units per lot.
+        lot_size: Units per lot of the contract that they are of.
         signed: Whether to write ``+`` before a positive number.
     """
-    if units is Units.CONTRACTS:
-        return indian(value, signed=signed)
-    return compact(value / lot_size if units is Units.LOTS else value, signed=signed)
+    return counted(value if units is Units.LAKH else value / max(lot_size, 1), units, signed=signed)
+
+
+def counted(value: float, units: Units, *, signed: bool = False) -> str:
+    """Return a quantity that is in the chosen units already: lots in full for `Units.CONTRACTS`, else compact."""
+    return indian(value, signed=signed) if units is Units.CONTRACTS else compact(value, signed=signed)
 
 
 def price(value: float, *, signed: bool = False) -> str:

@@ -208,7 +208,13 @@ class Dialogs:
         shown = self._screen.chain.underlying
         from tickertui.tui.panels.new_rule import NewRuleScreen
 
-        form = NewRuleScreen(backend.underlyings(), f"{shown} 2 40 full" if shown else "", backend.what_if)
+        form = NewRuleScreen(
+            backend.underlyings(),
+            f"{shown} 2 40 full" if shown else "",
+            backend.what_if,
+            named=backend.underlying_named,
+            explain=backend.explain_name,
+        )
         rule = await self._screen.app.push_screen_wait(form)
         if rule is not None:
             await backend.add_rule(rule)

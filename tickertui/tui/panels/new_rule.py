@@ -30,17 +30,27 @@ class NewRuleScreen(LineScreen[ChainRule]):
         underlyings: Names that have options.
         suggestion: What the field starts with.
         what_if: Cost of a rule; raises `BackendRefused`.
+        named: The underlying that a text names, None for none.
+        explain: Whose a name is that several exchanges have.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(Context.COMPLETION)]
 
     def __init__(
-        self, underlyings: tuple[str, ...], suggestion: str, what_if: Callable[[ChainRule], Awaitable[RuleCost]]
+        self,
+        underlyings: tuple[str, ...],
+        suggestion: str,
+        what_if: Callable[[ChainRule], Awaitable[RuleCost]],
+        *,
+        named: Callable[[str], str | None],
+        explain: Callable[[str], str],
     ) -> None:
         super().__init__("Subscribe a chain", (("take", "add"), ("complete", "complete"), ("close-panel", "back")))
         self._underlyings = underlyings
         self._suggestion = suggestion
         self._what_if = what_if
+        self._named = named
+        self._explain = explain
 
     def content(self) -> ComposeResult:
         """The line, what it means, and its cost."""
@@ -72,7 +82,7 @@ class NewRuleScreen(LineScreen[ChainRule]):
         self.run_worker(partial(self._show_cost, rule), exclusive=True)
 
     def _parse(self, text: str) -> ChainRule:
-        return parse_rule(text, self._underlyings, complete=key_name("complete", keys_of(self)))
+        return parse_rule(text, self._underlyings, named=self._named, complete=key_name("complete", keys_of(self)))
 
     async def _show_cost(self, rule: ChainRule) -> None:
         try:
@@ -80,7 +90,7 @@ class NewRuleScreen(LineScreen[ChainRule]):
         except BackendRefused as refused:
             self.query_one(RowList).set_rows([row("", Span(f" {refused}", "error"))])
             return
-        self.query_one(RowList).set_rows(list(cost_rows(rule, cost)))
+        self.query_one(RowList).set_rows(list(cost_rows(rule, cost, self._explain(rule.underlying))))
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Close with the rule, unless it cannot be had: then the line stays, with what is wrong."""
@@ -110,12 +120,19 @@ class NewRuleScreen(LineScreen[ChainRule]):
             line.cursor_position = len(match) + 1
 
 
-def parse_rule(text: str, underlyings: tuple[str, ...], *, complete: str = "Tab") -> ChainRule:
+def parse_rule(
+    text: str,
+    underlyings: tuple[str, ...],
+    *,
+    named: Callable[[str], str | None] = lambda text: None,
+    complete: str = "Tab",
+) -> ChainRule:
     """Read ``NIFTY 2 40 full @Z1``; everything behind the underlying may be left out.
 
     Args:
         text: As typed.
         underlyings: Names that have options.
+        named: The underlying that another way to write it names (``CDS:USDINR``), None for none.
         complete: The key that completes, for the sentence that proposes it.
 
     Raises:
@@ -125,7 +142,7 @@ def parse_rule(text: str, underlyings: tuple[str, ...], *, complete: str = "Tab"
     if not words:
         raise RuleError("an underlying first, for instance NIFTY")
     underlying = checked_underlying(words[0])
-    if underlyings and underlying not in underlyings:
+    if underlyings and underlying not in underlyings and named(underlying) is None:
         near = next((name for name in underlyings if name.startswith(underlying)), None)
         raise RuleError(f"no options on {underlying} today" + (f"; {complete} makes it {near}" if near else ""))
     numbers: list[int] = []
@@ -158,9 +175,11 @@ def _date(word: str) -> date:
         raise RuleError(f"{word!r} is neither a number, a date like 2026-12-01, a mode, all, nor @account") from None
 
 
-def cost_rows(rule: ChainRule, cost: RuleCost) -> Iterator[Row]:
-    """Build the lines that tell what a rule costs."""
+def cost_rows(rule: ChainRule, cost: RuleCost, explanation: str = "") -> Iterator[Row]:
+    """Build the lines that tell what a rule costs, and whose its name is where several exchanges have it."""
     yield row("", Span(f" {rule.describe()}", "strong"))
+    if explanation:
+        yield row("", Span(f" {explanation}", "quiet"))
     fits = Span("fits", "ok") if cost.fits else Span("does not fit", "error")
     yield row("", f" {cost.legs:,} legs, {cost.new_legs:,} of them new: ", fits)
     for account, new, after, capacity in cost.account_loads:

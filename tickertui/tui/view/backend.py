@@ -137,6 +137,14 @@ class Backend(Protocol):
         """Names that have options today; the watched ones first."""
         ...
 
+    def underlying_named(self, text: str) -> str | None:
+        """The underlying that a text names (``CDS:USDINR``), None where there is none with options today."""
+        ...
+
+    def explain_name(self, underlying: str) -> str:
+        """Whose a name is that several exchanges have, and how to write the others; empty for other names."""
+        ...
+
     def expiries(self, underlying: str) -> tuple[ListedExpiry, ...]:
         """Expiries of an underlying that are not over, ascending."""
         ...

@@ -76,7 +76,6 @@ def summarise(
         forward_source=chain.forward_source() if money.underlying.is_frozen else ForwardSource.NONE,
         oi_at=from_epoch(oi_ns // 1_000_000_000) if oi_ns else None,
         oi_age_s=(clock.time_ns() - oi_ns) / 1e9 if oi_ns else float("nan"),
-        lot_size=chain.contracts.lot_size,
         convention=convention,
         marked_at=marked_at,
     )

@@ -155,7 +155,6 @@ class ChainSummary:
         forward_source: Where it comes from, told while the closing auction runs; else NONE.
         oi_at: When an open interest of this chain was last seen to change, None when not yet.
         oi_age_s: Seconds since then, NaN when not yet.
-        lot_size: Units per lot.
         convention: How implied volatility and Greeks are computed, in words.
         marked_at: When the trader set the mark, None without one.
     """
@@ -169,7 +168,6 @@ class ChainSummary:
     forward_source: ForwardSource = ForwardSource.NONE
     oi_at: datetime | None = None
     oi_age_s: float = float("nan")
-    lot_size: int = 1
     convention: str = ""
     marked_at: datetime | None = None
 

@@ -123,6 +123,21 @@ def rows_of(table: InstrumentTable) -> list[Instrument]:
 DAY = format_instruments(a_day())
 
 
+async def test_a_name_that_means_another_exchange_than_yesterday_is_told_of() -> None:
+    office = Office()
+    ours = chain_of("XAUINR", M29, [100.0, 101.0], first=70_000, exchange="CDS", code=3)
+    other = chain_of("XAUINR", M29, [100.0, 101.0], first=71_000, exchange="BCD", code=6)
+    crude = chain_of("BRENTOIL", M29, [5_000.0], first=72_000, exchange="CDS", code=3)
+    await office.registry.refresh(Source(csv(rows_of(a_day()), ours, other, crude)))
+    assert "means" not in office.last_event[1]
+    await office.registry.refresh(Source(csv(rows_of(a_day()), other, crude)), force=True)
+    assert office.last_event == (
+        Severity.WARNING,
+        "XAUINR means the contracts of BCD now, of CDS before: rules that say XAUINR follow; "
+        "CDS:XAUINR would mean CDS alone",
+    )
+
+
 # ---------------------------------------------------------------------- refreshing
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.fakes import chain_of, table_of
+from tests.support.fakes import chain_of, table_of, uniform_chain
 from tickertui.market.instruments import ChainRows
 from tickertui.market.subscriptions import ChainRule
 from tickertui.services.plan.expansion import Expansion, FollowSettings, RuleState, expand, moved_strikes, nearest
@@ -24,7 +24,7 @@ def chain(low: int, high: int, step: int = 50, expiry: date = NEAR) -> ChainRows
     rows = table.chain("NIFTY", expiry)
     assert rows is not None
     calls = (rows.strikes * 10).astype(np.int64)
-    return ChainRows("NIFTY", expiry, rows.strikes, calls, calls + 1, 65, 0.05, "NFO", "NFO-OPT")
+    return uniform_chain("NIFTY", expiry, rows.strikes, calls, calls + 1)
 
 
 LADDER = chain(22_000, 27_000)
@@ -71,7 +71,7 @@ def test_at_the_edge_of_the_ladder_the_range_is_cut() -> None:
 def test_a_strike_without_a_put_has_one_leg() -> None:
     puts = LADDER.put_tokens.copy()
     puts[LADDER.strikes == 24_350] = -1
-    lopsided = ChainRows("NIFTY", NEAR, LADDER.strikes, LADDER.call_tokens, puts, 65, 0.05, "NFO", "NFO-OPT")
+    lopsided = uniform_chain("NIFTY", NEAR, LADDER.strikes, LADDER.call_tokens, puts)
     assert len(expand(rule(), [lopsided], 24_350.0, None, FOLLOW)) == 13
 
 

@@ -58,7 +58,7 @@ def test_grouping_loses_no_digit(value: int) -> None:
 def test_the_same_quantity_in_every_unit() -> None:
     assert fmt.quantity(1_820_130, Units.LAKH, 65) == "18.2L"
     assert fmt.quantity(1_820_130, Units.LOTS, 65) == "28.0K"
-    assert fmt.quantity(1_820_130, Units.CONTRACTS, 65) == "18,20,130"
+    assert fmt.quantity(1_820_130, Units.CONTRACTS, 65) == "28,002"
     assert {unit.next for unit in Units} == set(Units)
 
 

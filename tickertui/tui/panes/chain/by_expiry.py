@@ -32,14 +32,12 @@ class TermLook:
 
     Attributes:
         width: Cells of a line.
-        units: Of quantities.
-        lot_size: Units per lot.
+        units: Of quantities; in full they would not fit and are written in lots.
         spot: Reference price, for the straddle's share; NaN when not known.
     """
 
     width: int
     units: Units
-    lot_size: int
     spot: float
 
 
@@ -61,12 +59,15 @@ class TermReader:
         self.strike = strike
         self.expiries = tuple(expiries)
         chains = [backend.chain(underlying, listed.expiry) for listed in expiries]
-        tokens = np.array([_tokens_at(chain, strike) for chain in chains], dtype=np.int64).reshape(-1, 2)
+        tokens, lots, ticks = zip(*(_legs_at(chain, strike) for chain in chains), strict=True) if chains else ((),) * 3
+        tokens_by_expiry = np.array(tokens, dtype=np.int64).reshape(-1, 2)
         first = next((chain for chain in chains if chain is not None), None)
-        self.lot_size = first.lot_size if first is not None else 1
         contracts = ChainRows(
             underlying, expiries[0].expiry if expiries else date.min, np.arange(len(expiries), dtype=np.float64),
-            tokens[:, 0], tokens[:, 1], self.lot_size, first.tick_size if first is not None else 0.05,
+            tokens_by_expiry[:, 0], tokens_by_expiry[:, 1],
+            np.array(lots, dtype=np.int64).reshape(-1, 2), np.array(ticks, dtype=np.float64).reshape(-1, 2),
+            first.lot_size if first is not None else 1,
+            min((chain.tick_size for chain in chains if chain is not None), default=0.05),
             first.exchange if first is not None else "", first.segment if first is not None else "",
         )  # fmt: skip
         chain = OptionChain(contracts, backend.board, underlying_token=backend.index_token(underlying) or 0)
@@ -125,7 +126,7 @@ class ByExpiry(RowList):
     def show(self, around: ChainContext, units: Units, spot: float) -> None:
         """Show the term as the board holds it now."""
         if self._term is not None:
-            look = TermLook(self.size.width, units, self._term.lot_size, spot)
+            look = TermLook(self.size.width, units, spot)
             self.set_rows(list(term_rows(self._term.read(around), self._term, look)))
 
     def token(self, side: int) -> int:
@@ -134,13 +135,16 @@ class ByExpiry(RowList):
         return self._term.token(date.fromisoformat(expiry), side) if self._term is not None and expiry else -1
 
 
-def _tokens_at(chain: ChainRows | None, strike: float) -> tuple[int, int]:
-    if chain is None:
-        return -1, -1
-    at = int(np.searchsorted(chain.strikes, strike))
-    if at >= len(chain.strikes) or chain.strikes[at] != strike:
-        return -1, -1
-    return int(chain.call_tokens[at]), int(chain.put_tokens[at])
+_Pair = tuple[float, float]
+
+
+def _legs_at(chain: ChainRows | None, strike: float) -> tuple[_Pair, _Pair, _Pair]:
+    """Tokens, lots and ticks of the call and the put of a strike; -1 and 0 where the expiry does not have it."""
+    at = -1 if chain is None else int(np.searchsorted(chain.strikes, strike))
+    if chain is None or at >= len(chain.strikes) or chain.strikes[at] != strike:
+        return (-1, -1), (0, 0), (0.0, 0.0)
+    (call_lot, put_lot), (call_tick, put_tick) = chain.lots[at].tolist(), chain.ticks[at].tolist()
+    return (int(chain.call_tokens[at]), int(chain.put_tokens[at])), (call_lot, put_lot), (call_tick, put_tick)
 
 
 def term_rows(frame: ChainFrame, term: TermReader, look: TermLook) -> Iterator[Row]:
@@ -183,9 +187,10 @@ def _side(frame: ChainFrame, place: int, side: int, look: TermLook) -> list[Span
     role = _ROLES.get(state, {1: "gain", -1: "loss"}.get(arrow, "text"))
     price = fmt.fit_price(float(values[Field.LTP]), 9, "~" if state is DataState.MOCK and not missing else "")
     change = float(values[Field.OI_CHANGE])
-    units = Units.LAKH if look.units is Units.CONTRACTS else look.units
+    units = Units.LOTS if look.units is Units.CONTRACTS else look.units
+    lot = int(frame.contracts.lots[place, side])
     oi, oi_change = (
-        fmt.quantity(float(values[field]), units, look.lot_size, signed=signed)
+        fmt.quantity(float(values[field]), units, lot, signed=signed)
         for field, signed in ((Field.OI, False), (Field.OI_CHANGE, True))
     )
     delta = f"{fmt.signed_number(float(values[Field.DELTA])):>6}" if look.width >= WIDE else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 
 from textual.app import App
 
@@ -20,7 +21,14 @@ def underlying_choices(backend: Backend) -> Iterator[Choice]:
     for name in backend.underlyings():
         expiries = backend.expiries(name)
         count = f"{len(expiries)} expiries, next" if len(expiries) > 1 else "one expiry,"
-        yield Choice(name, name, f"{count} {expiries[0].expiry:%d %b}" if expiries else "")
+        whose = _whose(backend, name, expiries[0].expiry) if expiries else ""
+        yield Choice(name, name, f"{count} {expiries[0].expiry:%d %b}{whose}" if expiries else "")
+
+
+def _whose(backend: Backend, underlying: str, expiry: date) -> str:
+    """Exchange and lot of a name that is not the only one of its kind."""
+    contracts = backend.chain(underlying, expiry) if backend.explain_name(underlying) else None
+    return f"  {contracts.exchange}, lot {contracts.lot_size:,}" if contracts is not None else ""
 
 
 def expiry_choices(backend: Backend, underlying: str, expiries: Sequence[ListedExpiry]) -> Iterator[Choice]:

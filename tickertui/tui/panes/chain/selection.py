@@ -88,11 +88,13 @@ class ChainSelection:
         """Show another chain as soon as there is data; tell whether there are options on the underlying.
 
         Args:
-            underlying: Its name.
+            underlying: Its name, or one with the exchange before it.
             expiry: None for the nearest.
         """
-        if underlying not in self._backend.underlyings():
+        named = self._backend.underlying_named(underlying)
+        if named is None:
             return False
+        underlying = named
         if underlying != self.underlying:
             self.underlying_before, self.underlying = self.underlying, underlying
         self._chosen_expiry = expiry

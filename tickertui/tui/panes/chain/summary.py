@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tickertui.frozen import frozen
+from tickertui.market.arrays import distinct
 from tickertui.market.chain import ReferenceKind
+from tickertui.market.instruments import ChainRows
 from tickertui.market.volatility_analytics import skew
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import WIDE, WIDEST
@@ -29,7 +31,8 @@ class SummaryView:
         pcr_change: Of its changes as text.
         pcr_volume: Of the volume as text.
         pain: Max pain as text.
-        lot_size: Units per lot.
+        lots: Units per lot; each, where the legs differ.
+        series: The series of other terms at the same strikes, which are chains of their own; empty for none.
         convention: How Greeks are computed.
         oi_at: When open interest was seen to change last.
         oi_age: Seconds since then, as text.
@@ -49,7 +52,8 @@ class SummaryView:
     pcr_change: str
     pcr_volume: str
     pain: str
-    lot_size: int
+    lots: str
+    series: str
     convention: str
     oi_at: datetime | None
     oi_age: str
@@ -79,7 +83,8 @@ def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
         pcr_change=fmt.number(totals.pcr_change),
         pcr_volume=fmt.number(totals.pcr_volume),
         pain=fmt.strike(totals.max_pain),
-        lot_size=summary.lot_size,
+        lots=_lots(frame.contracts),
+        series=", ".join(frame.contracts.series),
         convention=summary.convention,
         oi_at=summary.oi_at,
         oi_age=fmt.duration(summary.oi_age_s),
@@ -93,6 +98,13 @@ def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
 
 def _auction_note(market: MarketView) -> str:
     return f"{market.detail} ({market.unconfirmed})" if market.unconfirmed else market.detail
+
+
+def _lots(contracts: ChainRows) -> str:
+    lots = contracts.lots[contracts.lots > 0]
+    if (lots == contracts.lot_size).all():
+        return str(contracts.lot_size)
+    return "/".join(str(lot) for lot in distinct(lots).tolist())
 
 
 def _risk_reversal(frame: ChainFrame) -> str:
@@ -149,13 +161,14 @@ def _parts(view: SummaryView, width: int) -> list[_Part]:
     return [
         _Part(0, atm),
         _Part(1, [Piece(view.note, Tint("cas", bold=True))] if view.note else []),
+        _Part(1, _pair("also", view.series) if view.series else []),
         _Part(2, [*straddle, Piece(share, straddle_tint)]),
         _Part(3, _pair("IV", mark + view.iv, tint)),
         _Part(4, _pair("PCR", mark + view.pcr, tint)),
         _Part(5, _pair("pain", mark + view.pain, tint)),
         _Part(10, _pair("25d RR", mark + view.risk_reversal, tint) if width >= WIDEST else []),
         _Part(11, ratios if width >= WIDEST else []),
-        _Part(8, _pair("lot", str(view.lot_size)) if wide else []),
+        _Part(8, _pair("lot", view.lots) if wide else []),
         _Part(9, [Piece(view.convention, MUTED)] if wide and view.convention else []),
         _Part(6, _oi_clock(view, width)),
         _Part(7, _pair("mark", f"{view.marked_at:%H:%M}") if view.marked_at is not None else []),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
 
 from tickertui.frozen import frozen
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import WIDE
 from tickertui.tui.look.format import Units
-from tickertui.tui.view.frames import ChainFrame
+from tickertui.tui.view.frames import ChainFrame, Field
 from tickertui.tui.widgets.one_line import MUTED, PLAIN, OneLine, Piece, Tint, justified
+
+_Sums = tuple[float, ...]
+_SUMMED: Final = [Field.OI, Field.OI_CHANGE, Field.VOLUME]
 
 
 @frozen
@@ -33,22 +39,44 @@ class TotalsView:
 
 def totals_view(frame: ChainFrame, units: Units) -> TotalsView:
     """Return the line's view of a frame."""
-    totals, lot = frame.totals, frame.contracts.lot_size
+    totals = frame.totals
+    sums: tuple[_Sums, _Sums] = (
+        (totals.call_oi, totals.call_oi_change, totals.call_volume),
+        (totals.put_oi, totals.put_oi_change, totals.put_volume),
+    )
+    if units is not Units.LAKH:
+        sums = _in_lots(frame, sums)
 
-    def side(oi: float, change: float, volume: float) -> tuple[str, str, str]:
-        return (
-            fmt.quantity(oi, units, lot),
-            fmt.quantity(change, units, lot, signed=True),
-            fmt.quantity(volume, units, lot),
-        )
+    def side(values: _Sums) -> tuple[str, str, str]:
+        oi, change, volume = values
+        return fmt.counted(oi, units), fmt.counted(change, units, signed=True), fmt.counted(volume, units)
 
     return TotalsView(
-        side(totals.call_oi, totals.call_oi_change, totals.call_volume),
-        side(totals.put_oi, totals.put_oi_change, totals.put_volume),
+        side(sums[0]),
+        side(sums[1]),
         fmt.number(totals.pcr_change),
         fmt.number(totals.pcr_volume),
         frame.is_mock,
     )
+
+
+def _in_lots(frame: ChainFrame, sums: tuple[_Sums, _Sums]) -> tuple[_Sums, _Sums]:
+    """The same sums in lots, each leg by its own; one that is withheld stays so."""
+    lots, lot = frame.contracts.lots, frame.contracts.lot_size
+    if ((lots == lot) | (lots == 0)).all():
+        return _divided(sums[0], lot), _divided(sums[1], lot)
+    in_lots = frame.values[..., _SUMMED] / np.maximum(lots, 1)[..., None]
+    both = np.nansum(in_lots, axis=0).tolist()
+    call, put = (
+        tuple(value if total == total else total for value, total in zip(values, side, strict=True))
+        for values, side in zip(both, sums, strict=True)
+    )
+    return call, put
+
+
+def _divided(sums: _Sums, lot: int) -> _Sums:
+    oi, change, volume = sums
+    return oi / max(lot, 1), change / max(lot, 1), volume / max(lot, 1)
 
 
 class Totals(OneLine[TotalsView]):
