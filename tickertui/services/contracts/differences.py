@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.contract_terms import Renaming, Terms, TermsChange
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
+from tickertui.market.underlyings import listed_name
 from tickertui.services.contracts.renamings import Names, RowPairs, renamings
 
 _EMPTY: Final[NDArray[np.int64]] = np.zeros(0, dtype=np.int64)
@@ -264,8 +265,8 @@ def _restated_shares(
     if not strikes.any():
         return np.zeros(len(new_rows), dtype=np.bool_)
     is_option = after.kinds[new_rows] >= InstrumentKind.CALL
-    names = set(map(after.names.__getitem__, new_rows[strikes].tolist()))
-    names -= set(map(after.names.__getitem__, new_rows[is_option & ~strikes].tolist()))
+    names = {listed_name(after.names[row]) for row in new_rows[strikes].tolist()}
+    names -= {listed_name(after.names[row]) for row in new_rows[is_option & ~strikes].tolist()}
     is_share = (before.kinds[old_rows] == InstrumentKind.EQUITY) & (after.kinds[new_rows] == InstrumentKind.EQUITY)
     is_restated: NDArray[np.bool_] = np.array([after.symbols[row] in names for row in new_rows.tolist()], np.bool_)
     restated: NDArray[np.bool_] = is_share & is_restated

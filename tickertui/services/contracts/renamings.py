@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from tickertui.frozen import frozen
 from tickertui.market.contract_terms import Renaming
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
+from tickertui.market.underlyings import listed_name
 
 RowPairs = Sequence[tuple[int, int]]
 """Rows of one token in the earlier and the later table."""
@@ -29,15 +30,17 @@ class Names:
     after: Mapping[str, frozenset[str]]
 
     def is_same(self, before: str, after: str) -> bool:
-        """Whether two names are the same underlying's."""
-        return before == after or after in self.after.get(before, ())
+        """Whether two names are the same underlying's, whatever tells their chains apart (exchange, series)."""
+        was, now = listed_name(before), listed_name(after)
+        return was == now or now in self.after.get(was, ())
 
 
 def renamings(before: InstrumentTable, after: InstrumentTable, pairs: RowPairs) -> Names:
     """Find the names that became others.
 
     A share or an index is renamed when its symbol is another one; a series behind a hyphen (``XYZ-BE``) is no name. An
-    underlying is renamed when no derivative goes by its name any more and tokens that did go by another one now.
+    underlying is renamed when no derivative goes by its name any more and tokens that did go by another one now. Names
+    are those that the exchanges list: that a chain is ``BCD:NAME`` since another exchange lists it too renames nothing.
 
     Args:
         before: The contracts of the earlier day.
@@ -48,9 +51,10 @@ def renamings(before: InstrumentTable, after: InstrumentTable, pairs: RowPairs) 
     shares: dict[str, str] = {}
     for old, new in pairs:
         if before.expiries[old] > 0:
-            if before.names[old] != after.names[new] and before.expiries[old] == after.expiries[new]:
-                count = counts.setdefault(before.names[old], {})
-                count[after.names[new]] = count.get(after.names[new], 0) + 1
+            was, now = listed_name(before.names[old]), listed_name(after.names[new])
+            if was != now and before.expiries[old] == after.expiries[new]:
+                count = counts.setdefault(was, {})
+                count[now] = count.get(now, 0) + 1
         elif before.symbols[old] != after.symbols[new] and before.kinds[old] == after.kinds[new]:
             was, now = (symbol.partition("-")[0] for symbol in (before.symbols[old], after.symbols[new]))
             if was != now:
@@ -73,7 +77,7 @@ def renamings(before: InstrumentTable, after: InstrumentTable, pairs: RowPairs) 
 
 def _underlyings(table: InstrumentTable) -> set[str]:
     derivative = (table.kinds >= InstrumentKind.FUTURE).nonzero()[0].tolist()
-    return set(map(table.names.__getitem__, derivative))
+    return set(map(listed_name, set(map(table.names.__getitem__, derivative))))
 
 
 def _is_only(name: str, gone: Mapping[str, Mapping[str, int]]) -> bool:

@@ -27,6 +27,7 @@ def check_rule(rule: ChainRule, contracts: DayContracts, accounts: Sequence[str]
         RuleError: With one sentence: what cannot be had, and what can.
     """
     check_account(rule.preferred_account, accounts)
+    (rule,) = contracts.resolved([rule])
     if len(contracts) and not contracts.expiries(rule.underlying):
         near = _nearest(rule.underlying, contracts.underlyings())
         raise RuleError(f"no options on {rule.underlying} among the day's contracts{near}")

@@ -634,3 +634,20 @@ def test_a_future_beyond_the_listed_ones_is_none() -> None:
     book = DayContracts(table_of(future_of("NIFTY", M23, number=1)), TODAY, {}, load_calendar())
     assert book.future("NIFTY", now=datetime(2026, 11, 23, 15, 40, tzinfo=IST)) is None
     assert book.underlyings() == ()
+
+
+def test_a_chain_that_gets_another_name_of_ours_is_no_other_contract() -> None:
+    day = rows_of(a_day())
+    alone = chain_of("XAUINR", M29, [100.0, 101.0], first=71_000, exchange="BCD", code=6)
+    namesake = chain_of("XAUINR", M29, [100.0, 101.0], first=70_000, exchange="CDS", code=3)
+    usual = chain_of("QRSMILLS", M29, [100.0, 101.0], first=72_000)
+    series = [
+        replace(row, tradingsymbol=f"{row.tradingsymbol}X")
+        for row in chain_of("QRSMILLS", M29, [100.0], first=73_000, lot_size=80)
+    ]
+    before, after = table_of(day, alone, series), table_of(day, alone, namesake, usual, series)
+    assert after.instrument(after.row(71_000 << 8 | 6) or 0).name == "BCD:XAUINR"
+    assert after.instrument(after.row(73_000 << 8 | 2) or 0).name == "QRSMILLS/80"
+    for earlier, later in ((before, after), (after, before)):
+        found = differences(earlier, later, TODAY)
+        assert (found.reused, found.terms, found.renamed) == ((), (), ())
