@@ -12,6 +12,7 @@ from dataclasses import field
 from datetime import date
 from enum import IntEnum
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,21 @@ for _segment, _divisor in _DIVISORS.items():
 PRICE_DIVISORS.setflags(write=False)
 
 
+LEAST_DECIMALS: Final = 2
+_MOST_DECIMALS: Final = 6
+_ROUND: Final = 1e-6
+"""Steps this near a whole number are whole: ticks are written as decimals and kept in binary."""
+
+
+def decimals_of(tick_size: float) -> int:
+    """Return how many decimals a price has on a grid of this step, rupees: two at least, four for 0.0025."""
+    for decimals in range(LEAST_DECIMALS, _MOST_DECIMALS):
+        steps = tick_size * 10**decimals
+        if abs(steps - round(steps)) < _ROUND:
+            return decimals
+    return _MOST_DECIMALS
+
+
 def price_divisor(token: int) -> int:
     """Return what a wire price of this token is divided by to give rupees."""
     return _DIVISORS.get(token & 0xFF, 100)
@@ -104,6 +120,11 @@ class Instrument:
         """``EXCHANGE:TRADINGSYMBOL``, the key of the broker's quote calls."""
         return f"{self.exchange}:{self.tradingsymbol}"
 
+    @property
+    def decimals(self) -> int:
+        """Decimals of its prices."""
+        return decimals_of(self.tick_size)
+
 
 @frozen
 class ChainRows:
@@ -136,6 +157,11 @@ class ChainRows:
     exchange: str
     segment: str
     series: tuple[str, ...] = ()
+
+    @property
+    def decimals(self) -> int:
+        """Decimals of its prices: those of the finest tick."""
+        return decimals_of(self.tick_size)
 
 
 @frozen(slots=False, eq=False)

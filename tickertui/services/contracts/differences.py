@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.contract_terms import Renaming, Terms, TermsChange
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
-from tickertui.market.underlyings import listed_name
+from tickertui.market.underlying_names import listed_name
 from tickertui.services.contracts.renamings import Names, RowPairs, renamings
 
 _EMPTY: Final[NDArray[np.int64]] = np.zeros(0, dtype=np.int64)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from tickertui.frozen import frozen
 from tickertui.market.contract_terms import Renaming
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
-from tickertui.market.underlyings import listed_name
+from tickertui.market.underlying_names import listed_name
 
 RowPairs = Sequence[tuple[int, int]]
 """Rows of one token in the earlier and the later table."""

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from tickertui.frozen import frozen
-from tickertui.market.instruments import InstrumentKind, InstrumentTable
+from tickertui.market.instruments import InstrumentKind, InstrumentTable, decimals_of
 from tickertui.market.ticks import Mode
 from tickertui.services.contracts.day_contracts import DayContracts
 from tickertui.services.plan.assignments import NO_CONNECTION, Assignments, Integers, PlanDiff
@@ -99,7 +99,7 @@ def _label(name: str, kind: int, expiry: int, book: DayContracts, rows: Sequence
 
 
 def _strike(price: float) -> str:
-    return f"{price:,.0f}" if price == int(price) else f"{price:,.2f}"
+    return f"{price:,.0f}" if price == int(price) else f"{price:,.{decimals_of(price)}f}"
 
 
 def _counted(count: int, singular: str, plural: str) -> str:

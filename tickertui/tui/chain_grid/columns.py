@@ -14,6 +14,7 @@ from typing import Final
 
 from tickertui.frozen import frozen
 from tickertui.market.chain import Side
+from tickertui.market.instruments import LEAST_DECIMALS
 from tickertui.settings.presets import MARK_PRESET, column_choice
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import Units
@@ -49,9 +50,10 @@ class Column:
         tight: Cells in the narrow layout, without the separator.
         roomy: Cells in the wide layout.
         kind: How it is coloured.
-        write: Writes a value; None for quantities (which follow the units), the price and the bar.
+        write: Writes a value; None for quantities (which follow the units), prices and the bar.
         help: One line for the column editor.
         is_quantity: Whether it follows the units.
+        is_rupees: Whether it is a price or a difference of prices, which has the decimals of the chain's tick.
         short: Header in the narrow layout, where the long one does not fit beside the mock mark.
     """
 
@@ -64,20 +66,13 @@ class Column:
     write: Writer | None
     help: str
     is_quantity: bool = False
+    is_rupees: bool = False
     short: str = ""
 
     @property
     def is_signed(self) -> bool:
         """Whether a positive value carries a plus."""
         return self.kind is Kind.SIGNED
-
-
-def _price(value: float, width: int) -> str:
-    return fmt.fit_price(value, width).lstrip()
-
-
-def _change(value: float, width: int) -> str:
-    return fmt.fit_price(value, width, signed=True).lstrip()
 
 
 def _volatility(value: float, width: int) -> str:
@@ -117,18 +112,18 @@ _ALL: Final = (
     Column("gamma", "gamma", Field.GAMMA, 6, 7, Kind.GREEK, fmt.greek, "gamma, per rupee"),
     Column("theta", "theta", Field.THETA, 6, 7, Kind.GREEK, _rupees, "theta, rupees per calendar day", short="thet"),
     Column("vega", "vega", Field.VEGA, 5, 6, Kind.GREEK, _rupees, "vega, rupees per volatility point"),
-    Column("bid", "Bid", Field.BID, 7, 8, Kind.PLAIN, _price, "best bid"),
+    Column("bid", "Bid", Field.BID, 7, 8, Kind.PLAIN, None, "best bid", is_rupees=True),
     Column("bid_qty", "BidQ", Field.BID_QTY, 5, 6, Kind.MUTED, None, "quantity at the best bid", True),
-    Column("ask", "Ask", Field.ASK, 7, 8, Kind.PLAIN, _price, "best offer"),
+    Column("ask", "Ask", Field.ASK, 7, 8, Kind.PLAIN, None, "best offer", is_rupees=True),
     Column("ask_qty", "AskQ", Field.ASK_QTY, 5, 6, Kind.MUTED, None, "quantity at the best offer", True),
-    Column("spread", "Sprd", Field.SPREAD, 5, 6, Kind.MUTED, _price, "best offer less best bid"),
-    Column("change", "chg", Field.CHANGE, 7, 8, Kind.SIGNED, _change, "price change since yesterday"),
+    Column("spread", "Sprd", Field.SPREAD, 5, 6, Kind.MUTED, None, "best offer less best bid", is_rupees=True),
+    Column("change", "chg", Field.CHANGE, 7, 8, Kind.SIGNED, None, "price change since yesterday", is_rupees=True),
     Column("change_pct", "chg%", Field.CHANGE_PCT, 6, 7, Kind.SIGNED, _percent, "price change in percent"),
-    Column("mark_ltp", "LTP±m", Field.MARK_LTP, 7, 8, Kind.SIGNED, _change, "price change since the mark"),
-    Column("average", "Avg", Field.AVERAGE, 7, 8, Kind.MUTED, _price, "average traded price"),
-    Column("high", "High", Field.HIGH, 7, 8, Kind.MUTED, _price, "day's high"),
-    Column("low", "Low", Field.LOW, 7, 8, Kind.MUTED, _price, "day's low"),
-    Column("ltp", "", Field.LTP, 8, 8, Kind.PRICE, None, "last price with direction and age"),
+    Column("mark_ltp", "LTP±m", Field.MARK_LTP, 7, 8, Kind.SIGNED, None, "price change since the mark", is_rupees=True),
+    Column("average", "Avg", Field.AVERAGE, 7, 8, Kind.MUTED, None, "average traded price", is_rupees=True),
+    Column("high", "High", Field.HIGH, 7, 8, Kind.MUTED, None, "day's high", is_rupees=True),
+    Column("low", "Low", Field.LOW, 7, 8, Kind.MUTED, None, "day's low", is_rupees=True),
+    Column("ltp", "", Field.LTP, 8, 8, Kind.PRICE, None, "last price with direction and age", is_rupees=True),
 )
 COLUMNS: Final[Mapping[str, Column]] = MappingProxyType({column.name: column for column in _ALL})
 """Every column by its name."""
@@ -258,6 +253,19 @@ class Placed:
 
 
 @frozen
+class Scale:
+    """What the widths of numbers follow.
+
+    Attributes:
+        units: How quantities are written.
+        decimals: Of the prices.
+    """
+
+    units: Units
+    decimals: int
+
+
+@frozen
 class Layout:
     """Columns placed into a width.
 
@@ -297,14 +305,15 @@ class Layout:
         return next((placed for placed in self.placed if placed.x <= x < placed.x + placed.cells), None)
 
 
-def _value_width(column: Column, units: Units, *, roomy: bool) -> int:
-    if column.is_quantity and units is Units.CONTRACTS:
+def _value_width(column: Column, scale: Scale, *, roomy: bool) -> int:
+    if column.is_quantity and scale.units is Units.CONTRACTS:
         return CONTRACT_DIGITS + (1 if column.is_signed else 0)
-    return column.roomy if roomy else column.tight
+    width = column.roomy if roomy else column.tight
+    return width + (scale.decimals - LEAST_DECIMALS if column.is_rupees else 0)
 
 
-def _side_width(columns: Sequence[Column], units: Units, *, roomy: bool) -> int:
-    return sum(_value_width(column, units, roomy=roomy) + 1 for column in columns) - 1 + PRICE_TAIL
+def _side_width(columns: Sequence[Column], scale: Scale, *, roomy: bool) -> int:
+    return sum(_value_width(column, scale, roomy=roomy) + 1 for column in columns) - 1 + PRICE_TAIL
 
 
 def _choices(preset: Preset) -> list[tuple[Column, ...]]:
@@ -323,7 +332,13 @@ def strike_width(*, roomy: bool) -> int:
 
 
 def fit(
-    preset: Preset, width: int, *, view: View = View.CHAIN, side: Side = Side.CALL, units: Units = Units.LAKH
+    preset: Preset,
+    width: int,
+    *,
+    view: View = View.CHAIN,
+    side: Side = Side.CALL,
+    units: Units = Units.LAKH,
+    decimals: int = LEAST_DECIMALS,
 ) -> Layout:
     """Place as many of a preset's columns as fit into a width; wide cells before narrow ones, columns before width.
 
@@ -333,48 +348,50 @@ def fit(
         view: `View.CHAIN` needs `CHAIN_WIDTH` cells; with fewer, one side is laid out instead.
         side: Which side `View.ONE_SIDE` shows.
         units: Quantities in full take more cells.
+        decimals: Of the prices; more than two take more cells.
     """
+    scale = Scale(units, decimals)
     if view is View.CHAIN and width >= CHAIN_WIDTH:
         for columns in _choices(preset):
             for roomy in (True, False):
-                if 2 * _side_width(columns, units, roomy=roomy) + strike_width(roomy=roomy) <= width:
-                    return _two_sided(columns, width, units, roomy=roomy)
-    return _one_sided(preset, width, side, units)
+                if 2 * _side_width(columns, scale, roomy=roomy) + strike_width(roomy=roomy) <= width:
+                    return _two_sided(columns, width, scale, roomy=roomy)
+    return _one_sided(preset, width, side, scale)
 
 
-def _two_sided(columns: Sequence[Column], width: int, units: Units, *, roomy: bool) -> Layout:
-    side_width, middle = _side_width(columns, units, roomy=roomy), strike_width(roomy=roomy)
+def _two_sided(columns: Sequence[Column], width: int, scale: Scale, *, roomy: bool) -> Layout:
+    side_width, middle = _side_width(columns, scale, roomy=roomy), strike_width(roomy=roomy)
     margin = (width - 2 * side_width - middle) // 2
     call, x = [], margin
     for place, column in enumerate(columns):
-        placed = Placed(column, Side.CALL, x, 1 if place else 0, _value_width(column, units, roomy=roomy))
+        placed = Placed(column, Side.CALL, x, 1 if place else 0, _value_width(column, scale, roomy=roomy))
         call.append(placed)
         x += placed.cells
     strike_x = x
     x += middle
     put = []
     for place, column in enumerate(reversed(columns)):
-        placed = Placed(column, Side.PUT, x, 1 if place else 0, _value_width(column, units, roomy=roomy))
+        placed = Placed(column, Side.PUT, x, 1 if place else 0, _value_width(column, scale, roomy=roomy))
         put.append(placed)
         x += placed.cells
     return Layout(View.CHAIN, width, margin, tuple(call), tuple(put), strike_x, middle, roomy)
 
 
-def _one_sided(preset: Preset, width: int, side: Side, units: Units) -> Layout:
+def _one_sided(preset: Preset, width: int, side: Side, scale: Scale) -> Layout:
     """Strike, price, then the preset's columns in their order with the bar at the end."""
     for columns in _choices(preset):
         for roomy in (True, False):
-            if strike_width(roomy=roomy) + _side_width(columns, units, roomy=roomy) <= width:
-                return _one_sided_of(columns, width, side, units, roomy=roomy)
-    return _one_sided_of((COLUMNS["ltp"],), width, side, units, roomy=False)
+            if strike_width(roomy=roomy) + _side_width(columns, scale, roomy=roomy) <= width:
+                return _one_sided_of(columns, width, side, scale, roomy=roomy)
+    return _one_sided_of((COLUMNS["ltp"],), width, side, scale, roomy=False)
 
 
-def _one_sided_of(columns: Sequence[Column], width: int, side: Side, units: Units, *, roomy: bool) -> Layout:
+def _one_sided_of(columns: Sequence[Column], width: int, side: Side, scale: Scale, *, roomy: bool) -> Layout:
     order = sorted(columns, key=lambda column: (column.kind is not Kind.PRICE, column.kind is Kind.BAR))
     middle = strike_width(roomy=roomy)
     placed, x = [], middle
     for place, column in enumerate(order):
-        item = Placed(column, side, x, 1 if place else 0, _value_width(column, units, roomy=roomy))
+        item = Placed(column, side, x, 1 if place else 0, _value_width(column, scale, roomy=roomy))
         placed.append(item)
         x += item.cells
     call, put = ((), tuple(placed)) if side is Side.PUT else (tuple(placed), ())

@@ -20,6 +20,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tickertui.market.chain import Side
+from tickertui.market.instruments import LEAST_DECIMALS
 from tickertui.tui.chain_grid.columns import COLUMNS, NARROW, PRESETS, Layout, Preset, View
 from tickertui.tui.chain_grid.painter import GridPainter, Look
 from tickertui.tui.chain_grid.row_order import (
@@ -495,6 +496,7 @@ class ChainGrid(StripWidget, ScrollView, can_focus=True, inherit_bindings=False)
                 self._look,
                 self.viewport.width,
                 side=self._cursor.side,
+                decimals=self._frame.contracts.decimals if self._frame else LEAST_DECIMALS,
                 variables=self.app.theme_variables,
             )
         return self._painter

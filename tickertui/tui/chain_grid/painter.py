@@ -1,7 +1,7 @@
 """`GridPainter`: everything of the grid that depends on its look and its width, and keeps the finished lines.
 
-The grid makes a new one when the look, the width, the theme or the side on display changes; until then
-a line is taken from here by its row's version.
+The grid makes a new one when the look, the width, the theme, the decimals of the prices or the side on display changes;
+until then a line is taken from here by its row's version.
 """
 
 from __future__ import annotations
@@ -52,18 +52,23 @@ class GridPainter:
         look: How.
         width: Cells of a line.
         side: Which side a one-side layout shows.
+        decimals: Of the prices.
         variables: The theme's variables, name -> colour.
     """
 
-    def __init__(self, look: Look, width: int, *, side: Side, variables: Mapping[str, str]) -> None:
+    def __init__(self, look: Look, width: int, *, side: Side, decimals: int, variables: Mapping[str, str]) -> None:
         self.look = look
         self.width = width
         self._palette = build_palette(variables, dimmed=look.dimmed)
-        layout = col.fit(look.preset, width, view=look.view, side=side, units=look.units)
-        self._rows = RowPainter(layout, self._palette, units=look.units, bars=look.bars, glyphs=look.glyphs)
+        layout = col.fit(look.preset, width, view=look.view, side=side, units=look.units, decimals=decimals)
+        self._rows = RowPainter(
+            layout, self._palette, decimals=decimals, units=look.units, bars=look.bars, glyphs=look.glyphs
+        )
         self._straddle: StraddlePainter | None = None
         if look.view is View.STRADDLE:
-            self._straddle = StraddlePainter(width, self._palette, units=look.units, glyphs=look.glyphs)
+            self._straddle = StraddlePainter(
+                width, self._palette, decimals=decimals, units=look.units, glyphs=look.glyphs
+            )
         self._lines: dict[int, tuple[int, str, Line]] = {}
         self._headers: dict[bool, Strip] = {}
 

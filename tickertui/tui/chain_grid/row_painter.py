@@ -17,6 +17,7 @@ from textual.strip import Strip
 
 from tickertui.frozen import frozen
 from tickertui.market.chain import Side
+from tickertui.market.instruments import LEAST_DECIMALS
 from tickertui.tui.chain_grid import columns as col
 from tickertui.tui.chain_grid.columns import AGE_WIDTH, Layout, Placed
 from tickertui.tui.look import format as fmt
@@ -134,6 +135,7 @@ class RowPainter:
     Args:
         layout: Columns and their places.
         palette: Styles by `tickertui.tui.look.styles.style_index`.
+        decimals: Of the prices.
         units: How quantities are written.
         bars: What the bar stands for.
         glyphs: Unicode or ASCII.
@@ -144,6 +146,7 @@ class RowPainter:
         layout: Layout,
         palette: Sequence[Style],
         *,
+        decimals: int = LEAST_DECIMALS,
         units: Units,
         bars: BarMeaning,
         glyphs: GlyphSet,
@@ -151,6 +154,7 @@ class RowPainter:
         self.layout = layout
         self.palette = palette
         self._encoder = StyleEncoder(palette)
+        self._decimals = decimals
         self._in_lots = units is not Units.LAKH
         self._units = units
         self._bars = bars
@@ -256,6 +260,8 @@ class RowPainter:
             return self._dash.rjust(cells)
         if column.is_quantity:
             text = fmt.counted(value, self._units, signed=column.is_signed)
+        elif column.is_rupees:
+            text = fmt.fit_price(value, placed.width, decimals=self._decimals, signed=column.is_signed)
         else:
             assert column.write is not None
             text = column.write(value, placed.width)
@@ -303,7 +309,9 @@ class RowPainter:
     def _write_price(self, placed: Placed, value: float, texts: dict[float, str], *, mock: bool) -> str:
         if value != value:
             return self._dash.rjust(placed.width)
-        return self._keep(texts, value, fmt.fit_price(value, placed.width, "~" if mock else ""))
+        return self._keep(
+            texts, value, fmt.fit_price(value, placed.width, "~" if mock else "", decimals=self._decimals)
+        )
 
     def _bar(self, pieces: Pieces, placed: Placed, leg: _Leg, frame: ChainFrame) -> None:
         """A bar towards the outside: to the left for calls, to the right for puts, in eighths of a cell."""

@@ -12,6 +12,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tickertui.frozen import frozen
+from tickertui.market.instruments import LEAST_DECIMALS
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import GlyphSet, Units
 from tickertui.tui.look.styles import FOREGROUNDS, Background, Foreground
@@ -33,7 +34,8 @@ class Pair:
         title: Its header.
         width: Cells, the separator in front included.
         value: Of the call's values, the put's values and the reference price.
-        write: Writes the value into at most so many cells; None for quantities.
+        write: Writes the value into at most so many cells; None for quantities and rupees.
+        is_rupees: Whether it has the decimals of the chain's prices.
         is_price: Whether it is a sum of prices, which carries the mark of its state.
         is_signed: Whether its sign is coloured.
     """
@@ -43,6 +45,7 @@ class Pair:
     width: int
     value: Callable[[Values, Values, float], float]
     write: Callable[[float, int], str] | None
+    is_rupees: bool = False
     is_price: bool = False
     is_signed: bool = False
 
@@ -69,16 +72,9 @@ def _change(call: Values, put: Values, reference: float) -> float:
 
 
 PAIRS: Final = (
-    Pair("straddle", "Straddle", 10, _sum(Field.LTP), lambda value, width: fmt.fit_price(value, width), is_price=True),
+    Pair("straddle", "Straddle", 10, _sum(Field.LTP), None, is_rupees=True, is_price=True),
     Pair("straddle_pct", "%", 7, _share, lambda value, _: fmt.percent(value)),
-    Pair(
-        "straddle_change",
-        "chg",
-        9,
-        _change,
-        lambda value, width: fmt.fit_price(value, width, signed=True),
-        is_signed=True,
-    ),
+    Pair("straddle_change", "chg", 9, _change, None, is_rupees=True, is_signed=True),
     Pair("pair_oi", "OI", 7, _sum(Field.OI), None),
     Pair("pair_oi_change", "dOI", 8, _sum(Field.OI_CHANGE), None, is_signed=True),
     Pair("pair_iv", "IV", 5, _mean_volatility, lambda value, _: fmt.volatility(value)),
@@ -98,14 +94,18 @@ class StraddlePainter:
     Args:
         width: Cells of a line.
         palette: Styles by `tickertui.tui.look.styles.style_index`.
+        decimals: Of the prices.
         units: How quantities are written; in full they would not fit and are written in lots.
         glyphs: Unicode or ASCII.
     """
 
-    def __init__(self, width: int, palette: Sequence[Style], *, units: Units, glyphs: GlyphSet) -> None:
+    def __init__(
+        self, width: int, palette: Sequence[Style], *, decimals: int = LEAST_DECIMALS, units: Units, glyphs: GlyphSet
+    ) -> None:
         self.width = width
         self.palette = palette
         self._encoder = StyleEncoder(palette)
+        self._decimals = decimals
         self._units = Units.LOTS if units is Units.CONTRACTS else units
         self._glyphs = glyphs
         room = width - _STRIKE_WIDTH
@@ -162,12 +162,14 @@ class StraddlePainter:
         missing = value != value
         if missing:
             text = self._glyphs.text(fmt.MISSING)
+        elif pair.is_rupees:
+            mark = "~" if pair.is_price and state is DataState.MOCK else ""
+            room = pair.width - (2 if pair.is_price else 1)
+            text = fmt.fit_price(value, room, mark, decimals=self._decimals, signed=pair.is_signed)
         elif pair.write is None:
             text = fmt.counted(value, self._units, signed=pair.is_signed)
-        elif pair.is_price and state is DataState.MOCK:
-            text = fmt.fit_price(value, pair.width - 2, "~")
         else:
-            text = pair.write(value, pair.width - (2 if pair.is_price else 1))
+            text = pair.write(value, pair.width - 1)
         if pair.is_price:
             text += state.badge.cell or " "
         foreground = Foreground.TEXT

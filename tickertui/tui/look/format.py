@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from tickertui.frozen import frozen
+from tickertui.market.instruments import decimals_of
 
 MISSING: Final = "—"
 """What stands for a value that is not there."""
@@ -100,39 +101,46 @@ def counted(value: float, units: Units, *, signed: bool = False) -> str:
     return indian(value, signed=signed) if units is Units.CONTRACTS else compact(value, signed=signed)
 
 
-def price(value: float, *, signed: bool = False) -> str:
-    """Return rupees with two decimals, grouped: ``24,352.40``; NaN gives the dash."""
+def price(value: float, decimals: int = 2, *, signed: bool = False) -> str:
+    """Return rupees with their decimals, grouped: ``24,352.40``, ``2.7625``; NaN gives the dash.
+
+    Args:
+        value: Rupees.
+        decimals: As many as the tick of the contract has (`tickertui.market.instruments.decimals_of`).
+        signed: Whether to write ``+`` before a positive number.
+    """
     if value != value:
         return MISSING
     if abs(value) < LAKH:
-        return f"{value:+,.2f}" if signed else f"{value:,.2f}"
-    paise = round(abs(value) * 100)
+        return f"{value:+,.{decimals}f}" if signed else f"{value:,.{decimals}f}"
+    whole, _, rest = f"{abs(value):.{decimals}f}".partition(".")
     sign = "-" if value < 0 else "+" if signed else ""
-    return f"{sign}{_grouped(paise // 100)}.{paise % 100:02d}"
+    return f"{sign}{_grouped(int(whole))}.{rest}"
 
 
-def fit_price(value: float, width: int, prefix: str = "", *, signed: bool = False) -> str:
+def fit_price(value: float, width: int, prefix: str = "", *, decimals: int = 2, signed: bool = False) -> str:
     """Return a price in exactly ``width`` cells, right-aligned; without room, first the groups, then decimals go.
 
     Args:
         value: Rupees.
         width: Cells.
         prefix: Put right before the number (the mark of a synthetic price).
+        decimals: As many as the tick of the contract has.
         signed: Whether to write ``+`` before a positive number.
     """
-    text = prefix + price(value, signed=signed)
+    text = prefix + price(value, decimals, signed=signed)
     if len(text) > width:
         sign = "+" if signed else ""
-        shorter = (prefix + format(value, f"{sign}.{decimals}f") for decimals in (2, 1, 0))
+        shorter = (prefix + format(value, f"{sign}.{places}f") for places in range(decimals, -1, -1))
         text = next((candidate for candidate in shorter if len(candidate) <= width), "#" * width)
     return text.rjust(width)
 
 
 def strike(value: float) -> str:
-    """Return a strike: whole where it is whole (``24,350``), else with its decimals (``352.50``)."""
+    """Return a strike: whole where it is whole (``24,350``), else with its decimals (``352.50``, ``61.3125``)."""
     if value != value:
         return MISSING
-    return price(value) if value % 1 else _grouped(round(value))
+    return price(value, decimals_of(value)) if value % 1 else _grouped(round(value))
 
 
 def fraction(value: float, decimals: int = 2) -> str:

@@ -154,24 +154,26 @@ def _price_lines(
         times.append(f"received {shot.received_at:%H:%M:%S.%f}"[:-3])
     arrow = _ARROWS[int(board.direction[place])]
     yield _line(
-        "price", f"{mock}{fmt.price(shot.last_price)}{arrow}   {'   '.join(times) or 'no packet yet'}", "strong"
+        "price",
+        f"{mock}{fmt.price(shot.last_price, shot.instrument.decimals)}{arrow}   {'   '.join(times) or 'no packet yet'}",
+        "strong",
     )
     age = _age_s(board, place, clock)
     source = _SOURCES[shot.source]
     cached = ", the broker's cached packet" if int(board.packets[place]) == 1 and shot.source is Source.LIVE else ""
     yield _line("source", f"{source}{cached}   {context.state.word}   age {fmt.short_age(age)}")
     mode = board.mode_of(place).label
-    bid_ask = _best(board, place)
+    bid_ask = _best(board, place, shot.instrument.decimals)
     yield _line("quote", f"{bid_ask}   volume {fmt.compact(_or_nan(shot.volume))}   mode {mode}")
 
 
-def _best(board: MarketBoard, place: int) -> str:
+def _best(board: MarketBoard, place: int, decimals: int) -> str:
     depth = market_depth(board, int(board.tokens[place])) if place else None
     if depth is None or not (depth.buy or depth.sell):
         return "no bid, no ask"
     mock = "~" if board.source_of(place) is Source.MOCK else ""
-    bid = mock + fmt.price(depth.buy[0].price) if depth.buy else fmt.MISSING
-    ask = mock + fmt.price(depth.sell[0].price) if depth.sell else fmt.MISSING
+    bid = mock + fmt.price(depth.buy[0].price, decimals) if depth.buy else fmt.MISSING
+    ask = mock + fmt.price(depth.sell[0].price, decimals) if depth.sell else fmt.MISSING
     return f"bid {bid}   ask {ask}"
 
 
@@ -200,8 +202,9 @@ def _greek_lines(
     else:
         oldest = int(board.derived_ns[place])
         age = (clock.monotonic_ns() - oldest) / 1e9 if oldest else nan
+        priced = _price_words(values, shot.instrument.decimals)
         yield _line(
-            "IV", f"{fmt.volatility(shot.iv)}%   from {_price_words(values)}   oldest input {fmt.short_age(age)}"
+            "IV", f"{fmt.volatility(shot.iv)}%   from {priced}   oldest input {fmt.short_age(age)}"
             f"{_COARSE if values[Derived.UNRELIABLE] > 0 else ''}",
         )  # fmt: skip
         yield _line(
@@ -212,7 +215,7 @@ def _greek_lines(
     source = _code(values, Derived.FORWARD_SOURCE)
     origin = f" from {ForwardSource(source).label}" if source else ""
     yield _line("model", f"{context.convention}{_time_left(values, clock, context)}")
-    yield _line("forward", f"{fmt.price(forward)}{origin}")
+    yield _line("forward", f"{fmt.price(forward, shot.instrument.decimals)}{origin}")
 
 
 def _time_left(values: NDArray[np.float64], clock: Clock, context: LegContext) -> str:
@@ -245,7 +248,7 @@ def _worth(values: NDArray[np.float64], instrument: Instrument, status: int) -> 
     if status not in _INTRINSIC_ONLY or strike is None or isnan(forward):
         return ""
     sign = 1 if instrument.kind is InstrumentKind.CALL else -1
-    return f"   intrinsic {fmt.price(max(sign * (forward - strike), 0.0))}"
+    return f"   intrinsic {fmt.price(max(sign * (forward - strike), 0.0), instrument.decimals)}"
 
 
 def _code(values: NDArray[np.float64], column: Derived) -> int:
@@ -254,11 +257,11 @@ def _code(values: NDArray[np.float64], column: Derived) -> int:
     return 0 if isnan(value) else int(value)
 
 
-def _price_words(values: NDArray[np.float64]) -> str:
+def _price_words(values: NDArray[np.float64], decimals: int) -> str:
     """``mid 183.05``: which price the volatility was solved from."""
     source = PriceSource(_code(values, Derived.PRICE_SOURCE))
     word = "" if source is PriceSource.NONE else f"{source.name.lower()} "
-    return f"{word}{fmt.price(float(values[Derived.PRICE]))}"
+    return f"{word}{fmt.price(float(values[Derived.PRICE]), decimals)}"
 
 
 def _status_words(status: int) -> str:
@@ -303,20 +306,28 @@ def depth_rows(board: MarketBoard, instrument: Instrument) -> Iterator[Row]:
         yield row("", Span(" No order book: it comes in full mode only, and not for an index.", "quiet"))
         return
     mock = "~" if board.source_of(board.row(instrument.token)) is Source.MOCK else " "
+    decimals = instrument.decimals
     yield row("", Span("   orders     qty        bid │        ask     qty  orders", "title"))
     for level in range(max(len(depth.buy), len(depth.sell), 1)):
         buy = depth.buy[level] if level < len(depth.buy) else None
         sell = depth.sell[level] if level < len(depth.sell) else None
-        left = f"{buy.orders:>9}{buy.quantity:>8}{mock + fmt.price(buy.price):>11}" if buy else f"{fmt.MISSING:>28}"
+        left = (
+            f"{buy.orders:>9}{buy.quantity:>8}{mock + fmt.price(buy.price, decimals):>11}"
+            if buy
+            else f"{fmt.MISSING:>28}"
+        )
         right = (
-            f"{mock + fmt.price(sell.price):>11}{sell.quantity:>8}{sell.orders:>8}" if sell else f"{fmt.MISSING:>11}"
+            f"{mock + fmt.price(sell.price, decimals):>11}{sell.quantity:>8}{sell.orders:>8}"
+            if sell
+            else f"{fmt.MISSING:>11}"
         )
         yield row(f"level:{level}", Span(left, "gain"), " │", Span(right, "loss"))
     shot = option_snapshot(board, instrument)
     yield row(
         "", Span(
             f"   in all bid {fmt.compact(_or_nan(shot.total_buy_quantity))}   "
-            f"offered {fmt.compact(_or_nan(shot.total_sell_quantity))}   spread {fmt.price(depth.spread)}", "quiet",
+            f"offered {fmt.compact(_or_nan(shot.total_sell_quantity))}   "
+            f"spread {fmt.price(depth.spread, decimals)}", "quiet",
         ),
     )  # fmt: skip
 
@@ -331,12 +342,12 @@ def leg_rows(
 ) -> Iterator[Row]:
     """Build the leg's day: price and open interest as blocks, and the latest candles; None: they are being read."""
     place = board.row(instrument.token)
-    mock = "~" if board.source_of(place) is Source.MOCK else ""
+    mock, decimals = "~" if board.source_of(place) is Source.MOCK else "", instrument.decimals
     last, close = (float(board.price([place], word)[0]) for word in (Word.LAST_PRICE, Word.CLOSE))
     change = fmt.percent(100 * (last - close) / close if close else nan, signed=True)
     yield row(
-        "", Span(" last   ", "quiet"), Span(f"{mock}{fmt.price(last)}", "mock" if mock else "strong"),
-        f"  {mock}{change}", Span(f"  previous close {mock}{fmt.price(close)}", "quiet"),
+        "", Span(" last   ", "quiet"), Span(f"{mock}{fmt.price(last, decimals)}", "mock" if mock else "strong"),
+        f"  {mock}{change}", Span(f"  previous close {mock}{fmt.price(close, decimals)}", "quiet"),
     )  # fmt: skip
     if candles is None:
         yield row("", Span(" reading the candles", "quiet"))
@@ -354,7 +365,7 @@ def leg_rows(
     yield row("", Span("   time      open      high       low     close   volume       OI", "title"))
     for index in range(len(candles) - 1, max(-1, len(candles) - 13), -1):
         prices = "".join(
-            f"{mock + fmt.price(column[index] / divisor):>10}"
+            f"{mock + fmt.price(column[index] / divisor, decimals):>10}"
             for column in (candles.open, candles.high, candles.low, candles.close)
         )
         volume, oi = fmt.compact(float(candles.volume[index])), fmt.compact(_or_nan(int(candles.oi[index])))

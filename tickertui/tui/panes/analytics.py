@@ -193,4 +193,4 @@ def _near(frame: ChainFrame) -> slice:
 
 def _spot(frame: ChainFrame) -> str:
     mark = "~" if frame.is_mock else ""
-    return mark + fmt.price(frame.summary.reference.price)
+    return mark + fmt.price(frame.summary.reference.price, frame.contracts.decimals)

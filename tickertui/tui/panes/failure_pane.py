@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from tickertui.market.instruments import LEAST_DECIMALS
 from tickertui.market.ticks import Source
 from tickertui.tui.keys.actions import key_name
 from tickertui.tui.look import format as fmt
@@ -95,8 +96,9 @@ def _price(backend: Backend, token: int) -> str:
     """Last price of a leg with the mark of where it comes from; a dash where there is none."""
     board = backend.board
     place = board.row(token) if token >= 0 else 0
-    price = board.price_of(place)
-    return f"{_MARKS.get(board.source_of(place), '')}{fmt.price(price)}" if price == price else fmt.MISSING
+    price, instrument = board.price_of(place), backend.instrument(token)
+    text = fmt.price(price, LEAST_DECIMALS if instrument is None else instrument.decimals)
+    return f"{_MARKS.get(board.source_of(place), '')}{text}" if price == price else fmt.MISSING
 
 
 def _subscriptions(backend: Backend, underlying: str, expiry: date | None) -> Iterator[Row]:

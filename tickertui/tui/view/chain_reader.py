@@ -20,7 +20,7 @@ from tickertui.market.board import Derived, RowFacts
 from tickertui.market.chain import ChainTotals, OptionChain, Reference, ReferenceKind, totals_of
 from tickertui.market.clock import Clock
 from tickertui.market.hours import Phase
-from tickertui.market.instruments import INDEX_SEGMENT_CODE, PRICE_DIVISORS
+from tickertui.market.instruments import INDEX_SEGMENT_CODE, LEAST_DECIMALS, PRICE_DIVISORS
 from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.view.chain_summary import Money, summarise
@@ -421,6 +421,7 @@ class ChainReader:
             last_close=close if without else float("nan"),
             close_day=market.session_day if without else "",
             settled_at=index.settled_at,
+            decimals=LEAST_DECIMALS if of_index else self.chain.contracts.decimals,
         )
 
     def _frame(

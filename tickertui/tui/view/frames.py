@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.chain import NO_REFERENCE, ChainTotals, Reference, ReferenceKind
 from tickertui.market.forward import ForwardSource
-from tickertui.market.instruments import ChainRows
+from tickertui.market.instruments import LEAST_DECIMALS, ChainRows
 from tickertui.tui.view.data_states import LIVE_STATES, DataState, MarketView
 
 
@@ -127,6 +127,7 @@ class QuoteView:
         last_close: Rupees, where there is no price of this session to show; NaN otherwise.
         close_day: ``Fri 20 Nov``: the session of that close.
         settled_at: ``15:31``: when the closing auction's result was printed; empty outside an auction and before it.
+        decimals: Of the price.
     """
 
     label: str
@@ -139,6 +140,7 @@ class QuoteView:
     last_close: float = float("nan")
     close_day: str = ""
     settled_at: str = ""
+    decimals: int = LEAST_DECIMALS
 
 
 @frozen

@@ -11,7 +11,7 @@ from tickertui.frozen import frozen
 from tickertui.market.board import Derived
 from tickertui.market.chain import OptionChain, Side
 from tickertui.market.clock import from_epoch
-from tickertui.market.instruments import ChainRows
+from tickertui.market.instruments import LEAST_DECIMALS, ChainRows
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import WIDE
 from tickertui.tui.look.format import Units
@@ -185,7 +185,12 @@ def _side(frame: ChainFrame, place: int, side: int, look: TermLook) -> list[Span
     arrow = int(frame.directions[place, side])
     glyph = " " if missing else state.badge.cell or _ARROWS[arrow]
     role = _ROLES.get(state, {1: "gain", -1: "loss"}.get(arrow, "text"))
-    price = fmt.fit_price(float(values[Field.LTP]), 9, "~" if state is DataState.MOCK and not missing else "")
+    price = fmt.fit_price(
+        float(values[Field.LTP]),
+        9,
+        "~" if state is DataState.MOCK and not missing else "",
+        decimals=frame.contracts.decimals,
+    )
     change = float(values[Field.OI_CHANGE])
     units = Units.LOTS if look.units is Units.CONTRACTS else look.units
     lot = int(frame.contracts.lots[place, side])
@@ -203,7 +208,13 @@ def _side(frame: ChainFrame, place: int, side: int, look: TermLook) -> list[Span
 def _straddle(frame: ChainFrame, place: int, look: TermLook, mock: str) -> list[Span | str]:
     total = float(frame.values[place, :, Field.LTP].sum())
     missing = total != total
-    text = fmt.MISSING if missing else f"{mock}{total:.1f}"
+    decimals = frame.contracts.decimals
+    # Without a cell between it and the change before it only where its decimals need that.
+    text = (
+        fmt.MISSING
+        if missing
+        else fmt.fit_price(total, 6 if decimals == LEAST_DECIMALS else 7, mock, decimals=decimals)
+    )
     spans: list[Span | str] = [Span(f"{text:>7}", "mock" if mock and not missing else "text")]
     if look.width >= WIDE:
         spans.append(f"{fmt.percent(100 * total / look.spot if look.spot else float('nan')):>7}")

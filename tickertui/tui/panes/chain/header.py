@@ -38,6 +38,7 @@ class HeaderView:
         others: Further indices.
         forward: Forward of the expiry, shown while the index is frozen; 0 when it cannot be told.
         forward_source: Where that comes from.
+        decimals: Of the forward.
         market: What the calendar says.
         at: Wall time.
         loading: ``SENSEX W03Dec loading 84/162``: takes the tag's place while another chain is on its way.
@@ -49,6 +50,7 @@ class HeaderView:
     others: tuple[QuoteView, ...]
     forward: float
     forward_source: ForwardSource
+    decimals: int
     market: MarketView
     at: datetime
     loading: str = ""
@@ -69,6 +71,7 @@ def header_view(frame: ChainFrame, tag: StateTag, loading: str = "") -> HeaderVi
         others=tuple(_settled(quote) for quote in frame.others if quote.price == quote.price),
         forward=forward.price if forward.kind is ReferenceKind.FORWARD else 0.0,
         forward_source=frame.summary.forward_source,
+        decimals=frame.contracts.decimals,
         market=frame.market,
         at=frame.at.replace(microsecond=0),
         loading=loading,
@@ -88,6 +91,7 @@ def _settled(quote: QuoteView) -> QuoteView:
         quote.last_close if quote.last_close == quote.last_close else 0.0,
         quote.close_day,
         quote.settled_at,
+        quote.decimals,
     )
 
 
@@ -131,7 +135,7 @@ def _choices(view: HeaderView, width: int) -> list[list[Piece]]:
     for detail in details:
         first = [_tag_piece(view), Piece(" "), *_spot(view, detail=detail)]
         if view.underlying.state is DataState.CAS and view.forward:
-            first += [_GAP, Piece(f"F{_ORIGINS[view.forward_source]} {fmt.price(view.forward)}", PLAIN)]
+            first += [_GAP, Piece(f"F{_ORIGINS[view.forward_source]} {fmt.price(view.forward, view.decimals)}", PLAIN)]
         elif view.future is not None:
             first += [_GAP, *_future(view, detail=detail)]
         for count in range(len(view.others), -1, -1):
@@ -157,7 +161,7 @@ def _other(quote: QuoteView, talk: int) -> list[Piece]:
 
 def _number(quote: QuoteView) -> str:
     mark = "~" if quote.state is DataState.MOCK else ""
-    return mark + fmt.price(quote.price or float("nan"))
+    return mark + fmt.price(quote.price or float("nan"), quote.decimals)
 
 
 def _mark(quote: QuoteView) -> str:
@@ -174,7 +178,7 @@ def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, frozen_since
     if quote.last_close and not quote.price:
         # In the hue and with the word of a shut market: it must not be taken for a price of now.
         close = Tint(DataState.CLOSED.badge.variable)
-        return [*pieces, Piece(f"{fmt.price(quote.last_close)} close {quote.close_day}", close)]
+        return [*pieces, Piece(f"{fmt.price(quote.last_close, quote.decimals)} close {quote.close_day}", close)]
     tint = _tint(quote)
     arrow = _ARROWS[quote.direction] if quote.state in _MOVING and quote.price else ""
     if quote.state is DataState.CAS:
@@ -189,7 +193,7 @@ def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, frozen_since
     if quote.state in (DataState.STALE, DataState.DOUBT):
         return pieces
     if detail:
-        pieces.append(Piece(f" {fmt.price(quote.change, signed=True)}", by_sign))
+        pieces.append(Piece(f" {fmt.price(quote.change, quote.decimals, signed=True)}", by_sign))
     if strong or detail:
         pieces.append(Piece(f" {fmt.percent(quote.change_pct, signed=True)}", by_sign))
     if strong and quote.settled_at:
@@ -208,7 +212,9 @@ def _future(view: HeaderView, *, detail: bool) -> list[Piece]:
     assert future is not None
     pieces = [Piece(f"{future.label} ", MUTED), Piece(_number(future) + _mark(future), _tint(future))]
     if detail and future.price and view.underlying.price and future.state is not DataState.MOCK:
-        pieces.append(Piece(f" ({fmt.price(future.price - view.underlying.price, signed=True)})", MUTED))
+        pieces.append(
+            Piece(f" ({fmt.price(future.price - view.underlying.price, future.decimals, signed=True)})", MUTED)
+        )
     return pieces
 
 

@@ -156,9 +156,10 @@ class LegViews:
             return ""
         values = frame.values[place]
         oi, volume = (float(values[field]) for field in (Field.MARK_OI, Field.MARK_VOLUME))
+        price = fmt.price(float(values[Field.MARK_LTP]), frame.contracts.decimals, signed=True)
         return (
             f"since {frame.summary.marked_at:%H:%M:%S}   dOI {fmt.compact(oi, signed=True)}   "
-            f"price {fmt.price(float(values[Field.MARK_LTP]), signed=True)}   volume {fmt.compact(volume, signed=True)}"
+            f"price {price}   volume {fmt.compact(volume, signed=True)}"
         )
 
     def _place(self, token: int) -> tuple[int, int] | None:

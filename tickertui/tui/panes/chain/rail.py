@@ -208,10 +208,10 @@ def smile_rows(frame: ChainFrame) -> Iterator[Row]:
 
 def straddle_rows(frame: ChainFrame, day: StraddleDay) -> Iterator[Row]:
     """Draw the straddle over the day, the present value at its end."""
-    now = frame.summary.straddle
+    now, decimals = frame.summary.straddle, frame.contracts.decimals
     if len(day.prices) < 2:
         yield row("", Span(" no candles of both legs yet", "quiet"))
-        yield row("", f" now {fmt.price(now)}")
+        yield row("", f" now {fmt.price(now, decimals)}")
         return
     prices = day.prices if frame.is_mock or now != now else np.append(day.prices, now)
     yield from _chart(prices, "strong")
@@ -219,8 +219,10 @@ def straddle_rows(frame: ChainFrame, day: StraddleDay) -> Iterator[Row]:
     last = f"{frame.at:%H:%M}"
     yield row("", Span(f"{first}{last:>{_INNER + 1 - len(first)}}", "quiet"))
     mark = "~" if frame.is_mock else ""
-    yield row("", f" now {mark}{fmt.price(now)}  VWAP {fmt.price(day.mean)}  "
-                  f"{fmt.price(float(prices.min()))}..{fmt.price(float(prices.max()))}")  # fmt: skip
+    present, mean, low, high = (
+        fmt.price(value, decimals) for value in (now, day.mean, float(prices.min()), float(prices.max()))
+    )
+    yield row("", f" now {mark}{present}  VWAP {mean}  {low}..{high}")
 
 
 def depth_lines(board: MarketBoard, instrument: Instrument | None) -> Iterator[Row]:
@@ -230,13 +232,20 @@ def depth_lines(board: MarketBoard, instrument: Instrument | None) -> Iterator[R
         yield row("", Span(" no order book", "quiet"))
         return
     mock = "~" if board.source_of(board.row(instrument.token)) is Source.MOCK else ""
+    decimals = instrument.decimals
     yield row("", Span(f" ord   qty{mock + 'bid':>10} │{mock + 'ask':>9}   qty  ord", "quiet"))
     for level in range(max(len(depth.buy), len(depth.sell))):
         buy = depth.buy[level] if level < len(depth.buy) else None
         sell = depth.sell[level] if level < len(depth.sell) else None
-        left = f"{buy.orders:>4}{buy.quantity:>6}{fmt.fit_price(buy.price, 10, mock)}" if buy else f"{fmt.MISSING:>20}"
+        left = (
+            f"{buy.orders:>4}{buy.quantity:>6}{fmt.fit_price(buy.price, 10, mock, decimals=decimals)}"
+            if buy
+            else f"{fmt.MISSING:>20}"
+        )
         right = (
-            f"{fmt.fit_price(sell.price, 9, mock)}{sell.quantity:>6}{sell.orders:>5}" if sell else f"{fmt.MISSING:>9}"
+            f"{fmt.fit_price(sell.price, 9, mock, decimals=decimals)}{sell.quantity:>6}{sell.orders:>5}"
+            if sell
+            else f"{fmt.MISSING:>9}"
         )
         yield row("", Span(left, "gain"), Span(" │", "quiet"), Span(right, "loss"))
 

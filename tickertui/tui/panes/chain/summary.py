@@ -76,7 +76,7 @@ def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
     return SummaryView(
         atm=fmt.strike(summary.atm_strike),
         reference=summary.reference.kind,
-        straddle=fmt.price(summary.straddle),
+        straddle=fmt.price(summary.straddle, frame.contracts.decimals),
         straddle_pct=fmt.percent(summary.straddle_pct),
         iv=fmt.volatility(summary.atm_iv),
         pcr=fmt.number(totals.pcr),
