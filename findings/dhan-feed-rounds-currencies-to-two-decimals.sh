@@ -4,8 +4,8 @@
 # What: dhanhq 2.3.0 (Python, the broker's own), ticker packets of the feed as it documents them: little-endian, the price
 #   as a 32-bit float. Four neighbouring prices of a USDINR future, one step of the exchange's tick size apart.
 # Source: the feed's parser writes every price with a format of two decimals, whatever the exchange segment in the packet.
-# Seen: two steps of the market change nothing in what is told, the third one changes it by 0.01, which is four steps; 88.51
-#   no price that has traded. All of them come as text.
+# Seen: two steps of the market change nothing in what is told, the third one changes it by 0.01, which is four steps:
+#   three of the four are told as a price that they were not. All of them come as text.
 # Needs python3. Ends with 1 when it behaves otherwise.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT; cd "$work"

@@ -41,5 +41,5 @@ with_dots = [bool(DOTS & set(column)) for column in zip(*lines)]
 first, last = with_dots.index(True), len(with_dots) - 1 - with_dots[::-1].index(True)
 gap = with_dots[first : last + 1]
 print(f"columns from the first dot to the last: {len(gap)}, without a dot: {gap.count(False)}")
-sys.exit(0 if len(gap) > 40 and not gap.count(False) else "the widget has changed")
+sys.exit(0 if len(gap) > 30 and not gap.count(False) else "the widget has changed")
 PY
