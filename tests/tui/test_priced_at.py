@@ -30,6 +30,21 @@ async def test_the_model_says_from_when_to_when_it_counts() -> None:
         assert " T 11.0d Fri 15:40→15:40" in run.text()[2]
 
 
+async def test_an_end_that_is_announced_and_unconfirmed_is_marked_where_it_is_told() -> None:
+    async with driven(size=(200, 50)) as run:
+        assert " T→15:40 " in f"{run.text()[2]} "
+        await run.press("i")
+        assert "unconfirmed" not in "\n".join(run.text())
+        await run.press("escape", "]")
+        run.main.frame()
+        run.main.frame()
+        assert " T→15:30?" in run.text()[2]
+        await run.press("i")
+        shown = "\n".join(run.text())
+        assert "to 08 Dec 15:30" in shown
+        assert "the end on the expiry day is announced for 7 Dec, unconfirmed" in shown
+
+
 async def test_days_by_expiry_are_those_of_the_volatilities_beside_them() -> None:
     async with driven(Situation.CLOSED) as run:
         await run.press("v", "v", "v")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ import pytest
 from tickertui.cli import run
 from tickertui.commands.subscription_files import read_subscriptions
 from tickertui.kite.secrets import Secret
-from tickertui.market.hours import load_calendar
+from tickertui.market.clock import IST
+from tickertui.market.hours import Phase, load_calendar
 from tickertui.process.exit_codes import ExitCode
 from tickertui.settings.credentials import api_secret
 from tickertui.settings.load import ConfigError, load_settings
@@ -17,6 +20,7 @@ from tickertui.settings.model import AccountSettings
 from tickertui.settings.presets import read_presets
 from tickertui.tui.look.themes import read_theme
 
+ROOT = Path(__file__).parents[2]
 MARK = b"\xef\xbb\xbf"
 
 
@@ -118,3 +122,15 @@ def test_config_check_tells_a_good_calendar_and_none_without_one(
     path = marked(home / "config" / "calendar.toml", "valid_until = 2027-12-31\n")
     assert run(["config", "check"]) == ExitCode.OK
     assert f"{path}: ok (holidays to 31 Dec 2027)\n" in capsys.readouterr().out
+
+
+def test_the_calendar_of_the_documentation_can_be_used(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    (example,) = [block for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if "[[holiday]]" in block]
+    path = tmp_path / "calendar.toml"
+    path.write_text(example, encoding="utf-8")
+    calendar = load_calendar(path)
+    assert calendar.announced_hours("NFO", date(2026, 12, 7)) is None
+    assert calendar.phase("NSEIX", datetime(2026, 12, 3, 1, 0, tzinfo=IST)) is Phase.OPEN
+    assert calendar.phase("MCX", datetime(2026, 12, 20, 0, 15, tzinfo=IST)) is Phase.OPEN
+    assert calendar.holiday_name(date(2027, 1, 26)) == "Republic Day"

@@ -27,7 +27,7 @@ from tickertui.kite.errors import (
 )
 from tickertui.kite.login import LoginError
 from tickertui.kite.secrets import Secret
-from tickertui.market.clock import Clock
+from tickertui.market.clock import IST, Clock
 from tickertui.services.accounts.broker import BrokerClient
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.accounts.token_store import KeptToken, TokenStore
@@ -490,7 +490,7 @@ class SessionOrchestrator:
 
 
 def _next_flush(saved_at: datetime) -> datetime:
-    flush = saved_at.replace(hour=TOKEN_FLUSH_HOUR, minute=0, second=0, microsecond=0)
+    flush = saved_at.astimezone(IST).replace(hour=TOKEN_FLUSH_HOUR, minute=0, second=0, microsecond=0)
     return flush if saved_at < flush else flush + timedelta(days=1)
 
 

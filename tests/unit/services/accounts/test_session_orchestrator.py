@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import anyio
 import pytest
@@ -282,6 +282,13 @@ async def test_no_accounts_is_a_typed_answer_that_says_what_to_do() -> None:
         await expired.orchestrator.call(who)
     with pytest.raises(NoAccounts, match="there is no account 'Z9'; configured: Z1"):
         expired.orchestrator.client("Z9")
+
+
+async def test_the_flush_goes_by_indian_time_wherever_the_login_was_made() -> None:
+    desk = await opened("Z1", logged_in=("Z1",))
+    evening = datetime(2026, 11, 22, 18, 0, tzinfo=timezone(timedelta(hours=-8)))
+    desk.orchestrator.set_token("Z1", Secret("evening"), evening)
+    assert desk.orchestrator.token_expires("Z1") == datetime(2026, 11, 24, 6, 0, tzinfo=IST)
 
 
 async def test_the_daily_flush_is_a_hint_that_makes_the_token_untried_once() -> None:

@@ -15,6 +15,7 @@ from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
 from tickertui.services.supervision.observed_hours import Deviation, DeviationKind
+from tickertui.tui.panes.chain.header import phase_text
 from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, Link, LinkProblem, LinkWatch, SocketHealth
 from tickertui.tui.view.market_view import MarketViews, banner, market_view
 from tickertui.tui.widgets.banner import BannerKind
@@ -36,6 +37,28 @@ CALENDAR = load_calendar()
 def test_the_market_in_words(at: str, label: str, detail: str) -> None:
     view = market_view(CALENDAR, "NFO", datetime.fromisoformat(at).replace(tzinfo=IST))
     assert (view.label, view.detail) == (label, detail)
+
+
+@pytest.mark.parametrize(
+    ("at", "label", "detail", "unconfirmed"),
+    [
+        ("2026-12-04 15:19", "F&O OPEN", "auction to 15:35: reference price; options to 15:40", ""),
+        ("2026-12-07 15:29", "F&O OPEN", "closes 15:45", "announced for 7 Dec, unconfirmed"),
+        (
+            "2026-12-07 15:32",
+            "F&O OPEN",
+            "auction to 15:40: limit and market orders; options to 15:45",
+            "announced for 7 Dec, unconfirmed",
+        ),
+        ("2026-12-07 15:42", "F&O CLOSING", "closes 15:45", "announced for 7 Dec, unconfirmed"),
+    ],
+)
+def test_hours_that_are_announced_and_unconfirmed_are_marked(
+    at: str, label: str, detail: str, unconfirmed: str
+) -> None:
+    view = market_view(CALENDAR, "NFO", datetime.fromisoformat(at).replace(tzinfo=IST))
+    assert (view.label, view.detail, view.unconfirmed) == (label, detail, unconfirmed)
+    assert ("unconfirmed" in phase_text(view)) is bool(unconfirmed)
 
 
 def test_an_exchange_without_hours_is_said_to_be_so_and_shuts_nothing() -> None:

@@ -21,12 +21,19 @@ from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.tui.terminal.display_rate import DisplayRate
 from tickertui.tui.view.backend import HealthFigures
 from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, Link, LinkProblem, MarketView, SocketHealth
-from tickertui.tui.view.problems import ProblemInputs, ProblemLog, problems
+from tickertui.tui.view.problems import Loudness, ProblemInputs, ProblemLog, problems
 
 CALM = ProblemInputs(
     live_runtime(), NO_SOCKET_HEALTH, MarketView(), HealthFigures(contracts_day=NOW.date()), BootstrapProgress(), (),
     DisplayRate(10.0), NOW, "NIFTY",
 )  # fmt: skip
+
+
+def test_what_is_wrong_with_the_calendar_is_told_quietly() -> None:
+    (problem,) = problems(replace(CALM, calendar=("The market calendar's holidays end on 31 Dec 2026, in 30 days.",)))
+    assert problem.why.startswith("The market calendar's holidays end on 31 Dec 2026")
+    assert problem.role is Loudness.QUIET
+    assert "calendar.toml" in problem.remedy
 
 
 def account(**changes: object) -> ProblemInputs:
