@@ -28,7 +28,7 @@ _CLASS = re.compile(r"[A-Z]\w*[a-z]\w*[A-Z]\w*(?:\.\w+)?")
 _KEYS = {"PgUp", "PgDn"}
 _ROOMS = ("", "tickertui/", "tickertui/services/", "tickertui/tui/", "docs/")
 """What a path in a document may leave out."""
-_WRITTEN_BY_THE_USER = {"config.toml", "secrets.toml", "presets.toml"}
+_WRITTEN_BY_THE_USER = {"config.toml", "secrets.toml", "calendar.toml", "presets.toml"}
 
 
 def quoted(document: str) -> list[str]:
