@@ -175,6 +175,7 @@ class FakeBackend:
     volatilities: dict[str, tuple[tuple[date, float], ...]] = field(default_factory=some_volatilities)
     notes: dict[date, str] = field(default_factory=dict)
     terms: dict[int, TermsChange] = field(default_factory=dict)
+    new_names: dict[str, str] = field(default_factory=dict)
     seed: MockSeed = field(default_factory=lambda: MockSeed(SeedOrigin.TYPICAL, None, is_close=False, number=7))
     deviation_list: tuple[Deviation, ...] = ()
     refusal: str = ""
@@ -235,6 +236,9 @@ class FakeBackend:
 
     def instrument(self, token: int) -> Instrument | None:
         return self.table.get(token)
+
+    def renamed(self, underlying: str) -> str | None:
+        return self.new_names.get(underlying)
 
     def terms_change(self, token: int) -> TermsChange | None:
         return self.terms.get(token)

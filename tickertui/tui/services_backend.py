@@ -212,6 +212,11 @@ class ServicesBackend:
         """One contract of the day."""
         return self._services.registry.get(token)
 
+    def renamed(self, underlying: str) -> str | None:
+        """The name that an underlying goes by since the day's contracts were taken."""
+        renamed = self._services.registry.differences.renamed
+        return next((one.after[0] for one in renamed if one.is_clear and one.before == underlying), None)
+
     def terms_change(self, token: int) -> TermsChange | None:
         """The last change of a contract's terms."""
         return self._services.registry.contracts.terms_changes.get(token)

@@ -161,6 +161,10 @@ class Backend(Protocol):
         """One contract of the day."""
         ...
 
+    def renamed(self, underlying: str) -> str | None:
+        """The name that an underlying goes by since the day's contracts were taken, None where it is the same."""
+        ...
+
     def terms_change(self, token: int) -> TermsChange | None:
         """The last change of a contract's terms, None where nothing is known of one."""
         ...

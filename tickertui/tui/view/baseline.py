@@ -5,6 +5,7 @@ A mark per chain would be lost with each switch of the expiry. 9,000 rows are co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -52,6 +53,11 @@ class BoardMark:
         """
         places, held = self._find(tokens)
         return np.where(held[..., None], self._values[places], np.nan) if len(self._tokens) else _nothing(tokens, 3)
+
+    def forget(self, tokens: Sequence[int]) -> None:
+        """Know nothing of some tokens any more: they name other contracts since the mark."""
+        keep = ~np.isin(self._tokens, tokens)
+        self._tokens, self._values, self._iv = self._tokens[keep], self._values[keep], self._iv[keep]
 
     def iv(self, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the implied volatilities at the mark, float64[k, 2] decimals, NaN where unknown."""

@@ -30,6 +30,17 @@ def test_it_does_not_change_with_the_board() -> None:
     assert mark.iv(scene.chain.tokens).max() < 9.0
 
 
+def test_what_is_another_contract_since_is_missing() -> None:
+    scene = build_scene()
+    mark = BoardMark(scene.board, scene.clock.now())
+    before = mark.values(scene.chain.tokens).copy()
+    mark.forget(scene.chain.tokens[3].tolist())
+    before[3] = np.nan
+    assert np.array_equal(mark.values(scene.chain.tokens), before, equal_nan=True)
+    assert np.isnan(mark.iv(scene.chain.tokens)[3]).all()
+    assert not np.isnan(before[2]).all()
+
+
 def test_what_was_not_there_is_missing() -> None:
     scene = build_scene()
     mark = BoardMark(scene.board, scene.clock.now())

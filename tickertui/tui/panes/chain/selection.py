@@ -180,6 +180,8 @@ class ChainSelection:
         """
         self.expiries = self._backend.expiries(self.underlying)
         if not self.expiries:
+            self._follow_name()
+        if not self.expiries:
             return
         for shown_or_coming in self._readers:
             shown_or_coming.list_expiries(self.underlying, self.expiries)
@@ -190,6 +192,13 @@ class ChainSelection:
         is_there = reader is not None and (reader.key.underlying, reader.key.expiry) == (self.underlying, expiry)
         if not is_there or reader is None or self._backend.chain(self.underlying, expiry) is not reader.chain.contracts:
             self._open(expiry)
+
+    def _follow_name(self) -> None:
+        """Go on with the chain of an underlying whose name is another one since the day's contracts were taken."""
+        name = self._backend.renamed(self.underlying)
+        if name is not None:
+            self.underlying = name
+            self.expiries = self._backend.expiries(name)
 
     def _stays(self, shown: ChainKey, following: date) -> bool:
         """Whether the shown chain has expired and stays, dimmed, for the moment."""
@@ -229,12 +238,21 @@ class ChainSelection:
         )
         self._coming = ChainReader(chain, self._backend.clock, self.context, self.expiries)
         self._surround(self._coming)
+        self._forget_other_terms(chain)
         self._baseline.apply(self._coming)
         self._switched_ns = self._backend.clock.monotonic_ns()
         if self.shown is None:
             self._take_coming()
         else:
             self.is_dimmed = True
+
+    def _forget_other_terms(self, chain: OptionChain) -> None:
+        """Let the mark know nothing of legs whose token names another contract since."""
+        mark = self.mark
+        if mark is None:
+            return
+        changes = filter(None, map(self._backend.terms_change, chain.tokens[chain.tokens > 0].tolist()))
+        mark.forget([change.token for change in changes if change.since > mark.at.date()])
 
     def advance(self) -> bool:
         """Look, with every frame, whether the chain that was asked for can be shown; tell whether it is from now on."""
