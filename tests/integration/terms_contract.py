@@ -64,6 +64,7 @@ class TermsContract:
         old = await store.add_rule(ChainRule(0, "OLDCO", 2, strikes=7, preferred_account="Z1"))
         split = await store.add_rule(ChainRule(0, "SPLITCO"))
         nifty = await store.add_rule(ChainRule(0, "NIFTY"))
+        abroad = await store.add_rule(ChainRule(0, "BCD:OLDCO"))
         for day, volatility in ((DAY, 0.2), (NEXT_DAY, 0.3)):
             await store.save_daily_facts(day, volatility=[VolatilityFact("OLDCO", volatility)])
         await store.save_daily_facts(NEXT_DAY, volatility=[VolatilityFact("NEWCO", 0.25)])
@@ -75,12 +76,12 @@ class TermsContract:
             )
         )
         assert await store.save_instruments(NEXT_DAY, b"csv", news) == Followed(
-            rules=((old.rule_id, "OLDCO", "NEWCO"),)
+            rules=((old.rule_id, "OLDCO", "NEWCO"), (abroad.rule_id, "BCD:OLDCO", "BCD:NEWCO"))
         )
         assert await store.revision() == revision + 1, "other terminals must plan anew"
         other = await opener()
         followed = replace(old, underlying="NEWCO")
-        assert await other.list_rules() == [followed, split, nifty]
+        assert await other.list_rules() == [followed, split, nifty, replace(abroad, underlying="BCD:NEWCO")]
         assert (await other.list_rules())[0].rule_id == old.rule_id
         assert await other.atm_iv_history("NEWCO", 9) == [(DAY, 0.2), (NEXT_DAY, 0.25)]
         assert await other.atm_iv_history("OLDCO", 9) == []

@@ -11,6 +11,7 @@ from datetime import date
 
 from tickertui.frozen import frozen
 from tickertui.market.instruments import Instrument, InstrumentKind
+from tickertui.market.underlying_names import listed_name
 
 
 @frozen
@@ -91,6 +92,15 @@ class Renaming:
     after: tuple[str, ...]
     contracts: int
     is_clear: bool
+
+    def follow(self, name: str) -> str | None:
+        """Return what an underlying is called now, None where it is not this one or the new name is not clear.
+
+        What tells its chains apart stays: ``BCD:OLDCO`` is ``BCD:NEWCO``.
+        """
+        if not self.is_clear or listed_name(name) != self.before:
+            return None
+        return name.replace(self.before, self.after[0], 1)
 
     def __str__(self) -> str:
         """Return for example ``OLDCO is now NEWCO (6 contracts)``."""

@@ -94,19 +94,24 @@ def _note_changes(changes: Sequence[TermsChange]) -> Operation[None]:
 
 def _follow_names(now: datetime, renamed: Sequence[Renaming]) -> Operation[tuple[tuple[int, str, str], ...]]:
     """Change what is stored under names that became exactly one other; return (rule, old name, new name) of rules."""
-    clear = {renaming.before: renaming.after[0] for renaming in renamed if renaming.is_clear}
-    if not clear:
+    if not renamed:
         return ()
     followed = []
     for rule in (yield from list_rules()):
-        name = clear.get(rule.underlying)
+        name = _name_now(rule.underlying, renamed)
         if name is not None:
             yield from update_rule(now, replace(rule, underlying=name))
             followed.append((rule.rule_id, rule.underlying, name))
-    for before, after in clear.items():
-        yield Statement(_KEEP_IV, (after, before))
-        yield Statement("DELETE FROM daily_volatility WHERE underlying = ?", (before,))
+    for (before,) in (yield Statement("SELECT DISTINCT underlying FROM daily_volatility ORDER BY underlying")):
+        after = _name_now(before, renamed)
+        if after is not None:
+            yield Statement(_KEEP_IV, (after, before))
+            yield Statement("DELETE FROM daily_volatility WHERE underlying = ?", (before,))
     return tuple(followed)
+
+
+def _name_now(name: str, renamed: Sequence[Renaming]) -> str | None:
+    return next((after for renaming in renamed if (after := renaming.follow(name)) is not None), None)
 
 
 def _follow_legs(news: ContractNews) -> Operation[tuple[SubscriptionRecord, ...]]:

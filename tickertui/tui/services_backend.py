@@ -215,7 +215,7 @@ class ServicesBackend:
     def renamed(self, underlying: str) -> str | None:
         """The name that an underlying goes by since the day's contracts were taken."""
         renamed = self._services.registry.differences.renamed
-        return next((one.after[0] for one in renamed if one.is_clear and one.before == underlying), None)
+        return next((name for one in renamed if (name := one.follow(underlying)) is not None), None)
 
     def terms_change(self, token: int) -> TermsChange | None:
         """The last change of a contract's terms."""
