@@ -34,7 +34,7 @@ from tickertui.market.universe import Universe, load_universe, universe_instrume
 from tickertui.process.crashes import Crashes, where_threads_stand
 from tickertui.process.stopping import SignalWatch
 from tickertui.process.stopping import StopRequest as StopRequest
-from tickertui.services.accounts.session_orchestrator import AccountConfig, SessionOrchestrator
+from tickertui.services.accounts.session_orchestrator import AccountConfig, MissingApiSecret, SessionOrchestrator
 from tickertui.services.accounts.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.bundle import Services
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
@@ -56,7 +56,7 @@ from tickertui.services.supervision.store_watch import StoreWatch
 from tickertui.services.supervision.task_monitor import RestartPolicy, TaskMonitor
 from tickertui.services.valuation.valuation import Valuation
 from tickertui.settings.broker import broker_of
-from tickertui.settings.credentials import CredentialError, api_secret, environment_name
+from tickertui.settings.credentials import CredentialError, api_secret, environment_name, secret_of_file
 from tickertui.settings.model import AccountSettings, Settings
 from tickertui.settings.paths import Paths
 from tickertui.store.identity import BrokerIdentity
@@ -219,6 +219,7 @@ class Engine:
             token_store=TokenFile(self._paths.tokens_dir, clock),
             clock=clock,
             events=events,
+            secret_source=self._api_secret,
         )
         today = clock.now().date()
         if not orchestrator.list_accounts():
@@ -331,19 +332,25 @@ class Engine:
 
     def _account(self, account: AccountSettings, events: EventLog) -> AccountConfig:
         environ = self._options.environ
-        try:
-            secret = api_secret(account, self._paths.secrets_file, environ)
-        except CredentialError as error:
-            events.add("account", str(error), severity=Severity.WARNING, account=account.id)
-            secret = None
+        if not (account.secret_command or environ.get(environment_name(account.id, "API_SECRET"))):
+            try:
+                secret_of_file(account.id, self._paths.secrets_file)
+            except CredentialError as error:
+                events.add("account", str(error), severity=Severity.WARNING, account=account.id)
         token = environ.get(environment_name(account.id, "ACCESS_TOKEN"))
         return AccountConfig(
             account_id=account.id,
             api_key=account.api_key.reveal(),
-            api_secret=secret,
             access_token=Secret(token) if token else None,
             sockets=account.sockets,
         )
+
+    async def _api_secret(self, account_id: str) -> Secret | None:
+        account = next(account for account in self._settings.accounts if account.id == account_id)
+        try:
+            return await api_secret(account, self._paths.secrets_file, self._options.environ, on_screen=True)
+        except CredentialError as error:
+            raise MissingApiSecret(str(error)) from None
 
     def _client(self, account: AccountConfig, token: Secret | None) -> KiteClient:
         # The broker's side is imported where an account is used: a mock session starts without it.

@@ -35,7 +35,7 @@ from tickertui.services.plan.status import PlanLine, ReloadPlan, ReloadResult, R
 from tickertui.services.supervision.events import Event, Severity
 from tickertui.services.supervision.observed_hours import Deviation
 from tickertui.services.supervision.status import TaskInfo, TaskState
-from tickertui.tui.view.backend import BackendRefused, HealthFigures, LoginPage
+from tickertui.tui.view.backend import BackendRefused, HealthFigures, LoginPage, PasteIncomplete
 from tickertui.tui.view.frames import ListedExpiry
 
 NOW = datetime(2026, 11, 23, 11, 42, 7, tzinfo=IST)
@@ -179,6 +179,7 @@ class FakeBackend:
     seed: MockSeed = field(default_factory=lambda: MockSeed(SeedOrigin.TYPICAL, None, is_close=False, number=7))
     deviation_list: tuple[Deviation, ...] = ()
     refusal: str = ""
+    incomplete: str = ""
     calls: list[tuple[object, ...]] = field(default_factory=list)
 
     def runtime(self) -> RuntimeState:
@@ -304,6 +305,8 @@ class FakeBackend:
         return LoginPage(account, f"https://kite.zerodha.com/connect/login?v=3&api_key={account.lower()}key")
 
     async def login(self, account: str, redirect: str) -> None:
+        if self.incomplete:
+            raise PasteIncomplete(self.incomplete)
         self._note("login", account, redirect)
 
     async def toggle_bootstrap(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from textual.events import Paste
 from textual.widgets import Input
 
 from tests.support.prepared_backend import Situation, prepared_backend
@@ -230,6 +231,36 @@ async def test_login_goes_to_the_account_that_needs_it_and_echoes_nothing() -> N
         await run.press("enter")
         await run.back_to_main()
         assert run.last_call() == ("login", "Z1", "secret")
+
+
+ADDRESS = "http://127.0.0.1/done?status=success&request_token=aB3dEfGh1"
+
+
+async def test_every_line_of_a_pasted_address_counts() -> None:
+    async with driven(Situation.LOGIN) as run:
+        await press(run, "login")
+        await run.until(LoginScreen)
+        run.screen.query_one(Input).post_message(Paste(f"{ADDRESS}\r\n  jKlMnOp&action=login\n"))
+        await wait_until(lambda: run.screen.query_one(Input).value, "the paste is in the line")
+        await run.press("enter")
+        await run.back_to_main()
+        assert run.last_call() == ("login", "Z1", f"{ADDRESS} jKlMnOp&action=login")
+
+
+async def test_lines_of_a_paste_that_come_one_by_one_are_put_together() -> None:
+    """A terminal that does not mark a paste sends Enter at the end of each line."""
+    async with driven(Situation.LOGIN) as run:
+        await press(run, "login")
+        await run.until(LoginScreen)
+        run.backend.incomplete = "the request_token may be cut"
+        await run.write("first")
+        await run.press("enter")
+        await wait_until(lambda: any("may be cut" in line for line in run.text()), "the refusal")
+        run.backend.incomplete = ""
+        await run.write("rest")
+        await run.press("enter")
+        await run.back_to_main()
+        assert run.last_call() == ("login", "Z1", "first\nrest")
 
 
 @covers("quit")

@@ -6,6 +6,7 @@ import re
 from datetime import date, datetime
 from pathlib import Path
 
+import anyio
 import pytest
 
 from tickertui.cli import run
@@ -57,7 +58,7 @@ def test_the_calendar(tmp_path: Path) -> None:
 
 def test_the_secrets(tmp_path: Path) -> None:
     path = marked(tmp_path / "secrets.toml", '[A7]\napi_secret = "not a real one"\n')
-    secret = api_secret(AccountSettings(id="A7", api_key=Secret("key0key0key0")), path, {})
+    secret = anyio.run(api_secret, AccountSettings(id="A7", api_key=Secret("key0key0key0")), path, {})
     assert secret is not None
     assert secret.reveal() == "not a real one"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from argparse import Namespace
 
@@ -11,10 +10,11 @@ import anyio
 from tickertui.commands.common import CommandFailed, Configuration, load_configuration, locate, report
 from tickertui.kite.client import KiteClient, Session
 from tickertui.kite.errors import BrokerTimeout, BrokerUnavailable, KiteError
-from tickertui.kite.login import LoginError, TokenFile, login_url, parse_redirect
+from tickertui.kite.login import IncompletePaste, LoginError, TokenFile, login_url, parse_redirect
 from tickertui.kite.secrets import Secret
 from tickertui.process.exit_codes import ExitCode
 from tickertui.process.output import say
+from tickertui.process.pasted_input import read_pasted
 from tickertui.settings.credentials import CredentialError, api_secret, environment_name
 from tickertui.settings.load import environment
 from tickertui.settings.model import AccountSettings
@@ -65,7 +65,7 @@ def _account(configuration: Configuration, account_id: str) -> AccountSettings:
 
 def _secret(configuration: Configuration, account: AccountSettings) -> Secret:
     try:
-        secret = api_secret(account, configuration.paths.secrets_file, environment())
+        secret = anyio.run(api_secret, account, configuration.paths.secrets_file, environment())
     except CredentialError as error:
         raise CommandFailed(str(error), ExitCode.USAGE) from None
     if secret is None:
@@ -79,10 +79,21 @@ def _secret(configuration: Configuration, account: AccountSettings) -> Secret:
 
 
 def _read_hidden() -> str:
-    """Read a line without echo; from a pipe it is read as it comes."""
+    """Read what is pasted without echo; from a pipe it is read as it comes."""
     if sys.stdin is None:
         raise CommandFailed("standard input is closed: there is nothing to read the address from", ExitCode.USAGE)
-    return getpass.getpass("   > ") if sys.stdin.isatty() else sys.stdin.readline()
+    return read_pasted("   > ", _is_whole)
+
+
+def _is_whole(pasted: str) -> bool:
+    """Whether no further line can change what is done with a paste."""
+    try:
+        parse_redirect(pasted)
+    except IncompletePaste:
+        return False
+    except LoginError:
+        return bool(pasted.strip())
+    return True
 
 
 async def _exchange(client: KiteClient, request_token: Secret, secret: Secret) -> Session:

@@ -15,9 +15,10 @@ import re
 import stat
 from collections.abc import Hashable
 from datetime import datetime, time, timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from tickertui.frozen import frozen
 from tickertui.kite.secrets import Secret
@@ -29,11 +30,23 @@ LOGIN_ROOT: Final = "https://kite.zerodha.com/connect/login"
 _FLUSH: Final = time(6, 0)
 """The broker flushes the tokens of the day before at about this time, IST."""
 
+TOKEN_LENGTH: Final = 32
+"""Characters of the broker's request tokens."""
+_SHORTEST_TOKEN: Final = 8
 _BARE_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{8,128}")
+_PLAIN_TOKEN: Final = re.compile(rf"[A-Za-z0-9]{{{TOKEN_LENGTH}}}")
+_TOKEN_LETTERS: Final = re.compile(r"[A-Za-z0-9_-]*")
+_PARAMETER: Final = "request_token="
+_ADDRESS: Final = re.compile(r"https?://")
+_STATUS: Final = re.compile(r"(?:^|[?&#;])status=([A-Za-z]+)")
 
 
 class LoginError(Exception):
     """A login cannot go on, or its token cannot be kept; the text is one sentence without a secret."""
+
+
+class IncompletePaste(LoginError):  # noqa: N818 - says what is the matter
+    """What was pasted holds no whole request token; more of it may."""
 
 
 def login_url(api_key: str, root: str = LOGIN_ROOT) -> str:
@@ -42,39 +55,95 @@ def login_url(api_key: str, root: str = LOGIN_ROOT) -> str:
 
 
 def parse_redirect(text: str) -> Secret:
-    """Return the request token in what the user pasted.
+    """Return the request token in what the user pasted or piped.
+
+    The whole text is looked through: an address may be wrapped anywhere, also within the token, and stand among other
+    words; of several the last one counts. A token that may be cut is not returned.
 
     Args:
-        text: The address that the broker sent the browser to, its query, or the bare request token.
+        text: The address that the broker sent the browser to, its query, or the bare request token, on any number of
+            lines.
 
     Raises:
-        LoginError: When there is none in it. The text is not repeated: it may hold the token.
+        IncompletePaste: When there is none in it, or not for certain the whole of it; what follows may complete it.
+        LoginError: When it says that nothing can come. The text is not repeated: it may hold the token.
     """
-    pasted = "".join(text.split()).strip("'\"<>")
-    if not pasted:
+    pasted = _Pasted(text)
+    if not pasted.joined:
         raise LoginError("nothing was pasted; paste the whole address that the browser was sent to after the login")
-    if _BARE_TOKEN.fullmatch(pasted):
-        return Secret(pasted)
-    status = _parameter(pasted, "status")
-    if status not in {"", "success"}:
-        raise LoginError("the broker says that the login was not finished; open the login address and try again")
-    token = _parameter(pasted, "request_token")
-    if not _BARE_TOKEN.fullmatch(token):
-        raise LoginError(
-            "there is no request_token in what was pasted; paste the whole address that the browser was sent to "
-            "after the login, it contains request_token=..."
-        )
-    return Secret(token)
+    incomplete = IncompletePaste(
+        "there is no request_token in what was pasted; paste the whole address that the browser was sent to "
+        "after the login, it contains request_token=..."
+    )
+    for start, stop in pasted.addresses():
+        try:
+            token = pasted.token_of(start, stop)
+        except IncompletePaste as error:
+            incomplete = error
+            continue
+        if token:
+            return Secret(token)
+    token = pasted.bare_token()
+    if token:
+        return Secret(token)
+    raise incomplete
 
 
-def _parameter(pasted: str, name: str) -> str:
-    """One parameter of a pasted address or query, empty when it is not there."""
-    try:
-        parts = urlsplit(pasted)
-        query = parts.query or parts.fragment or pasted.lstrip("?&#")
-        return parse_qs(query).get(name, [""])[0]
-    except ValueError:
-        return ""
+class _Pasted:
+    """A pasted text without its white space, and where that was."""
+
+    def __init__(self, text: str) -> None:
+        words = text.split()
+        self.joined = "".join(words)
+        self._words = words
+        self._breaks = list(accumulate(map(len, words)))
+
+    def addresses(self) -> list[tuple[int, int]]:
+        """Return [start, stop) of what may be an address or a query, the last one first."""
+        starts = sorted({0, *(found.start() for found in _ADDRESS.finditer(self.joined))})
+        return list(zip(starts, [*starts[1:], len(self.joined)], strict=True))[::-1]
+
+    def token_of(self, start: int, stop: int) -> str:
+        """Return the token of one address, empty where it has none."""
+        address = self.joined[start:stop]
+        status = _STATUS.search(address)
+        if status is not None and not status[1].startswith("success"):
+            raise LoginError("the broker says that the login was not finished; open the login address and try again")
+        place = address.rfind(_PARAMETER)
+        if place < 0:
+            return ""
+        first = start + place + len(_PARAMETER)
+        run = _TOKEN_LETTERS.match(self.joined, first, stop)
+        assert run is not None
+        return self._whole(first, run.end(), is_delimited=run.end() < stop)
+
+    def _whole(self, first: int, end: int, *, is_delimited: bool) -> str:
+        """Return the token that begins somewhere, of which the letters up to ``end`` may be."""
+        ends = [place for place in self._breaks if first < place < end] + [end]
+        if first + TOKEN_LENGTH in ends:
+            return self.joined[first : first + TOKEN_LENGTH]
+        token = self.joined[first:end]
+        if len(token) < _SHORTEST_TOKEN:
+            return ""
+        if is_delimited or (len(ends) == 1 and len(token) > TOKEN_LENGTH):
+            return token if _BARE_TOKEN.fullmatch(token) else ""
+        raise _cut(len(token))
+
+    def bare_token(self) -> str:
+        """Return a token that stands by itself, empty where there is none."""
+        alone = self.joined.strip("'\"<>")
+        if _BARE_TOKEN.fullmatch(alone) and (len(alone) == TOKEN_LENGTH or len(self._words) == 1):
+            if len(alone) < TOKEN_LENGTH:
+                raise _cut(len(alone))
+            return alone
+        return next((word for word in reversed(self._words) if _PLAIN_TOKEN.fullmatch(word)), "")
+
+
+def _cut(letters: int) -> IncompletePaste:
+    return IncompletePaste(
+        f"the request_token in what was pasted may be cut: it has {letters} characters and nothing follows it, where "
+        f"the broker's have {TOKEN_LENGTH}; paste the whole address, on as many lines as it takes"
+    )
 
 
 @frozen

@@ -1,5 +1,6 @@
 """Where an account's API secret comes from: the environment, a command, or the private secrets file, in this order.
 
+It is asked for when a login needs it, never at a start: a command may take its time, or ask the user something.
 The secret never stands in the configuration, which people share. The file must be readable by its owner only.
 """
 
@@ -12,6 +13,8 @@ import subprocess
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+
+import anyio
 
 from tickertui.kite.secrets import Secret
 from tickertui.settings.model import AccountSettings
@@ -28,13 +31,16 @@ def environment_name(account_id: str, what: str) -> str:
     return f"TICKERTUI_{account_id.upper().replace('-', '_')}_{what}"
 
 
-def api_secret(account: AccountSettings, secrets_file: Path, environ: Mapping[str, str]) -> Secret | None:
-    """Return the API secret of an account, None where it is nowhere.
+async def api_secret(
+    account: AccountSettings, secrets_file: Path, environ: Mapping[str, str], *, on_screen: bool = False
+) -> Secret | None:
+    """Return the API secret of an account, None where it is nowhere. Cancelling it ends the command.
 
     Args:
         account: From the configuration.
         secrets_file: ``[ID]`` tables with ``api_secret = "..."``.
         environ: Of the process.
+        on_screen: Whether the terminal belongs to the screen, so that the command may not use it.
 
     Raises:
         CredentialError: The command fails, or the file is open to others or not readable.
@@ -43,29 +49,39 @@ def api_secret(account: AccountSettings, secrets_file: Path, environ: Mapping[st
     if value:
         return Secret(value)
     if account.secret_command:
-        return Secret(_from_command(account))
-    return _from_file(account.id, secrets_file)
+        return Secret(await _from_command(account, on_screen=on_screen))
+    return secret_of_file(account.id, secrets_file)
 
 
-def _from_command(account: AccountSettings) -> str:
+async def _from_command(account: AccountSettings, *, on_screen: bool) -> str:
     where = f"accounts.{account.id}.secret_command"
     try:
-        done = subprocess.run(  # noqa: S603 - the user's own command, without a shell
-            shlex.split(account.secret_command), capture_output=True, text=True, timeout=_COMMAND_TIMEOUT_S, check=False
-        )
+        words = shlex.split(account.secret_command)
+        if not words:
+            raise ValueError("there is no program in it")
+        with anyio.fail_after(_COMMAND_TIMEOUT_S):
+            # The user's own command, without a shell; in a session of its own it cannot open the screen's terminal.
+            done = await anyio.run_process(
+                words, stdin=subprocess.DEVNULL if on_screen else None, start_new_session=on_screen, check=False
+            )
     except FileNotFoundError as error:
         raise CredentialError(f"{where}: there is no program {error.filename!r}") from None
+    except TimeoutError:
+        raise CredentialError(f"{where}: gave no secret within {_COMMAND_TIMEOUT_S:.0f} s") from None
     except (OSError, ValueError) as error:
         raise CredentialError(f"{where}: cannot be run: {error}") from None
-    except subprocess.TimeoutExpired:
-        raise CredentialError(f"{where}: gave no secret within {_COMMAND_TIMEOUT_S:.0f} s") from None
-    lines = done.stdout.strip().splitlines()
+    lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
     if done.returncode or not lines:
         raise CredentialError(f"{where}: ended with code {done.returncode} and printed {len(lines)} lines")
     return lines[0].strip().removeprefix("\ufeff")
 
 
-def _from_file(account_id: str, path: Path) -> Secret | None:
+def secret_of_file(account_id: str, path: Path) -> Secret | None:
+    """Return the API secret that the private file holds for an account, None where it holds none.
+
+    Raises:
+        CredentialError: When others can read the file, or nobody can.
+    """
     if not path.exists():
         return None
     require_private(path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 
 from tickertui.kite.errors import KiteError
-from tickertui.kite.login import LoginError, parse_redirect
+from tickertui.kite.login import IncompletePaste, LoginError, parse_redirect
 from tickertui.market.board import MarketBoard
 from tickertui.market.calendar_data import CalendarError
 from tickertui.market.candles import Candles, Interval
@@ -35,7 +35,7 @@ from tickertui.services.supervision.observed_hours import Deviation
 from tickertui.services.supervision.skew_watch import SkewWatch
 from tickertui.services.supervision.status import TaskInfo, TaskState
 from tickertui.store.protocol import StoreError
-from tickertui.tui.view.backend import BackendRefused, HealthFigures, LoginPage
+from tickertui.tui.view.backend import BackendRefused, HealthFigures, LoginPage, PasteIncomplete
 from tickertui.tui.view.frames import ListedExpiry
 
 if TYPE_CHECKING:
@@ -326,6 +326,8 @@ class ServicesBackend:
         """Exchange the redirect address or request token for the day's token."""
         try:
             token = parse_redirect(redirect)
+        except IncompletePaste as error:
+            raise PasteIncomplete(str(error)) from None
         except LoginError as error:
             raise BackendRefused(str(error)) from None
         await _asked(self._services.orchestrator.login(account, token))

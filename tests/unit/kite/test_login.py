@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tickertui.kite.login import LoginError, TokenFile, login_url, parse_redirect
+from tickertui.kite.login import IncompletePaste, LoginError, TokenFile, login_url, parse_redirect
 from tickertui.kite.secrets import Secret
 from tickertui.market.clock import IST, ManualClock
 
@@ -66,6 +66,61 @@ def test_any_text_is_a_token_or_a_login_error(pasted: str) -> None:
     except LoginError:
         return
     assert token.reveal().replace("-", "").replace("_", "").isalnum()
+
+
+ADDRESS = f"http://127.0.0.1:8080/done?status=success&request_token={REQUEST_TOKEN}&action=login"
+
+
+@pytest.mark.parametrize("width", [*range(5, 60, 3), 80])
+@pytest.mark.parametrize("between", ["\n", "\r\n", "\r", "\n   ", " "])
+def test_an_address_may_be_wrapped_anywhere(width: int, between: str) -> None:
+    wrapped = between.join(ADDRESS[start : start + width] for start in range(0, len(ADDRESS), width))
+    assert parse_redirect(wrapped).reveal() == REQUEST_TOKEN
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        f"http://127.0.0.1:8080/done?status=success\n&action=login\n&request_token={REQUEST_TOKEN}\n",
+        f"http://127.0.0.1:8080/done?request_token={REQUEST_TOKEN}\n&status=success\n&action=login",
+        f"Logged in; you are sent to\n{ADDRESS}\nthank you",
+        f"http://127.0.0.1/?request_token={REQUEST_TOKEN}\nthank you",
+        f"{ADDRESS}\nsee http://127.0.0.1:8765/simulator/state",
+        f"https://kite.zerodha.com/connect/login?v=3&api_key=abcdefgh\n{ADDRESS}",
+        f"http://127.0.0.1/?status=success&request_token={'x' * 32}&action=login\n{ADDRESS}",
+        f"http://127.0.0.1/?status=success&request_token=aB3dEfG\n{ADDRESS}",
+        f"http://127.0.0.1/?status=success&request_token=aB3dEfGh1jK\n{REQUEST_TOKEN}",
+        f"{REQUEST_TOKEN[:9]}\n{REQUEST_TOKEN[9:]}\n",
+        f"token:\n{REQUEST_TOKEN}\nbye",
+        f"<{ADDRESS}>",
+    ],
+)
+def test_the_whole_text_is_looked_through(pasted: str) -> None:
+    assert parse_redirect(pasted).reveal() == REQUEST_TOKEN
+
+
+def test_a_token_of_another_length_is_taken_where_something_follows_it() -> None:
+    assert parse_redirect("http://127.0.0.1/?request_token=short123&status=success").reveal() == "short123"
+    assert parse_redirect(f"http://127.0.0.1/?request_token={'y' * 40}").reveal() == "y" * 40
+
+
+@pytest.mark.parametrize("letters", [8, 9, 20, 31])
+@pytest.mark.parametrize("before", ["http://127.0.0.1:8080/done?status=success&request_token=", "request_token=", ""])
+def test_a_token_that_may_be_cut_is_not_taken(letters: int, before: str) -> None:
+    for pasted in (f"{before}{REQUEST_TOKEN[:letters]}", f"{before}{REQUEST_TOKEN[:4]}\n{REQUEST_TOKEN[4:letters]}\n"):
+        with pytest.raises(IncompletePaste) as refused:
+            parse_redirect(pasted)
+        assert REQUEST_TOKEN[:8] not in str(refused.value)
+
+
+def test_what_may_be_cut_says_so_and_what_is_not_finished_is_no_beginning() -> None:
+    with pytest.raises(IncompletePaste, match="may be cut: it has 9 characters and nothing follows it"):
+        parse_redirect(f"http://127.0.0.1:8080/done?status=success&request_token={REQUEST_TOKEN[:9]}")
+    with pytest.raises(IncompletePaste, match="no request_token"):
+        parse_redirect("http://127.0.0.1:8080/done?status=success")
+    with pytest.raises(LoginError) as refused:
+        parse_redirect("http://127.0.0.1:8080/done?status=cancelled")
+    assert not isinstance(refused.value, IncompletePaste)
 
 
 def test_login_address() -> None:

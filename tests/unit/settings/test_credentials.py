@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 from tickertui.kite.secrets import Secret
@@ -24,8 +25,12 @@ def secrets(tmp_path: Path, text: str, mode: int = 0o600) -> Path:
     return path
 
 
+def asked(of: AccountSettings, path: Path, environ: dict[str, str]) -> Secret | None:
+    return anyio.run(api_secret, of, path, environ)
+
+
 def revealed(command: str, path: Path, environ: dict[str, str]) -> str | None:
-    secret = api_secret(account(command), path, environ)
+    secret = asked(account(command), path, environ)
     return None if secret is None else secret.reveal()
 
 
@@ -42,13 +47,13 @@ def test_the_environment_comes_first_then_the_command_then_the_file(tmp_path: Pa
 def test_a_file_open_to_others_is_refused_with_the_remedy(tmp_path: Path, mode: int) -> None:
     path = secrets(tmp_path, '[Z1]\napi_secret = "hush"\n', mode)
     with pytest.raises(CredentialError, match=rf"others can read it; run `chmod 600 {path}`"):
-        api_secret(account(), path, {})
+        asked(account(), path, {})
 
 
 def test_a_broken_file_does_not_show_its_line(tmp_path: Path) -> None:
     path = secrets(tmp_path, '[Z1]\napi_secret = "hush\n')
     with pytest.raises(CredentialError) as caught:
-        api_secret(account(), path, {})
+        asked(account(), path, {})
     assert "hush" not in str(caught.value)
 
 
@@ -63,13 +68,13 @@ def test_a_broken_file_does_not_show_its_line(tmp_path: Path) -> None:
 )
 def test_a_failing_command_is_one_sentence(tmp_path: Path, command: str, sentence: str) -> None:
     with pytest.raises(CredentialError, match=sentence):
-        api_secret(account(command), tmp_path / "none.toml", {})
+        asked(account(command), tmp_path / "none.toml", {})
 
 
 def test_a_command_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tickertui.settings.credentials._COMMAND_TIMEOUT_S", 0.2)
     with pytest.raises(CredentialError, match="secret_command: gave no secret within 0 s"):
-        api_secret(account(f'{sys.executable} -c "import time; time.sleep(60)"'), tmp_path / "none.toml", {})
+        asked(account(f'{sys.executable} -c "import time; time.sleep(60)"'), tmp_path / "none.toml", {})
 
 
 def test_of_several_lines_the_first_is_the_secret(tmp_path: Path) -> None:
@@ -82,14 +87,14 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
     me = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: me + 1)
     with pytest.raises(CredentialError, match="belongs to another user"):
-        api_secret(account(), path, {})
+        asked(account(), path, {})
 
 
 def test_a_file_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
     path = secrets(tmp_path, "")
     path.write_bytes(b'[Z1]\napi_secret = "\xff\xfe"\n')
     with pytest.raises(CredentialError, match="cannot be read"):
-        api_secret(account(), path, {})
+        asked(account(), path, {})
 
 
 @pytest.mark.parametrize("text", ['Z1 = "hush"\n', "[Z1]\napi_secret = 5\n", '[Z1]\napi_secret = ""\n', "[Z2]\n"])

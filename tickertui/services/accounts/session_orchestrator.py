@@ -30,7 +30,7 @@ from tickertui.kite.secrets import Secret
 from tickertui.market.clock import IST, Clock
 from tickertui.services.accounts.broker import BrokerClient
 from tickertui.services.accounts.status import AccountState
-from tickertui.services.accounts.token_store import KeptToken, TokenStore
+from tickertui.services.accounts.token_store import KeptToken, SecretSource, TokenStore, no_secret
 from tickertui.services.supervision.events import EventLog, Severity
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class AccountConfig:
     Attributes:
         account_id: Short name ("Z1").
         api_key: The Kite Connect app's key.
-        api_secret: For the daily login; None where only a token is given.
+        api_secret: For the daily login, where it is at hand; else it is asked for when a login needs it.
         access_token: A token from the environment; the stored one is used where it is None.
         sockets: Stream connections this program may open with the key, 1 to 3.
     """
@@ -102,6 +102,7 @@ class SessionOrchestrator:
         client_factory: Makes the REST client of an account when it is first needed.
         token_store: Keeps the day's tokens; other processes may change what is kept.
         clock: Tells when a token is of yesterday.
+        secret_source: Gives API secrets when a login needs them.
         events: Logins, refusals and recoveries are recorded here.
     """
 
@@ -113,8 +114,10 @@ class SessionOrchestrator:
         token_store: TokenStore,
         clock: Clock,
         events: EventLog,
+        secret_source: SecretSource = no_secret,
     ) -> None:
         self._client_factory = client_factory
+        self._secret_source = secret_source
         self.token_store = token_store
         self._clock = clock
         self._events = events
@@ -216,11 +219,11 @@ class SessionOrchestrator:
 
         Raises:
             KiteError: When the broker refuses it.
-            MissingApiSecret: When the account's API secret is not known.
+            MissingApiSecret: When the account's API secret is not known, or cannot be had now.
             NoAccounts: When there is no such account.
         """
         session = self._session(account)
-        secret = session.config.api_secret
+        secret = session.config.api_secret or await self._secret_source(account)
         if secret is None:
             raise MissingApiSecret(
                 f"the API secret of {account} is not known: put it into secrets.toml or set secret_command"

@@ -1,4 +1,4 @@
-"""`TokenStore`: what the services want of the place where the day's tokens are kept.
+"""`TokenStore`: what the services want of the place where the day's tokens are kept, and of that of the API secrets.
 
 `tickertui.services.accounts.session_orchestrator` reads and writes it, `tickertui.services.accounts.token_watch`
 notices what others do to it. `tickertui.kite.login.TokenFile` is one.
@@ -6,11 +6,21 @@ notices what others do to it. `tickertui.kite.login.TokenFile` is one.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime
 from typing import Protocol
 
 from tickertui.kite.secrets import Secret
+
+SecretSource = Callable[[str], Awaitable[Secret | None]]
+"""Gives the API secret of an account when a login needs it, None where it is nowhere. It may take long, and raises
+`tickertui.services.accounts.session_orchestrator.MissingApiSecret` where the place gives none now."""
+
+
+async def no_secret(account: str) -> Secret | None:
+    """Return None: the source where accounts bring their secrets along."""
+    del account
+    return None
 
 
 class KeptToken(Protocol):

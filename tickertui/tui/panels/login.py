@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.events import Paste
 from textual.widgets import Input, Static
 
 from tickertui.tui.keys.actions import Context, bindings_of
-from tickertui.tui.panels.base import LineScreen, entry
-from tickertui.tui.view.backend import BackendRefused, LoginPage
+from tickertui.tui.panels.base import LineScreen
+from tickertui.tui.view.backend import BackendRefused, LoginPage, PasteIncomplete
+
+
+class _PastedLines(Input):
+    """A hidden line that takes every line of a paste; the usual one takes the first."""
+
+    def __init__(self) -> None:
+        super().__init__(password=True, compact=True)
+        self.cursor_blink = False
+
+    def on_paste(self, event: Paste) -> None:
+        """Insert the lines, divided by blanks."""
+        event.prevent_default()
+        event.stop()
+        self.replace(" ".join(event.text.split()), *self.selection)
 
 
 class LoginScreen(LineScreen[bool]):
@@ -31,6 +45,8 @@ class LoginScreen(LineScreen[bool]):
         self._page = page
         self._login = login
         self._busy = False
+        self._lines: list[str] = []
+        """What was taken and is not known to be wrong: a terminal that does not mark a paste sends it line by line."""
 
     def content(self) -> ComposeResult:
         """The two steps."""
@@ -41,30 +57,43 @@ class LoginScreen(LineScreen[bool]):
             classes="panel-text",
             markup=False,
         )
-        yield entry(password=True)
+        yield _PastedLines()
 
     def on_mount(self) -> None:
         """Take the keys."""
         self.query_one(Input).focus()
 
-    async def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Exchange what was pasted; the field is emptied whatever comes of it."""
-        message.stop()
-        pasted = message.value.strip()
-        message.input.value = ""
-        if pasted and not self._busy:
+    async def action_take(self) -> None:
+        """Exchange what was pasted; the field is emptied at once, whatever comes of it: the next line may follow."""
+        line = self.query_one(Input)
+        pasted, line.value = line.value.strip(), ""
+        if not pasted:
+            return
+        self._lines.append(pasted)
+        if not self._busy:
             self._busy = True
             self.show_error("")
             # In a worker, so that Esc works while the broker takes its time.
-            self.run_worker(partial(self._exchange, pasted), exclusive=True)
+            self.run_worker(self._exchange, exclusive=True)
 
-    async def _exchange(self, pasted: str) -> None:
+    async def _exchange(self) -> None:
         try:
-            await self._login(pasted)
-        except BackendRefused as refused:
-            self.show_error(str(refused))
-        else:
-            self.dismiss(True)
+            while True:
+                tried = len(self._lines)
+                try:
+                    await self._login("\n".join(self._lines))
+                except PasteIncomplete as refused:
+                    if len(self._lines) == tried:
+                        self.show_error(str(refused))
+                        return
+                except BackendRefused as refused:
+                    del self._lines[:tried]
+                    self.show_error(str(refused))
+                    if not self._lines:
+                        return
+                else:
+                    self.dismiss(True)
+                    return
         finally:
             self._busy = False
 

@@ -34,6 +34,10 @@ class BackendRefused(Exception):  # noqa: N818 - an answer, not a defect
     """The program cannot do it; the text is one sentence that says why and which key helps."""
 
 
+class PasteIncomplete(BackendRefused):
+    """What was pasted holds no whole request token; what is pasted next may complete it."""
+
+
 @frozen
 class HealthFigures:
     """Figures of the program itself; None where one cannot be had on this platform.
