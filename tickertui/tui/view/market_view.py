@@ -90,7 +90,7 @@ def _phase_view(calendar: MarketCalendar, segment: str, now: datetime) -> Market
         exchange = segment.partition("-")[0]
         return MarketView(phase, f"{exchange} HOURS NOT KNOWN", unknown_hours(exchange))
     try:
-        session_day = f"{calendar.last_close(segment, now):%a %d %b}"
+        session_day = f"{calendar.previous_session(segment, now).day:%a %d %b}"
     except CalendarError:
         session_day = ""
     if phase.is_open:
@@ -132,7 +132,7 @@ def _closed_label(calendar: MarketCalendar, segment: str, now: datetime) -> str:
 def _observed_view(calendar: MarketCalendar, segment: str, now: datetime, deviation: Deviation) -> MarketView:
     """What a segment does that does not go by the calendar."""
     try:
-        last = f"{calendar.last_close(segment, now):%a %d %b}"
+        last = f"{calendar.previous_session(segment, now).day:%a %d %b}"
     except CalendarError:
         last = ""
     if deviation.kind is DeviationKind.FLOWING:

@@ -97,7 +97,8 @@ def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
 
 
 def _auction_note(market: MarketView) -> str:
-    return f"{market.detail} ({market.unconfirmed})" if market.unconfirmed else market.detail
+    """What the auction does; a question mark where its hours are announced and unconfirmed: the phase says so."""
+    return f"{market.detail}?" if market.unconfirmed else market.detail
 
 
 def _lots(contracts: ChainRows) -> str:
