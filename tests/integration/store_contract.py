@@ -815,6 +815,21 @@ class StoreContract:
         ]
         assert await rows_of(store, "set_aside_volatility") == 1
 
+    async def test_terms_that_change_on_a_day_to_come_are_those_of_before_when_it_is_set_aside(
+        self, store: Store
+    ) -> None:
+        since = START.date() + timedelta(days=1)
+        await write(
+            store,
+            "INSERT INTO terms_changes (token, since, start, tradingsymbol, name, kind, exchange, expiry, strike, "
+            f"lot_size, is_another) VALUES (7, {day_number(since)}, 0, 'S', 'N', 3, 'NFO', {day_number(EXPIRY)}, "
+            "100.0, 65, 1)",
+        )
+        assert await store.contracts_from(since) == [(7, EXPIRY)]
+        assert list(await store.terms_changes()) == [7]
+        await store.set_aside(ForeignData("of days to come", [HistoryRegion(7, EXPIRY, since)]))
+        assert await store.terms_changes() == {}
+
     async def test_coverage_around_what_is_set_aside_stays(self, store: Store) -> None:
         two_days = (minute(0), minute(0) + timedelta(days=2))
         await store.add_candles(1, None, MINUTE, minutes(0, 10), two_days)

@@ -62,8 +62,9 @@ def contracts_from(day: date) -> Operation[list[ContractKey]]:
     rows = yield Statement(
         "SELECT token, expiry FROM candle_days WHERE day >= ? UNION SELECT token, expiry FROM coverage WHERE stop > ? "
         "UNION SELECT token, expiry FROM session_candles WHERE start >= ? "
-        "UNION SELECT token, expiry FROM daily_open_interest WHERE day >= ?",
-        (number, midnight(day), midnight(day), number),
+        "UNION SELECT token, expiry FROM daily_open_interest WHERE day >= ? "
+        "UNION SELECT token, expiry FROM terms_changes WHERE since >= ?",
+        (number, midnight(day), midnight(day), number, number),
     )
     return [(token, day_of_number(expiry)) for token, expiry in rows]
 
@@ -125,6 +126,8 @@ def _set_region_aside(number: int, region: HistoryRegion) -> Operation[int]:
     )
     yield Statement(f"DELETE FROM daily_open_interest WHERE {on_days}", days)
     yield Statement(f"DELETE FROM history_failures WHERE {_OF_CONTRACT}", contract)
+    # What changed on a day that is set aside has not changed yet: the contract of before is the one of now.
+    yield Statement("DELETE FROM terms_changes WHERE token = ? AND since >= ? AND since <= ?", (contract[0], *days[2:]))
     yield from _uncover(contract, span)
     return sum(row[0] for row in counted)
 
