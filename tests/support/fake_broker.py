@@ -65,6 +65,7 @@ class FakeClient:
     quotes: Callable[[Sequence[Instrument]], TickBatch] | None = None
     calls: list[str] = field(default_factory=list)
     closed: bool = False
+    csv: bytes = b""
 
     def _answer(self, call: str) -> None:
         self.calls.append(call)
@@ -88,7 +89,7 @@ class FakeClient:
 
     async def fetch_instruments_csv(self, exchange: str | None = None) -> bytes:
         self._answer("csv")
-        return b""
+        return self.csv
 
     async def quote_batch(self, instruments: Sequence[Instrument]) -> TickBatch:
         self._answer(f"quote {len(instruments)}")

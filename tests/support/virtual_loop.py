@@ -97,7 +97,11 @@ class LoopStore(MemoryStore):
     async def open_interest_on(self, day: date) -> dict[tuple[int, date | None], int]:
         if self.broken is not None:
             raise self.broken
-        return {(token, expiry): oi for (of, token, expiry), oi in self.interest.items() if of == day}
+        return {
+            (token, expiry): oi
+            for (of, token, expiry), oi in self.interest.items()
+            if of == day and (token not in self.terms or of >= self.terms[token].since)
+        }
 
     async def contracts_expiring(self, day: date) -> list[int]:
         if self.broken is not None:
