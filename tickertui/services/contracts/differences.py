@@ -6,7 +6,7 @@ expiries that the exchange has moved, names that became others, and tokens that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from datetime import date
 from typing import Final
@@ -18,7 +18,7 @@ from tickertui.frozen import frozen
 from tickertui.market.contract_terms import Renaming, Terms, TermsChange
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
 from tickertui.market.underlying_names import listed_name
-from tickertui.services.contracts.renamings import Names, RowPairs, renamings
+from tickertui.services.contracts.renamings import MatchedRows, Names, renamings
 
 _EMPTY: Final[NDArray[np.int64]] = np.zeros(0, dtype=np.int64)
 _SHOWN: Final = 8
@@ -174,12 +174,13 @@ def differences(before: InstrumentTable, after: InstrumentTable, day: date) -> D
         after: Those of ``day``.
         day: What expired before it is expected to be gone.
     """
-    old_rows, new_rows = _same_tokens(before, after)
-    pairs = list(zip(old_rows.tolist(), new_rows.tolist(), strict=True))
-    symbols_differ = _texts_differ(before.symbols, after.symbols, pairs)
+    rows = MatchedRows(before, after)
+    old_rows, new_rows = rows.old, rows.new
+    symbols_differ = rows.differ(before.symbols, after.symbols)
+    names_differ = rows.differ(before.names, after.names)
     expiries_differ = before.expiries[old_rows] != after.expiries[new_rows]
-    names = renamings(before, after, pairs)
-    reused = _reused(before, after, pairs, names, expiries_differ & symbols_differ)
+    names = renamings(before, after, rows, names_differ, symbols_differ)
+    reused = _reused(before, after, rows, names, names_differ) | (expiries_differ & symbols_differ)
     kept = ~reused
     gone = _others(before, old_rows)
     is_over = (before.expiries[gone] > 0) & (before.expiries[gone] < day.toordinal())
@@ -217,36 +218,21 @@ def differences(before: InstrumentTable, after: InstrumentTable, day: date) -> D
 def _reused(
     before: InstrumentTable,
     after: InstrumentTable,
-    pairs: RowPairs,
+    rows: MatchedRows,
     names: Names,
-    other_series: NDArray[np.bool_],
+    names_differ: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """Whether a token names another contract.
 
-    It does when the kind or the exchange is another one, when a derivative goes by another name although its
-    underlying was not renamed, and when symbol and expiry both are others; a symbol alone may change with a name or a
-    strike, an expiry alone is one that the exchange has moved.
+    It does when the kind or the exchange is another one, and when a derivative goes by another name although its
+    underlying was not renamed; also, which the caller sees, when symbol and expiry both are others. A symbol alone may
+    change with a name or a strike, an expiry alone is one that the exchange has moved.
     """
-    old_rows, new_rows = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
-    other_kind: NDArray[np.bool_] = before.kinds[old_rows] != after.kinds[new_rows]
-    return (
-        other_kind
-        | _texts_differ(before.exchanges, after.exchanges, pairs)
-        | other_series
-        | ((before.expiries[old_rows] > 0) & _texts_differ(before.names, after.names, pairs, names.is_same))
-    )
-
-
-def _texts_differ(
-    before: Sequence[str],
-    after: Sequence[str],
-    rows: RowPairs,
-    is_same: Callable[[str, str], bool] = str.__eq__,
-) -> NDArray[np.bool_]:
-    """Compare a column of both days; ``is_same`` is asked only about texts that are not equal."""
-    return np.array(
-        [before[old] != after[new] and not is_same(before[old], after[new]) for old, new in rows], dtype=np.bool_
-    )
+    reused: NDArray[np.bool_] = before.kinds[rows.old] != after.kinds[rows.new]
+    reused |= rows.differ(before.exchanges, after.exchanges)
+    for place, old, new in rows.pairs(names_differ & (before.expiries[rows.old] > 0)):
+        reused[place] |= not names.is_same(before.names[old], after.names[new])
+    return reused
 
 
 def _differ(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -282,12 +268,6 @@ def _changed_strikes(
         lowest, to, count = found.get(after.names[new], (was, now, 0))
         found[after.names[new]] = (was, now, count + 1) if was < lowest else (lowest, to, count + 1)
     return tuple(ChangedStrikes(name, *values) for name, values in sorted(found.items()))
-
-
-def _same_tokens(before: InstrumentTable, after: InstrumentTable) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows of the tokens that are in both."""
-    _, old, new = np.intersect1d(before.tokens, after.tokens, return_indices=True)
-    return old.astype(np.intp), new.astype(np.intp)
 
 
 def _others(table: InstrumentTable, rows: NDArray[np.intp]) -> NDArray[np.intp]:
