@@ -120,6 +120,16 @@ class HistoricalBootstrapper:
         """Have a function called with token, day and open interest at its close, for each that has been stored."""
         self._on_interest = hook
 
+    def note_session_candles(self, count: int, until: int) -> None:
+        """Take note of candles that were made from the session's own ticks, for `progress`.
+
+        Args:
+            count: How many were stored.
+            until: End of the last one, epoch seconds.
+        """
+        self._progress.own_candles += count
+        self._progress.own_until = max(self._progress.own_until, until)
+
     def pause(self) -> None:
         """Ask for nothing more until `resume`; what is under way is still taken in."""
         self._is_paused = True

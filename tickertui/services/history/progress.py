@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from tickertui.market.clock import from_epoch
 from tickertui.services.history.status import (
     BootstrapFailure,
     BootstrapGroup,
@@ -44,6 +45,8 @@ class BackfillProgress:
         self.gaps_found = 0
         self.gaps_filled = 0
         self.candles_stored = 0
+        self.own_candles = 0
+        self.own_until = 0
         self.coverage: dict[str, tuple[DayCoverage, ...]] = {}
         self._groups: dict[str, _Group] = {}
         self._open: set[ContractKey] = set()
@@ -161,6 +164,8 @@ class BackfillProgress:
             gaps_found=self.gaps_found,
             gaps_filled=self.gaps_filled,
             candles_stored=self.candles_stored,
+            own_candles=self.own_candles,
+            own_until=from_epoch(self.own_until) if self.own_until else None,
             rate_limited=refusals,
             failures=tuple(failure for _, failure in reversed(self._failures.values()))[:_SHOWN_FAILURES],
             coverage=self.coverage,

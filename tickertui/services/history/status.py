@@ -84,7 +84,9 @@ class BootstrapProgress:
         seconds_left: None while it cannot be told.
         gaps_found: Since the start.
         gaps_filled: Since the start.
-        candles_stored: Since the start.
+        candles_stored: Since the start, of the broker's.
+        own_candles: Made from the session's own ticks since the start; the broker's take their place.
+        own_until: End of the last of them, None without any.
         rate_limited: 429 answers since the start.
         failures: Latest first, bounded.
         coverage: Group label -> days, oldest first.
@@ -103,6 +105,8 @@ class BootstrapProgress:
     gaps_found: int = 0
     gaps_filled: int = 0
     candles_stored: int = 0
+    own_candles: int = 0
+    own_until: datetime | None = None
     rate_limited: int = 0
     failures: tuple[BootstrapFailure, ...] = ()
     coverage: dict[str, tuple[DayCoverage, ...]] = field(default_factory=dict)

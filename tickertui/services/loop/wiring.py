@@ -29,6 +29,7 @@ from tickertui.services.accounts.sockets import SocketFactory
 from tickertui.services.accounts.token_watch import TokenWatch
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.history.previous_interest import PreviousInterest
+from tickertui.services.history.session_candles import SessionCandles
 from tickertui.services.loop import duties
 from tickertui.services.loop.active_plan import ActivePlan
 from tickertui.services.loop.backfill_targets import BackfillTargets
@@ -327,4 +328,15 @@ class LoopParts:
             ).run
         if inputs.bootstrapper is not None:
             duty_of_task["bootstrap"] = inputs.bootstrapper.run
+            duty_of_task["session candles"] = SessionCandles(
+                board=inputs.board,
+                store=inputs.store,
+                calendar=inputs.calendar,
+                clock=inputs.clock,
+                rows=lambda: self.plan.view.rows,
+                instrument=inputs.registry.get,
+                is_live=lambda: self.feed.is_live and not self.contracts.are_bundled,
+                events=inputs.events,
+                stored=inputs.bootstrapper.note_session_candles,
+            ).run
         return duty_of_task

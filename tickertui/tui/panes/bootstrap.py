@@ -92,6 +92,11 @@ def bootstrap_rows(
         "", Span(f" {progress.gaps_found:,} gaps found, {progress.gaps_filled:,} filled; "
                  f"{progress.candles_stored:,} candles stored", "quiet"),
     )  # fmt: skip
+    if progress.own_until is not None:
+        yield row(
+            "", Span(f" {progress.own_candles:,} candles of this session's own ticks, to {progress.own_until:%H:%M}; "
+                     "the broker's take their place", "quiet"),
+        )  # fmt: skip
     yield from _failure_rows(progress, keys)
     yield from _coverage_rows(progress, keys)
 
