@@ -585,6 +585,27 @@ class StoreContract:
         await store.prune_candles(START.date() + timedelta(days=1))
         assert len(await store.candles(2, None, MINUTE, minute(0), minute(9))) == 0
 
+    async def test_a_gap_is_where_nobody_has_looked(self, store: Store) -> None:
+        """Between candles 0 and 4 the broker was asked, between 4 and 8 nobody, between 8 and 9 there is no room."""
+        for first in (0, 4, 8, 9):
+            await store.add_candles(1, EXPIRY, MINUTE, minutes(first, 1), None)
+        for span_ in ((0, 2), (2, 5), (6, 7), (9, 10)):
+            await store.add_candles(1, EXPIRY, MINUTE, Candles.empty(), (minute(span_[0]), minute(span_[1])))
+        found = await store.candles(1, EXPIRY, MINUTE, minute(0), minute(20))
+        assert found.after_gap is not None
+        assert found.after_gap.tolist() == [False, False, True, False]
+        await store.add_candles(1, EXPIRY, MINUTE, Candles.empty(), (minute(5), minute(9)))
+        assert (await store.candles(1, EXPIRY, MINUTE, minute(0), minute(20))).after_gap is None
+        await store.add_session_candles(MINUTE, [(1, EXPIRY)], minutes(12, 1))
+        found = await store.candles(1, EXPIRY, MINUTE, minute(0), minute(20))
+        assert found.after_gap is not None
+        assert found.after_gap.tolist() == [False, False, False, False, True]
+
+    async def test_a_night_is_no_gap(self, store: Store) -> None:
+        for first in (384, 24 * 60):
+            await store.add_candles(1, EXPIRY, MINUTE, minutes(first, 1), (minute(first), minute(first + 1)))
+        assert (await store.candles(1, EXPIRY, MINUTE, minute(0), minute(2 * 24 * 60))).after_gap is None
+
     async def test_contracts_that_expire_are_known_by_what_is_stored_of_them(self, store: Store) -> None:
         await store.add_candles(5, EXPIRY, MINUTE, minutes(0, 1), None)
         await store.add_candles(3, EXPIRY, MINUTE, Candles.empty(), (minute(0), minute(9)))

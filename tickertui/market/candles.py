@@ -69,6 +69,8 @@ class Candles:
         oi: int64[n], units, -1 where it was not asked for.
         own: bool[n], True where a candle was made from this program's own ticks and the broker's is not there yet;
             None where none was.
+        after_gap: bool[n], True where something may have been traded between a candle and the one before that nobody
+            has looked for yet: the broker was not asked, and we were not there. None where there is no such gap.
     """
 
     start: NDArray[np.int64]
@@ -79,6 +81,7 @@ class Candles:
     volume: NDArray[np.int64]
     oi: NDArray[np.int64]
     own: NDArray[np.bool_] | None = None
+    after_gap: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.start)
@@ -90,16 +93,42 @@ class Candles:
         return cls(none, none, none, none, none, none, none)
 
     @classmethod
-    def from_rows(cls, rows: NDArray[np.int64], own: NDArray[np.bool_] | None = None) -> Candles:
+    def from_rows(
+        cls,
+        rows: NDArray[np.int64],
+        own: NDArray[np.bool_] | None = None,
+        after_gap: NDArray[np.bool_] | None = None,
+    ) -> Candles:
         """Split int64[n, 7] (start, open, high, low, close, volume, oi) into columns.
 
         Args:
             rows: Ascending by start.
             own: See `Candles.own`.
+            after_gap: See `Candles.after_gap`.
         """
         start, opens, highs, lows, closes, volume, oi = np.ascontiguousarray(rows.T)
-        return cls(start, opens, highs, lows, closes, volume, oi, own)
+        return cls(start, opens, highs, lows, closes, volume, oi, own, after_gap)
 
     def to_rows(self) -> NDArray[np.int64]:
         """int64[n, 7]: start, open, high, low, close, volume, oi."""
         return np.column_stack((self.start, self.open, self.high, self.low, self.close, self.volume, self.oi))
+
+
+def with_gaps(
+    values: NDArray[np.float64], starts: NDArray[np.int64], after_gap: NDArray[np.bool_] | None, interval: Interval
+) -> NDArray[np.float64]:
+    """Return values of candles for a chart: as many NaN in front of each gap's end as candles may be missing there.
+
+    Args:
+        values: float64[n].
+        starts: int64[n], starts of their candles, ascending.
+        after_gap: See `Candles.after_gap`.
+        interval: Length of the candles.
+    """
+    if after_gap is None or not after_gap.any():
+        return values
+    ends = np.flatnonzero(after_gap)
+    ends = ends[ends > 0]
+    missing = np.maximum((starts[ends] - starts[ends - 1]) // interval.seconds - 1, 1)
+    spread: NDArray[np.float64] = np.insert(values, np.repeat(ends, missing), np.nan)
+    return spread

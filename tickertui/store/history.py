@@ -32,7 +32,13 @@ from tickertui.store.operation import (
     midnight,
 )
 from tickertui.store.protocol import ContractKey, HistoryFailure, OpenInterestFact, Span, VolatilityFact
-from tickertui.store.session_candles import drop_session_candles, merged_candles, read_session_candles
+from tickertui.store.session_candles import (
+    MARKET_OFFSET,
+    drop_session_candles,
+    merged_candles,
+    read_coverage_of,
+    read_session_candles,
+)
 
 _CANDLE_COLUMNS: Final = (
     "token", "expiry", "seconds", "start", "open", "high", "low", "close", "volume", "oi",
@@ -44,8 +50,6 @@ _CONTRACT: Final = "token = ? AND expiry = ? AND seconds = ?"
 _TERMS_START: Final = "COALESCE((SELECT start FROM terms_changes WHERE terms_changes.token = {}.token), 0)"
 _TERMS_DAY: Final = "COALESCE((SELECT since FROM terms_changes WHERE terms_changes.token = {}.token), 0)"
 _INTERVAL_OF_SECONDS: Final = {interval.seconds: interval for interval in Interval}
-_MARKET_OFFSET: Final = 19_800
-"""Asia/Kolkata is 5 h 30 min ahead of UTC all year and has been since 1945."""
 
 
 def add_candles(
@@ -78,8 +82,8 @@ def _distinct(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _count_days(contract: tuple[int, int, int], starts: NDArray[np.int64]) -> Operation[None]:
     counts = []
-    for days_since_epoch in distinct((starts + _MARKET_OFFSET) // 86_400).tolist():
-        first = days_since_epoch * 86_400 - _MARKET_OFFSET
+    for days_since_epoch in distinct((starts + MARKET_OFFSET) // 86_400).tolist():
+        first = days_since_epoch * 86_400 - MARKET_OFFSET
         day = day_number(from_epoch(first).date())
         counts.append((*contract, day, *contract, first, first + 86_400))
     yield Many(
@@ -116,7 +120,8 @@ def read_candles(token: int, expiry: date | None, interval: Interval, span: Span
         (*contract, *span),
     )
     own = yield from read_session_candles(contract, span)
-    return merged_candles(rows, own)
+    covered = yield from read_coverage_of(contract, span)
+    return merged_candles(rows, own, covered, interval.seconds)
 
 
 def read_coverage(interval: Interval) -> Operation[dict[ContractKey, list[Span]]]:

@@ -24,6 +24,9 @@ _CONFLICT: Final = """(token, expiry, seconds, start) DO UPDATE SET
     open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close, volume = excluded.volume,
     oi = excluded.oi"""
 _CONTRACT: Final = "token = ? AND expiry = ? AND seconds = ?"
+MARKET_OFFSET: Final = 19_800
+"""Asia/Kolkata is 5 h 30 min ahead of UTC all year and has been since 1945."""
+_DAY: Final = 86_400
 
 
 def add_session_candles(interval: Interval, contracts: Sequence[ContractKey], candles: Candles) -> Operation[None]:
@@ -58,14 +61,46 @@ def read_session_candles(contract: tuple[int, int, int], span: Span) -> Operatio
     return rows
 
 
-def merged_candles(fetched: Sequence[Row], own: Sequence[Row]) -> Candles:
-    """Return the broker's candles with our own between them; of two with the same start the broker's is the one."""
+def merged_candles(fetched: Sequence[Row], own: Sequence[Row], covered: Sequence[Span], seconds: int) -> Candles:
+    """Return the broker's candles with our own between them; of two with the same start the broker's is the one.
+
+    Args:
+        fetched: The broker's, ascending.
+        own: Ours, ascending.
+        covered: What the broker was asked for, ascending.
+        seconds: Length of a candle.
+    """
     theirs, ours = _array(fetched), _array(own)
     ours = ours[~np.isin(ours[:, 0], theirs[:, 0])]
     rows = np.concatenate((theirs, ours))
     is_own = np.arange(len(rows)) >= len(theirs)
     order = np.argsort(rows[:, 0], kind="stable")
-    return Candles.from_rows(rows[order], own=is_own[order] if len(ours) else None)
+    rows, is_own = rows[order], is_own[order]
+    gaps = _after_gap(rows[:, 0], covered, seconds)
+    return Candles.from_rows(rows, is_own if len(ours) else None, gaps if gaps.any() else None)
+
+
+def _after_gap(starts: NDArray[np.int64], covered: Sequence[Span], seconds: int) -> NDArray[np.bool_]:
+    """Tell where the time between a candle and the one before, on the same day, is not all covered: bool[n]."""
+    gaps = np.zeros(len(starts), dtype=np.bool_)
+    if len(starts) < 2:
+        return gaps
+    begins, ends = starts[:-1] + seconds, starts[1:]
+    hole = (ends > begins) & ((ends + MARKET_OFFSET) // _DAY == (begins + MARKET_OFFSET) // _DAY)
+    spans = np.array(covered, dtype=np.int64).reshape(-1, 2)
+    place = np.searchsorted(spans[:, 0], begins, side="right") - 1
+    until = np.append(spans[:, 1], 0)[place]
+    gaps[1:] = hole & ((place < 0) | (until < ends))
+    return gaps
+
+
+def read_coverage_of(contract: tuple[int, int, int], span: Span) -> Operation[list[Span]]:
+    """Return the spans that the broker was asked for of a contract, as far as they touch a span, ascending."""
+    rows = yield Statement(
+        f"SELECT start, stop FROM coverage WHERE {_CONTRACT} AND stop > ? AND start < ? ORDER BY start",
+        (*contract, *span),
+    )
+    return [(start, stop) for start, stop in rows]
 
 
 def _array(rows: Sequence[Row]) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from textual.binding import BindingType
 
 from tickertui.frozen import frozen
 from tickertui.market.board import Derived, MarketBoard
-from tickertui.market.candles import Candles
+from tickertui.market.candles import Candles, Interval, with_gaps
 from tickertui.market.clock import Clock, from_epoch
 from tickertui.market.contract_terms import TermsChange
 from tickertui.market.forward import ForwardSource
@@ -25,6 +25,7 @@ from tickertui.market.snapshots import OptionSnapshot, market_depth, option_snap
 from tickertui.market.ticks import Source, Word
 from tickertui.tui.keys.actions import NO_KEYS, bindings_of, key_name
 from tickertui.tui.look import format as fmt
+from tickertui.tui.look.block_charts import mean_of
 from tickertui.tui.panels.base import TextScreen
 from tickertui.tui.view.data_states import DataState
 from tickertui.tui.widgets.row_list import Row, Span, row
@@ -287,7 +288,8 @@ def _history_words(candles: Candles) -> str:
     if not len(candles):
         return "no one-minute candle of today is stored yet"
     first, last = (from_epoch(int(candles.start[place])) for place in (0, -1))
-    return f"1m candles {first:%H:%M}..{last:%H:%M}   {len(candles):,}, with OI {int((candles.oi >= 0).sum()):,}"
+    with_oi = f"with OI {int((candles.oi >= 0).sum()):,}"
+    return f"1m candles {first:%H:%M}..{last:%H:%M}   {len(candles):,}, {with_oi}{_own_words(candles)}"
 
 
 def _or_nan(value: int) -> float:
@@ -358,24 +360,50 @@ def leg_rows(
         return
     divisor, ink = price_divisor(instrument.token), "mock" if mock else "gain"
     oldest, latest = (from_epoch(int(candles.start[place])) for place in (0, -1))
-    yield row("", Span(f" {len(candles):,} candles  {oldest:%d %b %H:%M} to {latest:%d %b %H:%M}", "quiet"))
-    yield row("", Span(" price  ", "quiet"), Span(blocks(candles.close / divisor, width), ink))
+    what = f" {len(candles):,} candles  {oldest:%d %b %H:%M} to {latest:%d %b %H:%M}"
+    yield row("", Span(f"{what}{_own_words(candles)}{_gap_words(candles)}", "quiet"))
+    yield row("", Span(" price  ", "quiet"), Span(blocks(_over_time(candles.close / divisor, candles), width), ink))
     if (candles.oi >= 0).any():
-        yield row("", Span(" OI     ", "quiet"), Span(blocks(candles.oi.astype(np.float64), width), "text"))
+        oi = np.where(candles.oi >= 0, candles.oi, np.nan)
+        yield row("", Span(" OI     ", "quiet"), Span(blocks(_over_time(oi, candles), width), "text"))
     yield row("", Span("   time      open      high       low     close   volume       OI", "title"))
     for index in range(len(candles) - 1, max(-1, len(candles) - 13), -1):
         prices = "".join(
             f"{mock + fmt.price(column[index] / divisor, decimals):>10}"
             for column in (candles.open, candles.high, candles.low, candles.close)
         )
-        volume, oi = fmt.compact(float(candles.volume[index])), fmt.compact(_or_nan(int(candles.oi[index])))
-        yield row(f"candle:{index}", f"  {from_epoch(int(candles.start[index])):%H:%M}{prices}{volume:>9}{oi:>9}")
+        volume, interest = fmt.compact(float(candles.volume[index])), fmt.compact(_or_nan(int(candles.oi[index])))
+        text = f"  {from_epoch(int(candles.start[index])):%H:%M}{prices}{volume:>9}{interest:>9}"
+        is_own = candles.own is not None and candles.own[index]
+        yield row(f"candle:{index}", text, *([Span(" own", "quiet")] if is_own else []))
 
 
-def blocks(values: np.ndarray[tuple[int], np.dtype[np.float64]], width: int) -> str:
-    """Return a row of eighth blocks: the means of ``width`` equal stretches between lowest and highest."""
-    stretches = np.array_split(np.asarray(values, dtype=np.float64), min(width, len(values)))
-    means = np.array([stretch.mean() for stretch in stretches])
-    low, high = means.min(), means.max()
-    scale = (means - low) / (high - low) if high > low else np.full(len(means), 0.5)
-    return "".join(_BLOCKS[1 + round(float(part) * 7)] for part in scale)
+def blocks(values: NDArray[np.float64], width: int) -> str:
+    """Return a row of eighth blocks: the means of ``width`` equal stretches between lowest and highest.
+
+    Args:
+        values: float64[n], NaN for a gap: a stretch that is all gap is blank.
+        width: Most cells.
+    """
+    means = np.array([mean_of(stretch) for stretch in np.array_split(values, min(width, len(values)))])
+    if np.isnan(means).all():
+        return ""
+    low, high = np.nanmin(means), np.nanmax(means)
+    scale = (means - low) / (high - low) if high > low else np.where(np.isnan(means), np.nan, 0.5)
+    return "".join(" " if isnan(part) else _BLOCKS[1 + round(part * 7)] for part in scale.tolist())
+
+
+def _over_time(values: NDArray[np.float64], candles: Candles) -> NDArray[np.float64]:
+    """Values of one-minute candles with their gaps."""
+    return with_gaps(values, candles.start, candles.after_gap, Interval.MINUTE)
+
+
+def _own_words(candles: Candles) -> str:
+    """``, 12 of our own ticks``; empty where all are the broker's."""
+    return "" if candles.own is None else f", {int(candles.own.sum()):,} of our own ticks"
+
+
+def _gap_words(candles: Candles) -> str:
+    """``, 2 gaps``; empty where there is none."""
+    gaps = 0 if candles.after_gap is None else int(candles.after_gap.sum())
+    return f", {gaps} gap{'s' * (gaps != 1)}" if gaps else ""

@@ -146,7 +146,13 @@ class AnalyticsPane(Contained, Vertical):
         self._title("smile", f"{title} · ATM {fmt.volatility(frame.summary.atm_iv)} at {_spot(frame)}")
         variables = self.app.theme_variables
         plot.set_xlimits(float(strikes[0]), float(strikes[-1]))
-        plot.plot(strikes[known], 100 * values[known], hires_mode=HiResMode.QUADRANT, line_style=variables["gain"])
+        for run in runs_of(known):
+            # A line over strikes without a volatility would be an invention.
+            x, y = strikes[run], 100 * values[run]
+            if len(x) > 1:
+                plot.plot(x, y, hires_mode=HiResMode.QUADRANT, line_style=variables["gain"])
+            else:
+                plot.scatter(x, y, hires_mode=HiResMode.QUADRANT, marker_style=variables["gain"])
         self._mark_spot(plot, frame)
 
     def _draw_profile(self, frame: ChainFrame, name: str) -> None:
@@ -184,6 +190,12 @@ def standing_line(underlying: str, standing: VolatilityStanding | None) -> str:
     elif standing is not None:
         rest = f" · {standing.days} days kept, {FEWEST_DAYS} needed"
     return f"{underlying} · IV rank {rank} · percentile {percentile}{rest}"
+
+
+def runs_of(known: NDArray[np.bool_]) -> list[slice]:
+    """Return the stretches of a mask that are true without a break."""
+    edges = np.flatnonzero(np.diff(known.astype(np.int8), prepend=0, append=0))
+    return [slice(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _near(frame: ChainFrame) -> slice:

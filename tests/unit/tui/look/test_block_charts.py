@@ -1,4 +1,4 @@
-"""Small charts: exact size, the right order of levels, gaps bridged."""
+"""Small charts: exact size, the right order of levels, gaps as gaps."""
 
 from __future__ import annotations
 
@@ -32,9 +32,18 @@ def test_a_rising_line_rises_from_the_lowest_to_the_highest_level() -> None:
     assert (levels[0], levels[-1]) == (0, 39)
 
 
-def test_missing_values_are_bridged_and_a_flat_line_stands_in_the_middle() -> None:
-    values = np.array([1.0, np.nan, 3.0, np.nan, np.nan])
-    assert resampled(values, 3).tolist() == [1.0, 2.0, 3.0]
+def test_a_gap_is_blank_and_what_is_missing_at_the_ends_is_no_part_of_it() -> None:
+    values = np.array([np.nan, 1.0, 2.0, np.nan, np.nan, 3.0, 4.0, np.nan])
+    assert resampled(values, 6).tolist() == pytest.approx([1.0, 2.0, np.nan, np.nan, 3.0, 4.0], nan_ok=True)
+    (line,) = line_chart(values, 6, 1)
+    assert [cell == " " for cell in line] == [False, False, True, True, False, False]
+    (wide,) = line_chart(values, 24, 1)
+    assert " " * 5 in wide.strip()
+    (narrow,) = line_chart(np.repeat(values, 10), 6, 1)
+    assert " " in narrow.strip()
+
+
+def test_a_flat_line_stands_in_the_middle() -> None:
     assert set(heights(line_chart(np.full(10, 7.0), 10, 2))) == {8}
 
 

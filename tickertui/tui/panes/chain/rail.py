@@ -15,7 +15,7 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from tickertui.market.board import MarketBoard
-from tickertui.market.candles import Candles
+from tickertui.market.candles import Candles, Interval, with_gaps
 from tickertui.market.chain import Side
 from tickertui.market.clock import from_epoch
 from tickertui.market.instruments import Instrument, price_divisor
@@ -40,6 +40,8 @@ _NEAR: Final = 14
 """Strikes each side of the money that the smile and the movers look at."""
 _RELOAD_NS: Final = 60_000_000_000
 """Candles of the straddle are read again after a minute: that is how often there is a new one."""
+_FRESH: Final = 3
+"""Minutes that the last candle may lie back without a gap to the present: it ends, is stored, and is read again."""
 _RETRY_NS: Final = 5_000_000_000
 """But sooner while there are none: the backfill may just be at it."""
 
@@ -67,6 +69,7 @@ class StraddleDay:
         starts: int64[n] epoch seconds.
         prices: float64[n] rupees.
         mean: Volume-weighted mean, rupees, NaN without volume.
+        after_gap: bool[n], where it is not known what was between a minute and the one before.
     """
 
     key: tuple[date, float] | None = None
@@ -74,13 +77,23 @@ class StraddleDay:
     starts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     prices: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     mean: float = float("nan")
+    after_gap: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
     def take(self, call: Candles, put: Candles, divisor: int) -> None:
         """Add the closes of minutes that both legs have."""
         self.starts, first, second = np.intersect1d(call.start, put.start, return_indices=True)
         self.prices = (call.close[first] + put.close[second]) / divisor
+        self.after_gap = _gap_before(call, first) | _gap_before(put, second)
         weights = (call.volume[first] + put.volume[second]).astype(np.float64)
         self.mean = float((self.prices * weights).sum() / weights.sum()) if weights.sum() else float("nan")
+
+
+def _gap_before(candles: Candles, places: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Tell where a gap lies between a chosen candle and the chosen one before it, bool[k]."""
+    if candles.after_gap is None:
+        return np.zeros(len(places), dtype=np.bool_)
+    gaps = np.cumsum(candles.after_gap)[places]
+    return np.diff(gaps, prepend=gaps[:1]) > 0
 
 
 class Rail(Contained, Vertical):
@@ -158,6 +171,7 @@ class Rail(Contained, Vertical):
         day = StraddleDay(key, now)
         if key == self._day.key:
             day.starts, day.prices, day.mean = self._day.starts, self._day.prices, self._day.mean
+            day.after_gap = self._day.after_gap
         self._day = day
         self.run_worker(partial(self._load, day, tokens[0], tokens[1]), group="rail-straddle", exclusive=True)
 
@@ -213,10 +227,16 @@ def straddle_rows(frame: ChainFrame, day: StraddleDay) -> Iterator[Row]:
         yield row("", Span(" no candles of both legs yet", "quiet"))
         yield row("", f" now {fmt.price(now, decimals)}")
         return
-    prices = day.prices if frame.is_mock or now != now else np.append(day.prices, now)
-    yield from _chart(prices, "strong")
+    prices = day.prices
+    shown = with_gaps(prices, day.starts, day.after_gap, Interval.MINUTE)
+    runs = frame.market.is_open and not frame.is_mock and now == now
+    if runs:
+        prices = np.append(prices, now)
+        unseen = max(0, int(frame.at.timestamp() - day.starts[-1]) // Interval.MINUTE.seconds - _FRESH)
+        shown = np.concatenate((shown, np.full(unseen, np.nan), [now]))
+    yield from _chart(shown, "strong")
     first = f" {from_epoch(int(day.starts[0])):%H:%M}"
-    last = f"{frame.at:%H:%M}"
+    last = f"{frame.at if runs or frame.is_mock else from_epoch(int(day.starts[-1])):%H:%M}"
     yield row("", Span(f"{first}{last:>{_INNER + 1 - len(first)}}", "quiet"))
     mark = "~" if frame.is_mock else ""
     present, mean, low, high = (
