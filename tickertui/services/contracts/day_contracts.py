@@ -17,7 +17,7 @@ import numpy as np
 
 from tickertui.frozen import frozen
 from tickertui.market.calendar_data import UnderlyingKind
-from tickertui.market.contract_terms import TermsChange
+from tickertui.market.contract_terms import Renaming, TermsChange
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.underlying_names import listed_name
@@ -77,6 +77,7 @@ class DayContracts:
 
     Attributes:
         terms_changes: Token -> the last change of its terms, whenever that was; the registry sets it once.
+        renamed: Names that became others when these contracts were taken; set likewise.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class DayContracts:
         self.day = day
         self.bundled = bundled
         self.terms_changes: Mapping[int, TermsChange] = {}
+        self.renamed: tuple[Renaming, ...] = ()
         self._index_tokens = index_tokens
         self._calendar = calendar
         self._instants: dict[tuple[str, int, UnderlyingKind], datetime] = {}

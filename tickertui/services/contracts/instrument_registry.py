@@ -300,6 +300,7 @@ class InstrumentRegistry:
 
     def _install(self, contracts: DayContracts, search: SearchIndex | None) -> None:
         contracts.terms_changes = {} if contracts.bundled else self._terms
+        contracts.renamed = () if contracts.bundled else self.differences.renamed
         self._contracts, self._search = contracts, search
 
     def _report(self, found: Differences, parsed: ParsedDump) -> None:

@@ -278,7 +278,7 @@ class PlanBuilder:
         listed = self._contracts.expiries(rule.underlying)
         live = self._contracts.live_expiries(rule.underlying, self._inputs.now)
         if not live:
-            reason = f"no options on {rule.underlying} among {self._named_contracts()}"
+            reason = f"no options on {rule.underlying} among {self._named_contracts()}{self._new_names(rule)}"
             return (), self._unknown(rule, rule.describe(), f"{reason} that are not over" if listed else reason)
         if not rule.expiries:
             return live[: max(0, rule.expiry_count)], ""
@@ -293,6 +293,11 @@ class PlanBuilder:
         if over:
             remarks.insert(0, f"{', '.join(over)} {'is' if len(over) == 1 else 'are'} over")
         return tuple(expiry for expiry in live if expiry in rule.expiries), "; ".join(remarks)
+
+    def _new_names(self, rule: ChainRule) -> str:
+        """What an underlying goes by now, where a rule could not follow: there are several names, or it is shared."""
+        gone = next((one for one in self._contracts.renamed if one.before == listed_name(rule.underlying)), None)
+        return "" if gone is None else f": {gone.before} is now {' and '.join(gone.after)}; drop it and add another"
 
     def _unknown(self, rule: ChainRule, label: str, reason: str) -> str:
         self._unresolved.append(Unplaced(label, reason, rule_id=rule.rule_id))

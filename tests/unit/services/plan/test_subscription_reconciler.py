@@ -485,6 +485,24 @@ def test_a_leg_whose_strike_and_lot_were_adjusted_stays_where_it_streams() -> No
     assert [watched.label for watched in desk.reconciler.watched()] == ["NIFTY26D0112175CE"]
 
 
+def test_a_rule_whose_name_became_several_says_which() -> None:
+    desk = PlanningRig()
+    desk.store.rule(ChainRule(0, "SENSEX", strikes=1))
+    desk.reload()
+    parts = {"FIRST": 78_800.0, "SECOND": 79_700.0}
+    rows = []
+    for row in desk.rows():
+        if row.name == "SENSEX" and row.expiry is not None:
+            name = max(parts, key=lambda part: parts[part] <= (row.strike or 0.0) and parts[part])
+            row = replace(row, name=name, tradingsymbol=row.tradingsymbol.replace("SENSEX", name))
+        rows.append(row)
+    desk.registry.replace(table_of(rows), M29)
+    (unresolved,) = desk.reload().plan.unresolved
+    assert unresolved.reason == (
+        "no options on SENSEX among the contracts of 29 Dec: SENSEX is now FIRST and SECOND; drop it and add another"
+    )
+
+
 def test_an_expiry_that_the_exchange_moved_is_the_same_contract() -> None:
     desk = PlanningRig()
     leg = desk.find(W01, 24_350, "CE")
