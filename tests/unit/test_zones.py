@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,29 @@ kept = tokens.load("Z1") is not None
 clock.advance(60)
 print(kept, tokens.load("Z1") is None)
 """
+
+
+_PROGRAM = """
+import sys, time
+sys.modules["tzdata"] = None
+time.tzset()
+from tickertui.cli import run
+sys.exit(run(["headless", "--demo", "--status-seconds", "0.2"]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="a process cannot be put into another zone there")
+def test_the_program_runs_without_zone_data_and_tells_indian_time(tmp_path: Path) -> None:
+    environ = {**os.environ, "TZ": "America/Los_Angeles", "PYTHONTZPATH": "", "TICKERTUI_HOME": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", _PROGRAM], stdout=subprocess.PIPE, text=True, env=environ) as process:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    told = datetime.fromisoformat(first["at"])
+    assert told.utcoffset() == timedelta(hours=5, minutes=30)
+    assert abs((told - datetime.now(UTC)).total_seconds()) < 600
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="a process cannot be put into another zone there")

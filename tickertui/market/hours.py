@@ -397,12 +397,13 @@ class MarketCalendar:
             if day >= announcement.first_day - _ANNOUNCEMENT_NOTICE
         )
         for later in _days(day, day + _PENDING_NOTICE_DAYS * _ONE_DAY):
-            special = next((s for s in self._data.specials.get((later, "NFO"), ()) if s.pending), None)
-            if special is not None:
-                found.append(
-                    f"{special.name} on {later:%a %d %b %Y}: the timings are not known; "
-                    "add a [[session]] with date, open and close to calendar.toml."
-                )
+            specials = (self._data.specials.get((later, segment), ()) for segment in self.segments)
+            pending = dict.fromkeys(special.name for each in specials for special in each if special.pending)
+            found.extend(
+                f"{name} on {later:%a %d %b %Y}: the timings are not known; "
+                "add a [[session]] with date, open and close to calendar.toml."
+                for name in pending
+            )
         return found
 
     # ------------------------------------------------------------------ inside

@@ -173,6 +173,12 @@ def test_muhurat_with_pending_timings_is_announced_but_plans_nothing() -> None:
     assert CALENDAR.warnings(at(date(2026, 11, 9), "10:00")) == []
 
 
+def test_pending_timings_of_any_segment_are_told(tmp_path: Path) -> None:
+    text = '[[session]]\ndate = 2026-11-28\nname = "Recovery drill"\nsegments = ["commodity"]\n'
+    (warning,) = load_with(tmp_path, text).warnings(at(date(2026, 11, 20), "10:00"))
+    assert warning.startswith("Recovery drill on Sat 28 Nov 2026: the timings are not known")
+
+
 def test_steps_within_a_phase() -> None:
     wednesday = date(2026, 11, 25)
     steps = {
