@@ -225,7 +225,7 @@ class Engine:
         if not orchestrator.list_accounts():
             registry.replace(universe_instruments(universe, today), today, bundled=True)
         hours = ObservedHours(board, calendar, clock, events)
-        spots = Spots(board, registry.index_token)
+        spots = Spots(board, registry.price_token)
         reconciler = SubscriptionReconciler(
             store=store, registry=registry, clock=clock, spot=spots, indices=settings.screen.header
         )

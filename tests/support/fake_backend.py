@@ -247,6 +247,12 @@ class FakeBackend:
     def index_token(self, underlying: str) -> int | None:
         return self.indices.get(underlying)
 
+    def priced_by(self, underlying: str, expiry: date | None = None) -> Instrument | None:
+        if self.index_token(underlying) is not None:
+            return None
+        futures = self.table.futures_of(underlying)
+        return next((one for one in futures if expiry is None or one.expiry is None or one.expiry >= expiry), None)
+
     def future(self, underlying: str) -> Instrument | None:
         return next(iter(self.table.futures_of(underlying)), None)
 

@@ -128,7 +128,7 @@ def build_loop(
     registry = InstrumentRegistry(
         clock=clock, calendar=calendar, index_tokens=universe.index_tokens, cache=store, events=events
     )
-    spots = Spots(board, registry.index_token)
+    spots = Spots(board, registry.price_token)
     tokens = FakeTokens()
     names = [config.account_id for config in accounts] if logged_in is None else logged_in
     for name in names:

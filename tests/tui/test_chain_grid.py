@@ -260,12 +260,12 @@ async def test_a_switch_of_the_expiry_keeps_the_strike_and_of_the_underlying_the
         at.grid.move_cursor(rows=3)
         assert at.grid.cursor.strike == 24_500
         scene = at.scene
-        tokens = {"underlying_token": scene.chain.underlying_token}
-        later = OptionChain(other_chain(scene, "NIFTY", 0.0), scene.board, **tokens)
+        token = scene.chain.underlying_token
+        later = OptionChain(other_chain(scene, "NIFTY", 0.0), scene.board, underlying_token=token)
         at.app.reader = ChainReader(later, scene.clock)
         await at.step()
         assert at.grid.cursor.strike == 24_500
-        other = OptionChain(other_chain(scene, "SENSEX", 200.0), scene.board, **tokens)
+        other = OptionChain(other_chain(scene, "SENSEX", 200.0), scene.board, underlying_token=token)
         at.app.reader = ChainReader(other, scene.clock)
         frame = await at.step()
         assert at.grid.cursor.strike == frame.strikes[frame.atm_row + 3]

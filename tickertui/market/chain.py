@@ -38,6 +38,8 @@ class ReferenceKind(StrEnum):
 
     SPOT = "spot"
     FORWARD = "fwd"
+    FUTURE = "fut"
+    """The future's price, where the underlying has no index or share."""
     CLOSE = "close"
     """The underlying's previous close, before it has traded."""
     LAST = "last"
@@ -132,17 +134,25 @@ class OptionChain:
     Args:
         contracts: Strikes and tokens of the chain, from the day's instrument table.
         board: Where the values are.
-        underlying_token: Token of the index or share, 0 when there is none.
+        underlying_token: Token of what gives the underlying's price, 0 when there is nothing.
         future_token: Token of the future whose price stands in for a forward, 0 when there is none.
+        is_on_future: Whether the underlying's price is that of a future, for want of an index or share.
     """
 
     def __init__(
-        self, contracts: ChainRows, board: MarketBoard, *, underlying_token: int = 0, future_token: int = 0
+        self,
+        contracts: ChainRows,
+        board: MarketBoard,
+        *,
+        underlying_token: int = 0,
+        future_token: int = 0,
+        is_on_future: bool = False,
     ) -> None:
         self.contracts = contracts
         self.board = board
         self.underlying_token = underlying_token
         self.future_token = future_token
+        self.is_on_future = is_on_future
         self.tokens: NDArray[np.int64] = np.column_stack((contracts.call_tokens, contracts.put_tokens))
         self._layout = -1
         self._rows: NDArray[np.intp] = np.zeros(self.tokens.shape, dtype=np.intp)
@@ -210,7 +220,7 @@ class OptionChain:
             return NO_REFERENCE
         price = self.board.price_of(row)
         if price == price:
-            return Reference(price, ReferenceKind.SPOT)
+            return Reference(price, ReferenceKind.FUTURE if self.is_on_future else ReferenceKind.SPOT)
         close = self.board.price_of(row, Word.CLOSE)
         return Reference(close, ReferenceKind.CLOSE) if close == close else NO_REFERENCE
 

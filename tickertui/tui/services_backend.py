@@ -156,9 +156,7 @@ class ServicesBackend:
 
     def _price_token(self, underlying: str) -> int:
         """Token of what an underlying's price is read from, 0 where there is nothing."""
-        index = self.index_token(underlying)
-        future = self.future(underlying) if index is None else None
-        return index or (future.token if future is not None else 0)
+        return self._services.registry.price_token(underlying) or 0
 
     def underlyings(self) -> tuple[str, ...]:
         """Names that have options today; the watched ones first."""
@@ -228,6 +226,10 @@ class ServicesBackend:
     def future(self, underlying: str) -> Instrument | None:
         """The nearest future."""
         return self._services.registry.future(underlying)
+
+    def priced_by(self, underlying: str, expiry: date | None = None) -> Instrument | None:
+        """The future that gives the price of an underlying without index or share (to options of an expiry)."""
+        return self._services.registry.priced_by(underlying, expiry)
 
     def search(self, text: str, limit: int = 50) -> tuple[Instrument, ...]:
         """Contracts that match what was typed, best first."""

@@ -178,6 +178,33 @@ class DayContracts:
             return next((future for future in futures if future.expiry == expiry), None)
         return next((future for future in futures if now is None or not self.is_over(future, now)), None)
 
+    def priced_by(
+        self, underlying: str, expiry: date | None = None, *, now: datetime | None = None
+    ) -> Instrument | None:
+        """Return the future whose price is the underlying's, None where an index or a share gives that.
+
+        It is the one that the options of an expiry end in: the first that does not expire before them (commodity
+        options end in the future of their month, currency options with it), else the last one.
+
+        Args:
+            underlying: Whose price.
+            expiry: Of options on it; None for the nearest future.
+            now: Futures that are over by then are passed over.
+        """
+        if self.index_token(underlying) is not None:
+            return None
+        live = [future for future in self.table.futures_of(underlying) if now is None or not self.is_over(future, now)]
+        later = (future for future in live if expiry is None or future.expiry is None or future.expiry >= expiry)
+        return next(later, live[-1] if live else None)
+
+    def price_token(self, underlying: str, *, now: datetime | None = None) -> int | None:
+        """Return the token of what an underlying's price is read from: index or share, else its nearest future."""
+        index = self.index_token(underlying)
+        if index is not None:
+            return index
+        future = self.priced_by(underlying, now=now)
+        return None if future is None else future.token
+
     # ------------------------------------------------------------------ expiry
 
     def kind_of(self, underlying: str) -> UnderlyingKind:

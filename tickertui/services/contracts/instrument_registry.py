@@ -387,6 +387,14 @@ class InstrumentRegistry:
         """Return an underlying's future of an expiry, or the nearest one that is not over."""
         return self._contracts.future(underlying, expiry, now=self._clock.now())
 
+    def priced_by(self, underlying: str, expiry: date | None = None) -> Instrument | None:
+        """Return the future whose price is that of an underlying without index or share, None where there is one."""
+        return self._contracts.priced_by(underlying, expiry, now=self._clock.now())
+
+    def price_token(self, underlying: str) -> int | None:
+        """Return the token of what an underlying's price is read from: index or share, else its nearest future."""
+        return self._contracts.price_token(underlying, now=self._clock.now())
+
     def search(self, text: str, limit: int = 50) -> tuple[Instrument, ...]:
         """Return the contracts that fit what was typed ("nifty 24500 ce dec"), best first."""
         if self._search is None:

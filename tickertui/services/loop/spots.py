@@ -1,4 +1,4 @@
-"""`Spots`: the price of every underlying, from the index rows of the board.
+"""`Spots`: the price of every underlying, from the board: of its index or share, else of its nearest future.
 
 The reconciler centres chain rules on it, the loop fills in by REST what the stream has not brought. One price for
 each underlying: an index never stands in for another. While the cash market is in its closing auction an index
@@ -26,7 +26,7 @@ class Spots:
 
     Args:
         board: Holds the rows of the indices.
-        token_of: Token of an underlying's index or share, None where it has none.
+        token_of: Token of what an underlying's price is read from, None where there is nothing.
     """
 
     def __init__(self, board: MarketBoard, token_of: Callable[[str], int | None]) -> None:
@@ -96,7 +96,7 @@ class SpotFiller:
     Args:
         spots: Where they are kept.
         instrument: Contract of a token, None where the day's dump does not hold it.
-        token_of: Token of an underlying's index or share.
+        token_of: Token of what an underlying's price is read from.
         quote: Gives full quotes of instruments; raises `KiteError` or `NoAccounts`.
         board: Also shows them, marked as snapshots.
         clock: Tells what is newer.

@@ -205,7 +205,7 @@ class LoopParts:
         self._filler = SpotFiller(
             inputs.spots,
             instrument=inputs.registry.get,
-            token_of=inputs.registry.index_token,
+            token_of=inputs.registry.price_token,
             quote=self._quote,
             board=board,
             clock=clock,

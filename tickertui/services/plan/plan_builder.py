@@ -48,7 +48,7 @@ class ExpandedRule:
         rule: The rule.
         contracts: The day's contracts.
         expiries: Its expiries that are not over.
-        future: Token of the nearest future, 0 for none.
+        futures: Tokens of its futures, the nearest first.
         place: Its place among the rules.
         expansion: Its legs.
         demand: Legs, index and future.
@@ -58,7 +58,7 @@ class ExpandedRule:
     rule: ChainRule
     contracts: DayContracts
     expiries: tuple[date, ...]
-    future: int
+    futures: tuple[int, ...]
     place: int
     expansion: Expansion
     demand: Demand
@@ -232,20 +232,18 @@ class PlanBuilder:
         chains = [chain for expiry in expiries if (chain := self._contracts.chain(rule.underlying, expiry)) is not None]
         if not chains:
             return RuleStatus(rule, detail=detail), None
-        future = self._contracts.future(rule.underlying, now=self._inputs.now) if rule.include_future else None
+        futures = self._futures(rule, chains)
         anchor, is_guess = self._anchor(rule, chains)
-        expanded = self._reusable(rule, place, expiries, future, anchor, is_guess)
+        expanded = self._reusable(rule, place, expiries, _tokens_of(futures), anchor, is_guess)
         if expanded is None:
             state = self._inputs.states.get(rule.rule_id)
             legs = expand(rule, chains, anchor, state, self._inputs.settings, is_guess=is_guess)
-            demand = self._demand(rule, place, legs, chains, future)
+            demand = self._demand(rule, place, legs, chains, futures)
             if is_guess and not detail:
                 detail = f"no price of {rule.underlying} yet: centred on a guess"
             detail = detail or self._whose(rule.underlying)
             status = RuleStatus(rule, len(demand), None if is_guess else legs.centre, expiries, detail)
-            expanded = ExpandedRule(
-                rule, self._contracts, expiries, future.token if future else 0, place, legs, demand, status
-            )
+            expanded = ExpandedRule(rule, self._contracts, expiries, _tokens_of(futures), place, legs, demand, status)
         self.expanded[rule.rule_id] = expanded
         return expanded.status, expanded.demand
 
@@ -253,6 +251,14 @@ class PlanBuilder:
         """Which exchange a bare name means, where another one has it too."""
         is_bare = listed_name(underlying) == underlying
         return self._contracts.table.explain_name(underlying) if is_bare else ""
+
+    def _futures(self, rule: ChainRule, chains: Sequence[ChainRows]) -> tuple[Instrument, ...]:
+        """The nearest future where the rule wants it, and those that price its chains where there is no index."""
+        contracts, now = self._contracts, self._inputs.now
+        nearest = contracts.future(rule.underlying, now=now) if rule.include_future else None
+        pricing = (contracts.priced_by(rule.underlying, chain.expiry, now=now) for chain in chains)
+        found = [future for future in (nearest, *pricing) if future is not None and future.expiry is not None]
+        return tuple({future.token: future for future in found}.values())
 
     def _hold(self, rule: ChainRule) -> tuple[RuleStatus, Demand | None]:
         """While there are no contracts, a rule keeps what it has, without what is over."""
@@ -339,7 +345,7 @@ class PlanBuilder:
         rule: ChainRule,
         place: int,
         expiries: tuple[date, ...],
-        future: Instrument | None,
+        futures: tuple[int, ...],
         anchor: float,
         is_guess: bool,
     ) -> ExpandedRule | None:
@@ -352,7 +358,7 @@ class PlanBuilder:
             last.rule == rule
             and last.place == place
             and last.expiries == expiries
-            and last.future == (future.token if future else 0)
+            and last.futures == futures
             and (state.anchor, state.is_guess) == (anchor, is_guess)
             and self._inputs.states.get(rule.rule_id) is state
         )
@@ -361,19 +367,19 @@ class PlanBuilder:
     # ------------------------------------------------------------------ columns
 
     def _demand(
-        self, rule: ChainRule, place: int, legs: Expansion, chains: Sequence[ChainRows], future: Instrument | None
+        self, rule: ChainRule, place: int, legs: Expansion, chains: Sequence[ChainRows], futures: Sequence[Instrument]
     ) -> Demand:
-        """Legs, and before them the index and the future, which are wanted in full whatever the legs' mode is."""
+        """Legs, and before them index and futures, which are wanted in full whatever the legs' mode is."""
         underlying_tokens: list[tuple[int, int]] = []
         index = self._contracts.index_token(rule.underlying)
         if index is not None:
             underlying_tokens.append((index, 0))
-        if future is not None and future.expiry is not None:
-            underlying_tokens.append((future.token, future.expiry.toordinal()))
+        underlying_tokens += [(future.token, future.expiry.toordinal()) for future in futures if future.expiry]
         name = rule.underlying
         instants = {self._contracts.expiry_instant(chain.exchange, chain.expiry, name) for chain in chains}
-        if future is not None and future.expiry is not None:
-            instants.add(self._contracts.expiry_instant(future.exchange, future.expiry, name))
+        instants |= {
+            self._contracts.expiry_instant(future.exchange, future.expiry, name) for future in futures if future.expiry
+        }
         count = len(underlying_tokens)
         return Demand(
             rule_id=rule.rule_id,
@@ -390,6 +396,10 @@ class PlanBuilder:
 def _exchange(expanded: ExpandedRule) -> str:
     chain = expanded.contracts.chain(expanded.rule.underlying, expanded.expiries[0])
     return chain.exchange if chain else ""
+
+
+def _tokens_of(futures: Sequence[Instrument]) -> tuple[int, ...]:
+    return tuple(future.token for future in futures)
 
 
 def _column(values: Sequence[int]) -> Integers:

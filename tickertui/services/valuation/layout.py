@@ -7,6 +7,7 @@ only array work on the touched slices.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from datetime import date
 
@@ -128,7 +129,7 @@ def build_layout(
     )
     pair_starts, pair_lengths, pair_strikes, pair_calls, pair_puts = _pairs(slice_of, strikes, is_call, len(slices))
     spot_rows, spot_is_index = _spots(board, table, slices, underlying_token)
-    future_rows, far_rows, far_expiries = _choose_futures(slices, futures)
+    future_rows, far_rows, far_expiries = _choose_futures(slices, futures, underlying_token)
     return ValuationLayout(
         slices=slices,
         rows=rows,
@@ -205,7 +206,8 @@ def _spots(
         token = underlying_token(item.underlying) or 0
         rows[number] = board.row(token)
         contract = table.row(token)
-        is_index[number] = contract is None or table.kinds[contract] == InstrumentKind.INDEX
+        # Without an index (commodities, currencies) there is nothing that an auction could freeze.
+        is_index[number] = bool(token) and (contract is None or table.kinds[contract] == InstrumentKind.INDEX)
     return rows, is_index
 
 
@@ -223,14 +225,21 @@ def _futures_on_board(table: InstrumentTable, rows: Rows, contracts: Rows) -> _F
 
 
 def _choose_futures(
-    slices: tuple[ValuationSlice, ...], futures: _Futures
+    slices: tuple[ValuationSlice, ...], futures: _Futures, underlying_token: Callable[[str], int | None]
 ) -> tuple[Rows, Rows, tuple[date | None, ...]]:
+    """The future that is each slice's forward, and the nearest of another expiry.
+
+    It is that of the same expiry. Options without an index or a share are options on a future: on the first that does
+    not expire before them.
+    """
     same = np.zeros(len(slices), dtype=np.intp)
     far = np.zeros(len(slices), dtype=np.intp)
     far_expiries: list[date | None] = []
     for number, item in enumerate(slices):
         listed = futures.get(item.underlying, [])
-        same[number] = next((row for expiry, row in listed if expiry == item.expiry), 0)
+        on_future = underlying_token(item.underlying) is None
+        is_forward = operator.ge if on_future else operator.eq
+        same[number] = next((row for expiry, row in listed if is_forward(expiry, item.expiry)), 0)
         others = [(abs((expiry - item.expiry).days), expiry, row) for expiry, row in listed if expiry != item.expiry]
         nearest = min(others, default=None)
         far[number] = nearest[2] if nearest else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from tickertui.market.chain import ReferenceKind
 from tickertui.services.loop.status import FeedMode, RuntimeState
 from tickertui.tui.panes.health import HealthView
 from tickertui.tui.panes.subscriptions import SubscriptionsView
@@ -97,6 +98,7 @@ class ProgramStatus:
                 now=now, underlying=underlying, has_spot=frame is None or frame.underlying.price > 0,
                 calendar=self._calendar_notes, keys=self._options.keymap,
                 deviations=self.markets.deviations,
+                has_forward=frame is not None and frame.summary.forward.kind is ReferenceKind.FORWARD,
             )
         )  # fmt: skip
         for severity, sentence in self._news.news(self.problems, backend.clock.monotonic_ns()):

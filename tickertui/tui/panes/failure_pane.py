@@ -17,7 +17,7 @@ from tickertui.market.ticks import Source
 from tickertui.tui.keys.actions import key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.terminal.failures import RETRY_S, Failure
-from tickertui.tui.view.backend import Backend
+from tickertui.tui.view.backend import Backend, price_token
 from tickertui.tui.widgets.list_pane import ListPane
 from tickertui.tui.widgets.row_list import Row, Span, heading, row, wrapped
 
@@ -82,7 +82,7 @@ def _chain(backend: Backend, underlying: str, expiry: date | None) -> Iterator[R
         yield row("", Span(f" no chain of {underlying}", "quiet"))
         return
     board = backend.board
-    spot = board.price_of(board.row(backend.index_token(underlying) or 0))
+    spot = board.price_of(board.row(price_token(backend, underlying)))
     yield heading(f" {underlying} {spot if spot == spot else fmt.MISSING}  {expiry:%d %b %Y}  last prices")
     yield row("", Span(f"{'call':>14}{'strike':>12}{'put':>14}", "quiet"))
     strikes = contracts.strikes

@@ -181,6 +181,10 @@ class Backend(Protocol):
         """The nearest future."""
         ...
 
+    def priced_by(self, underlying: str, expiry: date | None = None) -> Instrument | None:
+        """The future that gives the price of an underlying without index or share (to options of an expiry)."""
+        ...
+
     def search(self, text: str, limit: int = 50) -> tuple[Instrument, ...]:
         """Contracts that match what was typed, best first."""
         ...
@@ -258,3 +262,9 @@ class Backend(Protocol):
     async def atm_iv_history(self, underlying: str, days: int) -> Sequence[tuple[date, float]]:
         """Kept at-the-money volatilities of the last days, ascending by day."""
         ...
+
+
+def price_token(backend: Backend, underlying: str) -> int:
+    """Return the token of what an underlying's price is read from: index or share, else a future; 0 for nothing."""
+    pricing = backend.priced_by(underlying)
+    return backend.index_token(underlying) or (pricing.token if pricing is not None else 0)

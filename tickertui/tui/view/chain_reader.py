@@ -336,7 +336,7 @@ class ChainReader:
 
     def _steady(self, found: Reference) -> Reference:
         """Keep the last known price while the underlying sends none: for an index at 0 the money does not jump."""
-        if found.kind in (ReferenceKind.SPOT, ReferenceKind.FORWARD):
+        if found.kind in (ReferenceKind.SPOT, ReferenceKind.FUTURE, ReferenceKind.FORWARD):
             self._known = found.price
         elif self._known == self._known:
             return Reference(self._known, ReferenceKind.LAST)
@@ -386,7 +386,7 @@ class ChainReader:
     def _quotes(self, facts: Sequence[tuple[int, ...]], now_ns: int) -> list[QuoteView]:
         """Header entries: the underlying, then the future where there is one, then the others."""
         chain = self.chain
-        wanted = [(chain.underlying, True)]
+        wanted = [(f"{chain.underlying} Fut" if chain.is_on_future else chain.underlying, not chain.is_on_future)]
         if chain.future_token:
             wanted.append(("Fut", False))
         wanted += [(quote.label, True) for quote in self._others]

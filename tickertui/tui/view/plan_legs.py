@@ -20,7 +20,7 @@ from tickertui.services.loop.status import RuntimeState
 from tickertui.services.plan.legs import Legs, WatchedInstrument
 from tickertui.services.plan.status import RuleStatus
 from tickertui.tui.look import format as fmt
-from tickertui.tui.view.backend import Backend
+from tickertui.tui.view.backend import Backend, price_token
 from tickertui.tui.view.data_states import (
     NEVER_AFTER_S,
     CellFacts,
@@ -174,8 +174,7 @@ class WatchedLegs:
 
     def _spot(self, underlying: str) -> float:
         board = self._backend.board
-        token = self._backend.index_token(underlying)
-        row_number = board.row(token) if token else 0
+        row_number = board.row(price_token(self._backend, underlying))
         price = float(board.price([row_number])[0]) if row_number else 0.0
         return price if price > 0 else 0.0
 

@@ -75,6 +75,7 @@ class ProblemInputs:
         now: Aware datetime.
         underlying: That is shown.
         has_spot: Whether it has a price.
+        has_forward: Whether the options on display tell a forward.
         calendar: What is or will soon be wrong with the market calendar, a sentence each.
         keys: The user's own keys by action id.
         deviations: Where the market does not go by the calendar.
@@ -90,6 +91,7 @@ class ProblemInputs:
     now: datetime
     underlying: str = ""
     has_spot: bool = True
+    has_forward: bool = False
     calendar: tuple[str, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
     deviations: tuple[Deviation, ...] = ()
@@ -255,7 +257,10 @@ def _contracts(inputs: ProblemInputs) -> Iterator[Problem]:
 def _spot(inputs: ProblemInputs) -> Iterator[Problem]:
     if inputs.has_spot or not inputs.underlying or not inputs.runtime.instruments:
         return
-    why = "the index has sent no price, or a price of 0: no strike is at the money, Greeks are —"
+    if inputs.has_forward:
+        why = "it has sent no price, or a price of 0: money and Greeks go by the forward that the options tell"
+    else:
+        why = "it has sent no price, or a price of 0: no strike is at the money, Greeks are —"
     remedy = f"{_key(inputs, 'pick-underlying')} other underlying, {_key(inputs, 'why')} where a number comes from"
     yield Problem("no-spot", f"{inputs.underlying} has no price", why, remedy)
 

@@ -15,7 +15,7 @@ from tickertui.market.instruments import LEAST_DECIMALS, ChainRows
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.breakpoints import WIDE
 from tickertui.tui.look.format import Units
-from tickertui.tui.view.backend import Backend
+from tickertui.tui.view.backend import Backend, price_token
 from tickertui.tui.view.chain_reader import ChainContext, ChainReader
 from tickertui.tui.view.data_states import DataState
 from tickertui.tui.view.frames import ChainFrame, Field, ListedExpiry
@@ -70,7 +70,10 @@ class TermReader:
             min((chain.tick_size for chain in chains if chain is not None), default=0.05),
             first.exchange if first is not None else "", first.segment if first is not None else "",
         )  # fmt: skip
-        chain = OptionChain(contracts, backend.board, underlying_token=backend.index_token(underlying) or 0)
+        chain = OptionChain(
+            contracts, backend.board, underlying_token=price_token(backend, underlying),
+            is_on_future=backend.priced_by(underlying) is not None,
+        )  # fmt: skip
         self._reader = ChainReader(chain, backend.clock)
 
     def read(self, around: ChainContext) -> ChainFrame:

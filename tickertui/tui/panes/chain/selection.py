@@ -229,11 +229,15 @@ class ChainSelection:
         contracts = self._backend.chain(self.underlying, expiry)
         if contracts is None:
             return
-        future = self._backend.future(self.underlying)
+        pricing = self._backend.priced_by(self.underlying, expiry)
+        # A future that gives the underlying's price leads the header; it is not told twice.
+        future = self._backend.future(self.underlying) if pricing is None else None
+        index = self._backend.index_token(self.underlying)
         chain = OptionChain(
             contracts,
             self._backend.board,
-            underlying_token=self._backend.index_token(self.underlying) or 0,
+            underlying_token=index or (pricing.token if pricing is not None else 0),
+            is_on_future=pricing is not None,
             future_token=future.token if future is not None else 0,
         )
         self._coming = ChainReader(chain, self._backend.clock, self.context, self.expiries)
