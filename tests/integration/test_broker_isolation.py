@@ -106,6 +106,46 @@ def _candles(database: Path) -> int:
     return len(content(database)["candles"])
 
 
+def test_what_a_simulator_left_in_the_real_database_is_set_aside_at_the_first_start(
+    environ: dict[str, str], tmp_path: Path, home: Path, real: Path
+) -> None:
+    broker = Broker(environ, at="2026-11-24 11:00")
+    try:
+        config = simulated(broker, tmp_path, '[[rules]]\nunderlying = "NIFTY"\nstrikes = 8\n[history]\ndays = 2\n')
+        log_in(environ, broker, config)
+        theirs = paths_of(environ, config)["database"]
+        with Headless(environ, config) as program:
+            program.until(lambda record: _candles(theirs) > 0, "candles are stored")
+            program.until(lambda record: _contracts(theirs) >= 38, "all contracts and the indices have candles")
+            program.stop()
+    finally:
+        broker.stop()
+    # As every version before this one left it: one database for all, and nothing in it says whose.
+    database = home / "data" / "tickertui.db"
+    database.unlink()
+    theirs.rename(database)
+    with sqlite3.connect(database) as connection:
+        connection.execute("DELETE FROM broker")
+    connection.close()
+    before = content(database)
+
+    first = run_program(environ, "subs", "list", "--config", str(real))
+    assert first.returncode == 0, first.stderr
+    assert f"{len(before['candles']):,} candles of" in first.stderr
+    assert "and the kept contracts of the day were of another market or of days to come" in first.stderr
+    assert first.stderr.count("\n") == 1
+    assert "NIFTY" in first.stdout, "rules are the trader's"
+    after = content(database)
+    assert after["broker"][0][1] == "kite"
+    assert (after["candles"], after["coverage"], after["candle_days"], after["instrument_dump"]) == ([], [], [], [])
+    assert [row[1:] for row in after["set_aside_candles"]] == before["candles"], "nothing is lost"
+    assert run_program(environ, "subs", "list", "--config", str(real)).stderr == "", "once"
+
+
+def _contracts(database: Path) -> int:
+    return len({row[0] for row in content(database)["candles"]})
+
+
 def test_the_same_simulated_market_is_found_again_on_other_ports(environ: dict[str, str], tmp_path: Path) -> None:
     for expected in (["nothing is subscribed"], ["rule 1", "NIFTY"]):
         broker = Broker(environ)

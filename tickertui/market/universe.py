@@ -34,10 +34,12 @@ _NEIGHBOUR: Final = timedelta(days=3)
 MADE_UP_FROM: Final = 40_000
 """First of the made-up exchange tokens."""
 _PER_UNDERLYING: Final = 1 << 18
-_PER_EXPIRY: Final = 1 << 11
+NUMBERS_PER_BLOCK: Final = 1 << 11
+"""Of one expiry, and of the futures, of an underlying."""
+BLOCKS_PER_UNDERLYING: Final = _PER_UNDERLYING // NUMBERS_PER_BLOCK
 _WEEKLY_SLOTS: Final = 16
 _MONTH_SLOTS: Final = 96
-_FUTURE_SLOT: Final = 127
+FUTURES_BLOCK: Final = 127
 
 
 @frozen
@@ -214,7 +216,12 @@ class Underlying:
     def future(self, expiry: date) -> Instrument:
         """Return the future of an expiry."""
         months = expiry.year * 12 + expiry.month
-        number = MADE_UP_FROM + self.number * _PER_UNDERLYING + _FUTURE_SLOT * _PER_EXPIRY + months % _PER_EXPIRY
+        number = (
+            MADE_UP_FROM
+            + self.number * _PER_UNDERLYING
+            + FUTURES_BLOCK * NUMBERS_PER_BLOCK
+            + months % NUMBERS_PER_BLOCK
+        )
         return Instrument(
             token=number << 8 | SEGMENT_CODES[self.exchange],
             tradingsymbol=f"{self.name}{expiry:%y%b}FUT".upper(),
@@ -242,8 +249,8 @@ class Underlying:
             slot = listed.day.toordinal() // 7 % _WEEKLY_SLOTS
         else:
             slot = _WEEKLY_SLOTS + (listed.day.year * 12 + listed.day.month) % _MONTH_SLOTS
-        first = MADE_UP_FROM + self.number * _PER_UNDERLYING + slot * _PER_EXPIRY
-        places = np.rint(strikes / self.strike_step).astype(np.int64) % (_PER_EXPIRY // 2)
+        first = MADE_UP_FROM + self.number * _PER_UNDERLYING + slot * NUMBERS_PER_BLOCK
+        places = np.rint(strikes / self.strike_step).astype(np.int64) % (NUMBERS_PER_BLOCK // 2)
         return np.asarray(first + places * 2 + (kinds == InstrumentKind.PUT), dtype=np.int64)
 
 

@@ -16,19 +16,29 @@ from numpy.typing import NDArray
 
 from tickertui.kite.instruments_csv import DumpError, parse_dump
 from tickertui.market.instruments import InstrumentTable
-from tickertui.market.universe import MADE_UP_FROM, SEGMENT_CODES, Universe, universe_instruments
+from tickertui.market.universe import (
+    BLOCKS_PER_UNDERLYING,
+    FUTURES_BLOCK,
+    MADE_UP_FROM,
+    NUMBERS_PER_BLOCK,
+    SEGMENT_CODES,
+    Universe,
+    universe_instruments,
+)
 from tickertui.store.identity import LATEST, ForeignData, HistoryRegion
 from tickertui.store.protocol import ContractKey
 
 _FEWEST: Final = 8
 """Contracts of one expiry with made-up numbers that prove a simulator: a rule around the money has many more."""
 _LEAST_PART: Final = 0.9
-"""Of the stored contracts with numbers of one made-up block, or of a list: the broker's own numbers fall into blocks by
+"""Of the stored contracts with numbers of one made-up block: the broker's own numbers fall into blocks by
 chance, at most one expiry in some hundreds whole; where the broker's list is kept, that decides."""
-_LEVELS: Final = (0.85, 0.95, 1.0, 1.05, 1.15)
+_LEAST_PART_OF_LIST: Final = 0.5
+"""Of a list of contracts: of the broker's some in a hundred."""
+_MOST_DAYS_SHUT: Final = 4
+"""Days in a row without trading, between a stored day and the simulator's."""
+_LEVELS: Final = (0.9, 1.0, 1.1)
 """Times the typical level: a simulated market wanders, and its strikes with it."""
-_BLOCK: Final = 11
-"""An expiry's numbers of the bundled universe differ in their lower 11 bits and the segment's 8 only."""
 
 _OPTION_CODES: Final = (SEGMENT_CODES["NFO"], SEGMENT_CODES["BFO"])
 
@@ -45,14 +55,14 @@ def find_foreign(
         today: The broker's day.
     """
     dump_day, csv = dump or (None, b"")
-    made_up = _MadeUp(universe, _listing_days(stored) | ({dump_day} if dump_day else set()))
+    made_up = _MadeUp(universe, _listing_days(stored, dump_day))
     table = _table(csv) if dump_day else None
     foreign_dump = dump_day is not None and (dump_day > today or (table is not None and made_up.is_of(table)))
-    contracts = made_up.among(stored)
-    foreign_days = sorted({day for contract in contracts for day in stored[contract]})
+    contracts, unlisted = made_up.among(stored), []
     if dump_day is not None and table is not None and not foreign_dump:
-        contracts = [*_unlisted(stored, table, dump_day), *_not_in(contracts, table)]
-    regions = {contract: [HistoryRegion(*contract)] for contract in contracts}
+        contracts, unlisted = _not_in(contracts, table), _unlisted(stored, table, dump_day)
+    foreign_days = sorted({day for contract in contracts for day in stored[contract]})
+    regions = {contract: [HistoryRegion(*contract)] for contract in (*contracts, *unlisted)}
     for contract, held in stored.items():
         if contract not in regions:
             regions[contract] = list(_shared_days(contract, held, foreign_days, today))
@@ -64,14 +74,16 @@ def find_foreign(
     )
 
 
-def _listing_days(stored: Mapping[ContractKey, Sequence[date]]) -> set[date]:
-    """First and last stored day of each expiry: on these a simulator listed whatever is stored of it."""
-    ends: dict[date, tuple[date, date]] = {}
+def _listing_days(stored: Mapping[ContractKey, Sequence[date]], dump_day: date | None) -> set[date]:
+    """Days on which a simulator may have listed what is stored.
+
+    After a day without trading the last stored day is earlier than that of the simulator's clock.
+    """
+    ends = {dump_day} if dump_day else set()
     for (_, expiry), held in stored.items():
         if expiry is not None:
-            first, last = ends.get(expiry, (held[0], held[-1]))
-            ends[expiry] = min(first, held[0]), max(last, held[-1])
-    return {day for both in ends.values() for day in both}
+            ends.update([day for day in held if day <= expiry][-1:])
+    return {day + timedelta(days=later) for day in ends for later in range(_MOST_DAYS_SHUT + 1)}
 
 
 def _shared_days(
@@ -81,10 +93,17 @@ def _shared_days(
     token, expiry = contract
     regions = []
     if expiry is None:
-        regions = [HistoryRegion(token, expiry, day, day) for day in foreign_days if day in held and day <= today]
+        regions = [HistoryRegion(token, expiry, day, _before_next(held, day)) for day in foreign_days if day <= today]
     if held[-1] > today:
         regions.append(HistoryRegion(token, expiry, today + timedelta(days=1)))
     return regions
+
+
+def _before_next(held: Sequence[date], day: date) -> date:
+    """Return the last day without trading behind a day: what was asked for to its end covers these too."""
+    following = [other for other in held if other > day]
+    end = day + timedelta(days=_MOST_DAYS_SHUT)
+    return min(end, following[0] - timedelta(days=1)) if following else end
 
 
 def _table(csv: bytes) -> InstrumentTable | None:
@@ -138,26 +157,28 @@ class _MadeUp:
     def is_of(self, table: InstrumentTable) -> bool:
         """Whether the living options of index exchanges in a table are mostly made up."""
         keys = _keys_of(table)[np.isin(table.tokens & 0xFF, _OPTION_CODES)]
-        return len(keys) >= _FEWEST and bool(np.isin(keys, self._keys).mean() >= _LEAST_PART)
+        return len(keys) >= _FEWEST and bool(np.isin(keys, self._keys).mean() >= _LEAST_PART_OF_LIST)
 
     def among(self, stored: Mapping[ContractKey, Sequence[date]]) -> list[ContractKey]:
-        """Return the made-up contracts among stored ones, of expiries for which there are enough of them."""
+        """Return the made-up contracts among stored ones: of expiries with enough of them, and their futures."""
         contracts = [contract for contract in stored if contract[1] is not None]
         keys = _keys_of_contracts(contracts)
+        blocks, tokens, expiries = _blocks(keys), keys >> 24, keys & 0xFF_FFFF
+        of_expiry = _keys(blocks << 8 | tokens & 0xFF, expiries)
         is_made_up = np.isin(keys, self._keys)
-        blocks = _blocks(keys)
-        proven = []
-        for block in np.unique(blocks[is_made_up]).tolist():
-            inside = blocks == block
+        is_proven = np.zeros(len(keys), dtype=np.bool_)
+        for group in np.unique(of_expiry[is_made_up]).tolist():
+            inside = of_expiry == group
             found = int(is_made_up[inside].sum())
             if found >= _FEWEST and found >= _LEAST_PART * int(inside.sum()):
-                proven.append(block)
-        chosen = (is_made_up & np.isin(blocks, proven)).tolist()
+                is_proven |= inside
+        underlyings = np.unique(blocks[is_proven] // BLOCKS_PER_UNDERLYING)
+        is_future = blocks % BLOCKS_PER_UNDERLYING == FUTURES_BLOCK
+        is_proven |= is_future & np.isin(blocks // BLOCKS_PER_UNDERLYING, underlyings)
+        chosen = (is_made_up & is_proven).tolist()
         return [contract for contract, is_chosen in zip(contracts, chosen, strict=True) if is_chosen]
 
 
 def _blocks(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return what the numbers of one expiry of one underlying have in common."""
-    tokens, expiries = keys >> 24, keys & 0xFF_FFFF
-    numbers = (tokens >> 8) - MADE_UP_FROM
-    return _keys(numbers >> _BLOCK << 8 | tokens & 0xFF, expiries)
+    """Return the made-up block that each number falls into: an expiry of an underlying, or its futures."""
+    return ((keys >> 32) - MADE_UP_FROM) // NUMBERS_PER_BLOCK
