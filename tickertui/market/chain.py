@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import IntEnum, StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.analytics import atm_index, max_pain
 from tickertui.market.board import Derived, MarketBoard
+from tickertui.market.coverage import Coverage
 from tickertui.market.forward import ForwardSource
 from tickertui.market.instruments import ChainRows
 from tickertui.market.ticks import ABSENT, Word
@@ -60,21 +61,52 @@ class Reference:
     kind: ReferenceKind
 
 
-NO_REFERENCE: Final = Reference(float("nan"), ReferenceKind.NONE)
+_NAN: Final = float("nan")
+NO_REFERENCE: Final = Reference(_NAN, ReferenceKind.NONE)
+
+
+class TotalsCoverage(NamedTuple):
+    """Of how many listed legs each sum of `ChainTotals` knows the value; a ratio rests on both sides together."""
+
+    call_oi: Coverage = Coverage()
+    put_oi: Coverage = Coverage()
+    call_oi_change: Coverage = Coverage()
+    put_oi_change: Coverage = Coverage()
+    call_volume: Coverage = Coverage()
+    put_volume: Coverage = Coverage()
+
+    @property
+    def oi(self) -> Coverage:
+        """Of the put/call ratio of the open interest, and of the max pain."""
+        return self.call_oi + self.put_oi
+
+    @property
+    def oi_change(self) -> Coverage:
+        """Of the ratio of the changes."""
+        return self.call_oi_change + self.put_oi_change
+
+    @property
+    def volume(self) -> Coverage:
+        """Of the ratio of the volumes."""
+        return self.call_volume + self.put_volume
 
 
 @frozen
 class ChainTotals:
-    """Sums over all strikes of a chain; a ratio is NaN where its divisor is zero or nothing is known.
+    """Sums over the listed strikes of a chain, as far as they are known: `coverage` says how far.
+
+    A sum is NaN where too few legs are known (`Coverage.is_enough`), so that no part is taken for the total; a ratio is
+    NaN where its divisor is zero or one of its sums is.
 
     Attributes:
-        call_oi: Open interest of the calls, units; NaN when no call has one.
+        call_oi: Open interest of the calls, units.
         put_oi: Of the puts.
         call_oi_change: Change since the previous close of the calls whose previous close is known, units.
         put_oi_change: Of the puts.
         call_volume: Units traded today in calls.
         put_volume: In puts.
         max_pain: The listed strike at which the options are worth least to their holders, NaN without open interest.
+        coverage: Of how many legs each of them knows the value.
     """
 
     call_oi: float
@@ -84,6 +116,7 @@ class ChainTotals:
     call_volume: float
     put_volume: float
     max_pain: float
+    coverage: TotalsCoverage = TotalsCoverage()
 
     @property
     def pcr(self) -> float:
@@ -106,6 +139,7 @@ def totals_of(
     oi: NDArray[np.float64],
     oi_change: NDArray[np.float64],
     volume: NDArray[np.float64],
+    listed: NDArray[np.bool_] | None = None,
 ) -> ChainTotals:
     """Sum a chain.
 
@@ -114,18 +148,24 @@ def totals_of(
         oi: float64[k, 2] units, NaN missing.
         oi_change: float64[k, 2] units, NaN missing.
         volume: float64[k, 2] units, NaN missing.
+        listed: bool[k, 2], which legs there are; None for all.
     """
     stacked = np.stack((oi, oi_change, volume))
     known = ~np.isnan(stacked)
-    sums = np.where(known.any(axis=1), np.where(known, stacked, 0.0).sum(axis=1), np.nan).tolist()
-    (call_oi, put_oi), (call_change, put_change), (call_volume, put_volume) = sums
-    return ChainTotals(
-        call_oi, put_oi, call_change, put_change, call_volume, put_volume, max_pain(strikes, oi[:, 0], oi[:, 1])
+    legs = [len(strikes)] * 2 if listed is None else np.count_nonzero(listed, axis=0).tolist()
+    counts = np.count_nonzero(known, axis=1).tolist()
+    coverage = TotalsCoverage(*(Coverage(count, legs[side]) for pair in counts for side, count in enumerate(pair)))
+    sums = np.where(known, stacked, 0.0).sum(axis=1).ravel().tolist()
+    call_oi, put_oi, call_change, put_change, call_volume, put_volume = (
+        total if part.is_enough else _NAN for total, part in zip(sums, coverage, strict=True)
     )
+    whole = coverage.call_oi.is_enough and coverage.put_oi.is_enough
+    pain = max_pain(strikes, oi[:, 0], oi[:, 1]) if whole else _NAN
+    return ChainTotals(call_oi, put_oi, call_change, put_change, call_volume, put_volume, pain, coverage)
 
 
 def _ratio(numerator: float, divisor: float) -> float:
-    return numerator / divisor if divisor else float("nan")
+    return numerator / divisor if divisor else _NAN
 
 
 class OptionChain:
@@ -176,6 +216,11 @@ class OptionChain:
         return self.contracts.strikes
 
     @property
+    def listed(self) -> NDArray[np.bool_]:
+        """bool[k, 2]: which legs the day's contracts list, on the board or not."""
+        return self.tokens > 0
+
+    @property
     def rows(self) -> NDArray[np.intp]:
         """intp[k, 2]: rows of the board, 0 where a leg does not exist or is not on the board."""
         if self._layout != self.board.layout:
@@ -203,8 +248,9 @@ class OptionChain:
         return values
 
     def totals(self) -> ChainTotals:
-        """Return the sums over all strikes."""
-        return totals_of(self.strikes, self.quantity(Word.OPEN_INTEREST), self.oi_change(), self.quantity(Word.VOLUME))
+        """Return the sums over all listed strikes, as far as they are known."""
+        oi, volume = self.quantity(Word.OPEN_INTEREST), self.quantity(Word.VOLUME)
+        return totals_of(self.strikes, oi, self.oi_change(), volume, self.listed)
 
     def nearest(self, price: float) -> int:
         """Return the row of the strike nearest to a price (the lower one of two equally near), -1 for NaN."""

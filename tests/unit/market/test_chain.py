@@ -10,11 +10,13 @@ from tests.support.fakes import uniform_chain
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.chain import (
     NO_REFERENCE,
+    ChainTotals,
     OptionChain,
     ReferenceKind,
     Side,
     totals_of,
 )
+from tickertui.market.coverage import Coverage
 from tickertui.market.ticks import WORDS, Source, TickBatch, Word
 
 
@@ -125,3 +127,59 @@ def test_an_empty_chain_is_no_error() -> None:
     assert len(chain) == 0
     assert chain.atm_row() == -1
     assert np.isnan(chain.totals().call_oi)
+
+
+def part_of(known_calls: int, known_puts: int, strikes: int = 10) -> ChainTotals:
+    """Totals of a ladder whose first strikes are known: call k has an open interest of 100 k, put k of 50 k."""
+    numbers = np.arange(1.0, strikes + 1)
+    oi = np.column_stack((100 * numbers, 50 * numbers))
+    oi[known_calls:, 0] = np.nan
+    oi[known_puts:, 1] = np.nan
+    return totals_of(24_000 + 50 * numbers, oi, -oi, oi)
+
+
+def test_a_sum_over_a_part_says_so_and_is_withheld_below_half() -> None:
+    whole = part_of(10, 10)
+    assert (whole.call_oi, whole.put_oi, whole.pcr) == (5_500, 2_750, 0.5)
+    assert whole.coverage.call_oi == Coverage(10, 10)
+    assert whole.coverage.oi.text == ""
+    half = part_of(5, 10)
+    assert half.call_oi == 1_500, "100 + 200 + ... + 500"
+    assert half.coverage.call_oi.text == "5/10"
+    assert half.coverage.oi.text == "15/20"
+    assert half.pcr == pytest.approx(2_750 / 1_500)
+    too_little = part_of(4, 10)
+    assert np.isnan(too_little.call_oi)
+    assert np.isnan([too_little.pcr, too_little.pcr_change, too_little.pcr_volume, too_little.max_pain]).all()
+    assert too_little.put_oi == 2_750, "the other side is whole"
+    assert too_little.coverage.call_oi.text == "4/10"
+    assert too_little.call_oi_change != too_little.call_oi_change, "NaN"
+
+
+def test_legs_that_are_not_listed_are_not_missing() -> None:
+    oi = np.array([[100.0, 10.0], [200.0, np.nan], [300.0, 30.0]])
+    listed = np.array([[True, True], [True, False], [True, True]])
+    totals = totals_of(np.array([1.0, 2.0, 3.0]), oi, oi, oi, listed)
+    assert totals.coverage.oi.is_whole
+    assert (totals.put_oi, totals.coverage.put_oi) == (40, Coverage(2, 2))
+    assert totals_of(np.array([1.0, 2.0, 3.0]), oi, oi, oi).coverage.put_oi.text == "2/3"
+
+
+def test_strikes_that_nobody_subscribes_are_listed_and_not_known() -> None:
+    scene = build_scene(strikes=21)
+    board = MarketBoard(64)
+    board.ensure(scene.chain.tokens[5:16].ravel().tolist())
+    board.apply(TickBatch.from_rows(scene.words(np.arange(5, 16)), Source.LIVE))
+    totals = OptionChain(scene.contracts, board).totals()
+    assert totals.call_oi == scene.oi[5:16, 0].sum()
+    assert totals.coverage.call_oi == Coverage(11, 21)
+    assert totals.coverage.oi.text == "22/42"
+    assert totals.coverage.oi_change.text == "", "nothing of it is known: a dash alone"
+
+
+def test_an_aggregate_of_nothing_is_no_part() -> None:
+    assert (Coverage(0, 210).text, Coverage(0, 210).is_enough) == ("", False)
+    assert (Coverage(0, 0).text, Coverage(0, 0).is_enough) == ("", False)
+    assert (Coverage(61, 105).text, Coverage(61, 105).is_enough) == ("61/105", True)
+    assert (Coverage(105, 105).text, Coverage(105, 105).is_enough) == ("", True)
+    assert (Coverage(52, 105).is_enough, Coverage(53, 105).is_enough) == (False, True)

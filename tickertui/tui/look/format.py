@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from tickertui.frozen import frozen
+from tickertui.market.coverage import Coverage
 from tickertui.market.instruments import decimals_of
 
 MISSING: Final = "—"
@@ -161,6 +162,11 @@ def signed_number(value: float, decimals: int = 2) -> str:
 def number(value: float, decimals: int = 2) -> str:
     """Return a plain number, NaN as the dash."""
     return MISSING if value != value else f"{value:.{decimals}f}"
+
+
+def covered(text: str, coverage: Coverage) -> str:
+    """Return an aggregate with what it rests on where that is not the whole: ``0.89 61/105``, ``— 12/105``."""
+    return f"{text} {coverage.text}".rstrip()
 
 
 def percent(value: float, decimals: int = 2, *, signed: bool = False) -> str:

@@ -163,7 +163,8 @@ class AnalyticsPane(Contained, Vertical):
         near = _near(frame)
         strikes = frame.strikes[near]
         totals = frame.totals
-        sums = f"PCR {fmt.number(totals.pcr)} · pain {fmt.strike(totals.max_pain)}"
+        part = totals.coverage.oi.text
+        sums = f"PCR {fmt.number(totals.pcr)} · pain {fmt.strike(totals.max_pain)}{f' · {part} legs' if part else ''}"
         self._title("profile", f"{name} · open interest, lakh: calls above, puts below · {sums}")
         variables = self.app.theme_variables
         plot.set_xlimits(float(strikes[0]), float(strikes[-1]))

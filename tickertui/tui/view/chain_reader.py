@@ -436,7 +436,8 @@ class ChainReader:
         chain, context = self.chain, self.context
         if self._totals is None:
             values = self._values
-            self._totals = totals_of(chain.strikes, values[..., _OI], values[..., _OI_CHANGE], values[..., _VOLUME])
+            oi, oi_change, volume = (values[..., column] for column in (_OI, _OI_CHANGE, _VOLUME))
+            self._totals = totals_of(chain.strikes, oi, oi_change, volume, chain.listed)
         if self._shown is None:
             loaded = int(np.count_nonzero(~np.isnan(self._values[..., _LTP])))
             self._shown = (self._values.copy(), loaded)

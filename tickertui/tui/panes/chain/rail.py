@@ -18,6 +18,7 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Candles, Interval, with_gaps
 from tickertui.market.chain import Side
 from tickertui.market.clock import from_epoch
+from tickertui.market.coverage import Coverage
 from tickertui.market.instruments import Instrument, price_divisor
 from tickertui.market.snapshots import market_depth
 from tickertui.market.ticks import Source
@@ -275,6 +276,9 @@ def mover_rows(frame: ChainFrame, marked_iv: NDArray[np.float64] | None, count: 
     near = _near(frame)
     oi = Field.MARK_OI if marked_iv is not None else Field.OI_CHANGE
     values = frame.values[near]
+    if np.isnan(values[..., oi]).all():
+        yield row("", Span(" no change of open interest known yet", "quiet"))
+        return
     changes = np.nan_to_num(values[..., oi])
     if not changes.any():
         yield row("", Span(" no open interest has changed", "quiet"))
@@ -284,7 +288,8 @@ def mover_rows(frame: ChainFrame, marked_iv: NDArray[np.float64] | None, count: 
         place, side = divmod(at, 2)
         if changes[place, side]:
             yield _mover(frame, near.start + place, side, oi, marked_iv)
-    yield row("", Span(f" {buildup_text(values, marked=marked_iv is not None)}", "quiet"))
+    listed = int(np.count_nonzero(frame.tokens[near] > 0))
+    yield row("", Span(f" {buildup_text(values, marked=marked_iv is not None, listed=listed)}", "quiet"))
 
 
 def _mover(frame: ChainFrame, at: int, side: int, oi: Field, marked_iv: NDArray[np.float64] | None) -> Row:
@@ -309,17 +314,25 @@ def _price_change(values: NDArray[np.float64], *, marked: bool) -> float:
     return 100 * float(values[Field.MARK_LTP]) / before if before else float("nan")
 
 
-def buildup_text(values: NDArray[np.float64], *, marked: bool) -> str:
+def buildup_text(values: NDArray[np.float64], *, marked: bool, listed: int | None = None) -> str:
     """Return how many legs see longs or shorts built (open interest up) or closed (down), by their price's direction.
+
+    Counts over a part of the legs say so, and stay away where that part is too small (`Coverage.is_enough`).
 
     Args:
         values: float64[k, 2, fields].
         marked: Whether changes count from the mark instead of from yesterday.
+        listed: How many of these legs there are; None for all.
     """
-    oi = np.nan_to_num(values[..., Field.MARK_OI if marked else Field.OI_CHANGE])
-    price = np.nan_to_num(values[..., Field.MARK_LTP if marked else Field.CHANGE])
+    oi = values[..., Field.MARK_OI if marked else Field.OI_CHANGE]
+    price = values[..., Field.MARK_LTP if marked else Field.CHANGE]
+    coverage = Coverage(int(np.count_nonzero(~np.isnan(oi) & ~np.isnan(price))), oi.size if listed is None else listed)
+    if not coverage.is_enough:
+        return fmt.covered(f"build-up {fmt.MISSING}", coverage)
+    oi, price = np.nan_to_num(oi), np.nan_to_num(price)
     counts = [
         int(((np.sign(oi) == of_oi) & (np.sign(price) == of_price)).sum())
         for of_oi, of_price in ((1, 1), (1, -1), (-1, 1), (-1, -1))
     ]
-    return "long+ {}  short+ {}  short- {}  long- {}".format(*counts)
+    gap = " " if coverage.text else "  "
+    return fmt.covered(gap.join(("long+ {}", "short+ {}", "short- {}", "long- {}")).format(*counts), coverage)

@@ -27,7 +27,7 @@ class SummaryView:
         straddle: Call plus put at the money as text.
         straddle_pct: In percent of the reference as text.
         iv: Implied volatility at the money as text.
-        pcr: Put/call ratio of the open interest as text.
+        pcr: Put/call ratio of the open interest as text, with its coverage where it is not of the whole chain.
         pcr_change: Of its changes as text.
         pcr_volume: Of the volume as text.
         pain: Max pain as text.
@@ -71,7 +71,7 @@ def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
         frame: The newest.
         with_skew: Whether there is room for the risk reversal, which takes some arithmetic.
     """
-    summary, totals = frame.summary, frame.totals
+    summary, totals, coverage = frame.summary, frame.totals, frame.totals.coverage
     stale = frame.atm_row >= 0 and bool((frame.states[frame.atm_row] == DataState.STALE).any())
     return SummaryView(
         atm=fmt.strike(summary.atm_strike),
@@ -79,10 +79,10 @@ def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
         straddle=fmt.price(summary.straddle, frame.contracts.decimals),
         straddle_pct=fmt.percent(summary.straddle_pct),
         iv=fmt.volatility(summary.atm_iv),
-        pcr=fmt.number(totals.pcr),
-        pcr_change=fmt.number(totals.pcr_change),
-        pcr_volume=fmt.number(totals.pcr_volume),
-        pain=fmt.strike(totals.max_pain),
+        pcr=fmt.covered(fmt.number(totals.pcr), coverage.oi),
+        pcr_change=fmt.covered(fmt.number(totals.pcr_change), coverage.oi_change),
+        pcr_volume=fmt.covered(fmt.number(totals.pcr_volume), coverage.volume),
+        pain=fmt.covered(fmt.strike(totals.max_pain), coverage.oi),
         lots=_lots(frame.contracts),
         series=", ".join(frame.contracts.series),
         convention=summary.convention,
