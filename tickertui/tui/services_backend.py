@@ -128,6 +128,7 @@ class ServicesBackend:
             queued=sum(socket.waiting for one in self.runtime().accounts for socket in one.connections),
             contracts_day=self.instruments_day(),
             contracts_stale=services.registry.is_stale(),
+            contracts_news=services.registry.differences.news,
         )
 
     def deviations(self) -> tuple[Deviation, ...]:
@@ -252,7 +253,9 @@ class ServicesBackend:
         if report.refused:
             raise BackendRefused(report.refused)
         day = "" if report.day is None else f" of {report.day:%d %b}"
-        return f"{report.rows:,} contracts{day}, {'others than before' if report.changed else 'the same as before'}"
+        changes = report.differences
+        came = f": {changes.describe()}" if not changes.is_empty else ", the same as before"
+        return f"{report.rows:,} contracts{day}{came}"
 
     async def plan_reload(self) -> ReloadPlan:
         """What a reload would do."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from datetime import date
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -147,16 +148,21 @@ class Differences:
 
     def describe(self) -> str:
         """One sentence, e.g. ``+212 −88 contracts, 40 expired; lots: NIFTY 75 → 65 (1,722 contracts)``."""
-        parts = [f"+{len(self.new):,} −{len(self.gone):,} contracts, {self.expired:,} expired"]
-        parts += _described("names", self.renamed)
-        parts += _described("strikes", self.strikes)
-        parts += _described("lots", self.lots)
-        parts += _described("ticks", self.ticks)
-        parts += _described("expiries moved", self.shifted)
-        parts += _described("tokens used again", self.reused)
-        parts += _described("no contract any more of", self.lost_exchanges)
-        if not self.alarming:
-            parts.append("no change of lot, tick or expiry")
+        counts = f"+{len(self.new):,} −{len(self.gone):,} contracts, {self.expired:,} expired"
+        return f"{counts}; {self.news or 'no change of lot, tick or expiry'}"
+
+    @cached_property
+    def news(self) -> str:
+        """What a trader should look at, in words; empty where there is nothing."""
+        parts = [
+            *_described("names", self.renamed),
+            *_described("strikes", self.strikes),
+            *_described("lots", self.lots),
+            *_described("ticks", self.ticks),
+            *_described("expiries moved", self.shifted),
+            *_described("tokens used again", self.reused),
+            *_described("no contract any more of", self.lost_exchanges),
+        ]
         return "; ".join(parts)
 
 

@@ -55,6 +55,7 @@ class HealthFigures:
         greeks_rows: Rows valued in it.
         contracts_day: Trading day of the contracts in force, None without any.
         contracts_stale: Whether the broker has newer ones, so that expiries and lots may be wrong.
+        contracts_news: What changed with them that a trader should look at (names, strikes, lots); empty for nothing.
         ahead: Packets whose time stamp lay ahead of the market's clock: taken in and marked.
     """
 
@@ -70,6 +71,7 @@ class HealthFigures:
     queued: int = 0
     contracts_day: date | None = None
     contracts_stale: bool = False
+    contracts_news: str = ""
     ahead: int = 0
 
 

@@ -243,6 +243,9 @@ def _places(inputs: ProblemInputs) -> Iterator[Problem]:
 
 def _contracts(inputs: ProblemInputs) -> Iterator[Problem]:
     figures = inputs.figures
+    if figures.contracts_news:
+        what = "contracts are others than the day before"
+        yield Problem("contract-news", what, figures.contracts_news, "look at what you hold of them", Loudness.QUIET)
     if not figures.contracts_stale or inputs.runtime.feed is FeedMode.MOCK:
         return
     remedy = f"{_key(inputs, 'refresh-contracts')} fetches today's"

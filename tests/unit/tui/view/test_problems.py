@@ -99,6 +99,8 @@ CASES: list[tuple[str, Callable[[], ProblemInputs], str, list[str]]] = [
      ["12 legs have no room", "SENSEX next 9: Z1 is full", "fewer strikes", "2 D drops", "2 Space moves"]),
     ("unresolved", lambda: runtime(unresolved=(Unplaced("NIFTY26D0827400CE", "not in the dump"),)), "warn",
      ["1 subscriptions are not in today's", "NIFTY26D0827400CE", "kept"]),
+    ("other contracts", lambda: figures(contracts_news="names: OLDCO is now NEWCO (6 contracts)"), "quiet",
+     ["contracts are others than the day before", "OLDCO is now NEWCO (6 contracts)", "look at what you hold"]),
     ("no contracts", lambda: figures(contracts_day=None, contracts_stale=True), "warn",
      ["no contracts yet", "nothing can be subscribed", "I fetches"]),
     ("old contracts", lambda: figures(contracts_day=NOW.date() - timedelta(days=3), contracts_stale=True), "warn",
