@@ -42,6 +42,7 @@ from tickertui.tui.view.data_states import (
 )
 from tickertui.tui.view.frames import BarMeaning, ChainFrame, ChainKey, ChainSummary, Field, ListedExpiry, QuoteView
 from tickertui.tui.view.index_state import FREE, IndexState, index_state
+from tickertui.tui.view.price_day import other_day, spot_of_session, state_before_open
 
 FLASH_NS: Final = 400_000_000
 """How long a price that changed is lit."""
@@ -346,9 +347,11 @@ class ChainReader:
         chain, context = self.chain, self.context
         preferred = ReferenceKind.FORWARD if index.is_frozen else context.reference
         forward = chain.forward()
-        spot = chain.spot()
+        spot = spot_of_session(chain, context.market)
         wanted, other = (forward, spot) if preferred is ReferenceKind.FORWARD else (spot, forward)
-        reference = self._steady(wanted if wanted.kind is not ReferenceKind.NONE else other)
+        reference = wanted if wanted.kind is not ReferenceKind.NONE else other
+        if other_day(chain.board, chain.board.row(chain.underlying_token), context.market) is None:
+            reference = self._steady(reference)
         atm_row = chain.nearest(reference.price)
         summary = summarise(
             chain, self._values, Money(reference, forward, atm_row, index), facts, self._clock, context.convention,
@@ -405,8 +408,11 @@ class ChainReader:
         codes = context.socket_health.codes
         link = Link(int(codes[connection])) if 0 <= connection < len(codes) - 1 else Link.HEALTHY
         index = index_state(board, row, moved_ns, market, self._clock) if is_index else FREE
+        day = other_day(board, row, market)
         # A future may be silent for a while; an index prints each second.
         state = index.of(spot_state(Source(source), age_s if is_index else 0.0, link, context.feed, market))
+        if is_index:
+            state = state_before_open(state, day, market, age_s, link)
         if doubtful and state in LIVE_STATES:
             state = DataState.DOUBT
         without = price != price and _closes_before_today(market, age_s)
@@ -420,6 +426,7 @@ class ChainReader:
             age_s=age_s,
             last_close=close if without else float("nan"),
             close_day=market.session_day if without else "",
+            day=day,
             settled_at=index.settled_at,
             decimals=LEAST_DECIMALS if of_index else self.chain.contracts.decimals,
         )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.kite.stream_state import StreamState
-from tickertui.market.hours import Phase
+from tickertui.market.hours import Phase, Session
 from tickertui.market.settling import NO_AUCTION, AuctionTimes
 from tickertui.market.ticks import Source
 from tickertui.services.accounts.status import AccountStatus, ConnectionStatus
@@ -280,6 +280,7 @@ class MarketView:
         frozen_since: ``15:15``: when the closing auction stopped the index, empty outside it.
         unconfirmed: ``announced for 7 Dec, unconfirmed``: how sure the day's hours are, empty where they are certain.
         auction: That auction, from its beginning to the end of the session.
+        session: The session whose values are shown: the one that runs, else the last one; None where nobody knows.
     """
 
     phase: Phase = Phase.OPEN
@@ -290,6 +291,7 @@ class MarketView:
     frozen_since: str = ""
     unconfirmed: str = ""
     auction: AuctionTimes = NO_AUCTION
+    session: Session | None = None
 
     @property
     def is_open(self) -> bool:

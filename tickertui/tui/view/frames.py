@@ -126,6 +126,7 @@ class QuoteView:
         age_s: Seconds since its last packet, NaN before the first.
         last_close: Rupees, where there is no price of this session to show; NaN otherwise.
         close_day: ``Fri 20 Nov``: the session of that close.
+        day: Of the price, where that is not the session whose values the chain shows; None where it is.
         settled_at: ``15:31``: when the closing auction's result was printed; empty outside an auction and before it.
         decimals: Of the price.
     """
@@ -139,6 +140,7 @@ class QuoteView:
     age_s: float = float("nan")
     last_close: float = float("nan")
     close_day: str = ""
+    day: date | None = None
     settled_at: str = ""
     decimals: int = LEAST_DECIMALS
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tickertui.kite.stream_state import StreamState
-from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase, unknown_hours
+from tickertui.market.hours import CalendarError, DayKind, MarketCalendar, Phase, Session, unknown_hours
 from tickertui.market.settling import NO_AUCTION, AuctionTimes
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode, RuntimeState
@@ -80,7 +80,7 @@ def market_view(
     if deviation is not None:
         return _observed_view(calendar, segment, now, deviation)
     announcement = calendar.announced_hours(segment, now.date())
-    view = _phase_view(calendar, segment, now)
+    view = replace(_phase_view(calendar, segment, now), session=_shown_session(calendar, segment, now))
     return view if announcement is None else replace(view, unconfirmed=announcement.label)
 
 
@@ -118,6 +118,14 @@ def _phase_view(calendar: MarketCalendar, segment: str, now: datetime) -> Market
     if phase is Phase.PRE_OPEN:
         return MarketView(phase, "PRE-OPEN", f"options open {following:%H:%M}", None, session_day)
     return MarketView(phase, _closed_label(calendar, segment, now), detail, None, session_day)
+
+
+def _shown_session(calendar: MarketCalendar, segment: str, now: datetime) -> Session | None:
+    """The session whose values are shown: the one that runs, else the last one."""
+    try:
+        return calendar.current_session(segment, now) or calendar.previous_session(segment, now)
+    except CalendarError:
+        return None
 
 
 def _closed_label(calendar: MarketCalendar, segment: str, now: datetime) -> str:

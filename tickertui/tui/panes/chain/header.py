@@ -90,6 +90,7 @@ def _settled(quote: QuoteView) -> QuoteView:
         0.0,
         quote.last_close if quote.last_close == quote.last_close else 0.0,
         quote.close_day,
+        quote.day,
         quote.settled_at,
         quote.decimals,
     )
@@ -140,7 +141,10 @@ def _choices(view: HeaderView, width: int) -> list[list[Piece]]:
             first += [_GAP, *_future(view, detail=detail)]
         for count in range(len(view.others), -1, -1):
             shown = view.others[:count]
-            choices += [[*first, *(piece for q in shown for piece in (_GAP, *_other(q, talk)))] for talk in talks]
+            choices += [
+                [*first, *(piece for q in shown for piece in (_GAP, *_other(q, talk), *_day(q, view.market)))]
+                for talk in talks
+            ]
     choices.append([_tag_piece(view), Piece(" "), *_spot(view, detail=False)])
     return choices
 
@@ -170,7 +174,16 @@ def _mark(quote: QuoteView) -> str:
 
 
 def _spot(view: HeaderView, *, detail: bool) -> list[Piece]:
-    return _quote(view.underlying, detail=detail, strong=True, frozen_since=view.market.frozen_since)
+    pieces = _quote(view.underlying, detail=detail, strong=True, frozen_since=view.market.frozen_since)
+    return [*pieces, *_day(view.underlying, view.market, weekday=detail)]
+
+
+def _day(quote: QuoteView, market: MarketView, *, weekday: bool = True) -> list[Piece]:
+    """`` pre-open Mon 30 Nov``: the day of a price that is not of the session whose values the chain shows."""
+    if quote.day is None or not quote.price:
+        return []
+    before = "pre-open " if market.phase is Phase.PRE_OPEN else ""
+    return [Piece(f" {before}{quote.day:{'%a %d %b' if weekday else '%d %b'}}", MUTED)]
 
 
 def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, frozen_since: str = "") -> list[Piece]:
@@ -211,6 +224,11 @@ def _future(view: HeaderView, *, detail: bool) -> list[Piece]:
     future = view.future
     assert future is not None
     pieces = [Piece(f"{future.label} ", MUTED), Piece(_number(future) + _mark(future), _tint(future))]
+    if view.underlying.day != future.day:
+        # Of two days there is no basis; which day each is of is told instead.
+        shut = future.day is None and future.price and not view.market.is_open
+        of_session = [Piece(f" {view.market.session_day}", MUTED)] if shut else []
+        return [*pieces, *_day(future, view.market), *of_session]
     if detail and future.price and view.underlying.price and future.state is not DataState.MOCK:
         pieces.append(
             Piece(f" ({fmt.price(future.price - view.underlying.price, future.decimals, signed=True)})", MUTED)
@@ -228,6 +246,8 @@ def _right(view: HeaderView, width: int, *, name: bool = True) -> list[Piece]:
         whole = (name and width >= WIDE) or short
         label = words if whole else words.split(" ")[0]
         shut = f"{view.at:%a %d %b %H:%M}" if width < WIDE else f"{view.at:%a %d %b %H:%M:%S} IST"
+        if width < WIDE and market.phase is Phase.PRE_OPEN and view.underlying.day is not None:
+            return [Piece(shut, PLAIN)]  # the index says that it is the pre-open session
         return [Piece(f"{label} ", Tint("closed")), Piece(shut, PLAIN)]
     if width < WIDE:
         label = "F&O" if market.index_frozen else market.label

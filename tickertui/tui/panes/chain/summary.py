@@ -91,9 +91,17 @@ def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
         marked_at=summary.marked_at,
         is_mock=frame.is_mock,
         is_stale=stale,
-        note=_auction_note(frame.market) if frame.market.index_frozen and not frame.underlying.settled_at else "",
+        note=_note(frame),
         risk_reversal=_risk_reversal(frame) if with_skew else fmt.MISSING,
     )
+
+
+def _note(frame: ChainFrame) -> str:
+    """What is said before all figures: of which day they are where the index is of another, what the auction does."""
+    market, underlying = frame.market, frame.underlying
+    if underlying.day is not None and not market.is_open and market.session_day:
+        return f"all of {market.session_day}"
+    return _auction_note(market) if market.index_frozen and not underlying.settled_at else ""
 
 
 def _auction_note(market: MarketView) -> str:
