@@ -118,7 +118,7 @@ def test_the_tag_of_a_chain_without_data() -> None:
     frame = FRAMES["live"]
     waiting = replace(frame, states=frame.states * 0 + DataState.WAITING)
     assert tag_text(waiting.tag(frame.strikes.argsort()[:5]), frame.market) == "[WAITING 10/10]"
-    assert tag_text(waiting.tag(frame.strikes.argsort()[:0]), frame.market) == "[WAITING]"
+    assert tag_text(waiting.tag(frame.strikes.argsort()[:0]), frame.market) == "[NOT SUBSCRIBED]"
 
 
 def test_a_shut_evening_leaves_room_for_the_future() -> None:
