@@ -18,11 +18,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.faults.random_input import Step, start_size, steps
 from tests.support.emulated import EmulatedTerminal, NotTaken, in_emulated_terminal
@@ -44,6 +44,12 @@ _ERROR_LINE: Final = re.compile(
     r"^\W*([A-Za-z_.]*(?:Error|Exception|Group|Failed|Interrupt|NoMatches|Refused)\b.*)", re.M
 )
 _CONTROL: Final = re.compile(r"\x1b\[[0-9;?<>=]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
+
+
+def has_streamed(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a socket of the broker has sent packets since; one that has taken another's place counts anew."""
+    sent = {socket["number"]: socket["packets"] for socket in before}
+    return any(socket["packets"] > sent.get(socket["number"], 0) for socket in after)
 
 
 class Fault(AssertionError):  # noqa: N818 - the word for it
@@ -299,13 +305,10 @@ class _Player:
         if broker is None or not self._scenario.streams:
             return
 
-        def packets() -> tuple[int, int]:
-            sockets = broker.state()["sockets"]
-            return sum(sum(s["instruments"].values()) for s in sockets), sum(s["packets"] for s in sockets)
-
         deadline = time.monotonic() + _PATIENCE_S
-        subscribed, first = packets()
-        while subscribed and packets()[1] <= first:
+        first = broker.state()["sockets"]
+        subscribed = sum(sum(socket["instruments"].values()) for socket in first)
+        while subscribed and not has_streamed(first, broker.state()["sockets"]):
             self._terminal.watch(0.2)
             if time.monotonic() > deadline:
                 raise Fault(f"{subscribed} instruments are subscribed and nothing streams")

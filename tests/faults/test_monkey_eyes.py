@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.key_monkey import Session, sessions_of
+from tests.faults.key_monkey import Session, has_streamed, sessions_of
 from tests.faults.random_input import registry_keys, sent_for, start_size, steps
 from tests.support.emulator import Emulator
 from tests.support.stages import SCENARIOS
@@ -84,3 +84,11 @@ def test_a_session_of_many_is_done_again_by_itself() -> None:
 
 def test_the_sessions_go_round_all_scenarios() -> None:
     assert {session.scenario for session in sessions_of(1, 12, 120, "all")} == {one.name for one in SCENARIOS}
+
+
+def test_a_socket_that_takes_anothers_place_streams_although_the_sum_is_lower() -> None:
+    before = [{"number": 1, "packets": 4_000}, {"number": 2, "packets": 30}]
+    assert not has_streamed(before, before)
+    assert not has_streamed(before, [{"number": 3, "packets": 0}])
+    assert has_streamed(before, [{"number": 2, "packets": 30}, {"number": 3, "packets": 5}])
+    assert has_streamed(before, [{"number": 1, "packets": 4_000}, {"number": 2, "packets": 31}])
