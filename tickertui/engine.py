@@ -38,7 +38,7 @@ from tickertui.services.accounts.session_orchestrator import AccountConfig, Miss
 from tickertui.services.accounts.sockets import Socket, SocketFactory, SocketSink
 from tickertui.services.bundle import Services
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
-from tickertui.services.contracts.store_owner import own_store
+from tickertui.services.contracts.store_owner import inherit_rules, own_store
 from tickertui.services.loop.settings import LoopSettings
 from tickertui.services.loop.spots import Spots
 from tickertui.services.loop.status import FeedMode
@@ -59,9 +59,9 @@ from tickertui.settings.broker import broker_of
 from tickertui.settings.credentials import CredentialError, api_secret, environment_name, secret_of_file
 from tickertui.settings.model import AccountSettings, Settings
 from tickertui.settings.paths import Paths
-from tickertui.store.identity import BrokerIdentity
+from tickertui.store.identity import KITE, BrokerIdentity, BrokerKind
 from tickertui.store.open import is_server, open_store
-from tickertui.store.protocol import Store
+from tickertui.store.protocol import Store, StoreError
 from tickertui.synthetic.paths import Regime
 
 if TYPE_CHECKING:
@@ -194,12 +194,28 @@ class Engine:
             store = await open_store(self._store_location(), self._clock)
             stack.push_async_callback(store.close)
             if not self._options.demo:
-                await own_store(store, self._broker, self._clock.now().date(), universe, events)
+                is_new = await own_store(store, self._broker, self._clock.now().date(), universe, events)
+                if is_new and self._broker.kind is BrokerKind.MOCK and not self._settings.store.url:
+                    await self._inherit_rules(store, events)
             services = await self._build(store, calendar, universe, events)
             if first_rules:
                 await self._ensure_rules(store, events, has_accounts=bool(services.loop.list_accounts()))
             stack.push_async_callback(services.orchestrator.aclose)
             yield services
+
+    async def _inherit_rules(self, store: Store, events: EventLog) -> None:
+        """Let the mock keep the rules that it made before it had a database of its own."""
+        shared = self._paths.of(KITE).database_file
+        if not shared.exists():
+            return
+        try:
+            earlier = await open_store(shared, self._clock)
+            try:
+                await inherit_rules(store, earlier, events)
+            finally:
+                await earlier.close()
+        except StoreError as error:
+            events.add("store", f"no rules were taken over from before: {error}", severity=Severity.WARNING)
 
     def _store_location(self) -> str | Path:
         if self._options.demo:

@@ -198,6 +198,30 @@ def test_a_start_without_an_account_does_not_touch_the_real_data(
     assert paths_of(environ, none)["database"] == home / "data" / "brokers" / "mock" / "tickertui.db"
 
 
+def test_the_mock_keeps_the_rules_that_it_made_before_it_had_a_database_of_its_own(
+    environ: dict[str, str], tmp_path: Path, home: Path, real: Path
+) -> None:
+    database = home / "data" / "tickertui.db"
+    none = tmp_path / "none.toml"
+    none.write_text('[[rules]]\nunderlying = "BANKNIFTY"\n')
+    with sqlite3.connect(database) as connection:
+        connection.execute("DELETE FROM broker")
+    connection.close()
+    rules = run_program(environ, "subs", "list", "--config", str(none))
+    assert "BANKNIFTY" in rules.stdout
+    assert content(database)["broker"] == [], "the old one stays as it is"
+    with Headless(environ, none) as program:
+        program.until(lambda record: record["type"] == "status" and record["instruments"] > 0, "the mock runs")
+        program.stop()
+    assert run_program(environ, "subs", "list", "--config", str(none)).stdout == rules.stdout, "no rule comes twice"
+
+
+def test_the_mock_takes_nothing_from_the_brokers_database(environ: dict[str, str], tmp_path: Path, real: Path) -> None:
+    none = tmp_path / "none.toml"
+    none.write_text("")
+    assert "BANKNIFTY" not in run_program(environ, "subs", "list", "--config", str(none)).stdout
+
+
 def test_where_the_data_are_is_said_to_be_unknown_while_the_simulator_is_away(
     environ: dict[str, str], tmp_path: Path
 ) -> None:

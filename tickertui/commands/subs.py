@@ -37,6 +37,7 @@ from tickertui.services.bundle import Services
 from tickertui.services.plan.placement import AccountSlots
 from tickertui.services.plan.rule_check import check_account, check_rule
 from tickertui.services.plan.status import ReloadPlan, by_reason, some_of
+from tickertui.services.supervision.events import Severity
 from tickertui.settings.load import environment
 from tickertui.store.protocol import StoreError
 
@@ -105,7 +106,7 @@ async def _with_services(configuration: Configuration, arguments: Namespace, act
     with logging_nowhere():  # the log is the running program's; Python would print warnings
         async with engine.services(first_rules=False) as services:
             for event in services.events.since():
-                if event.topic == "store":  # told once in the life of the store
+                if event.topic == "store" and event.severity is Severity.WARNING:  # told once in the life of the store
                     complain(event.text)
             await services.registry.load_cached()
             await action(services, arguments, tell)

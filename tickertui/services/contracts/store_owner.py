@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from anyio import to_thread
 
+from tickertui.market.subscriptions import ChainRule
 from tickertui.market.universe import Universe
 from tickertui.services.supervision.events import EventLog, Severity
 from tickertui.store.identity import LATEST, BrokerIdentity, BrokerKind, DataOwner, ForeignData, HistoryRegion, SetAside
@@ -58,7 +59,7 @@ class OwnedStore(Protocol):
 
 async def own_store(
     store: OwnedStore, broker: BrokerIdentity, today: date, universe: Universe, events: EventLog
-) -> None:
+) -> bool:
     """Make sure that a store holds a broker's data and nobody else's.
 
     A store that nobody has claimed yet and that holds a market's data was written by an earlier version: it is taken
@@ -71,11 +72,15 @@ async def own_store(
         universe: Whose numbering a simulator and the mock use.
         events: Told of what was set aside.
 
+    Returns:
+        Whether the store is the broker's from now on, and was nobody's before.
+
     Raises:
         StoreOfAnotherBroker: When it holds another broker's; nothing was changed.
         StoreError: When it cannot be read or written.
     """
     owner = await store.data_owner()
+    is_new = owner is None
     if owner is None:
         owner = await _claim(store, broker, today, universe, events)
     if owner.identity != broker.key:
@@ -85,6 +90,43 @@ async def own_store(
         )
     if broker.kind in _WITH_A_CLOCK_TO_SET:
         await _follow_clock(store, owner, today, events)
+    return is_new
+
+
+class RuleStore(Protocol):
+    """The part of a store that has the rules (`tickertui.store.protocol.Store`)."""
+
+    async def list_rules(self) -> list[ChainRule]:
+        """Return the rules in the order they were added."""
+        ...
+
+    async def add_rule(self, rule: ChainRule) -> ChainRule:
+        """Store a new rule and return it with its number."""
+        ...
+
+
+class EarlierStore(OwnedStore, RuleStore, Protocol):
+    """A store of before each broker had its own."""
+
+
+async def inherit_rules(store: RuleStore, earlier: EarlierStore, events: EventLog) -> None:
+    """Take over the rules of a store that was the mock's alone, without saying so: it holds no market's data.
+
+    Args:
+        store: The mock's new store.
+        earlier: The store that all brokers shared; it stays as it is.
+        events: Told of it.
+
+    Raises:
+        StoreError: When one of them cannot be read or written.
+    """
+    if await earlier.data_owner() is not None or await earlier.stored_days() or await _kept_dump(earlier) is not None:
+        return
+    rules = await earlier.list_rules()
+    for rule in rules:
+        await store.add_rule(rule)
+    if rules:
+        events.add("store", f"the mock has a database of its own now; its {len(rules)} rules came from {earlier.label}")
 
 
 async def _claim(
