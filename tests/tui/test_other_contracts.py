@@ -14,6 +14,9 @@ from tests.tui.driving import Driven, driven
 from tests.tui.test_odd_chains import DAY, with_chain
 from tickertui.market.contract_terms import Terms, TermsChange
 from tickertui.market.instruments import InstrumentTable
+from tickertui.market.ticks import Mode
+from tickertui.services.plan.desired_plan import SINGLES
+from tickertui.services.plan.legs import WatchedInstrument
 from tickertui.tui.panels.leg import LegScreen
 from tickertui.tui.view.data_states import DataState
 
@@ -118,3 +121,23 @@ async def test_a_mark_of_the_day_before_knows_nothing_of_adjusted_legs() -> None
         other = int(contracts.call_tokens[1])
         assert np.isnan(mark.values(np.array([[token, token]]))).all()
         assert not np.isnan(mark.values(np.array([[other, other]]))).all()
+
+
+async def test_the_list_of_subscriptions_says_what_a_single_leg_was() -> None:
+    backend = prepared_backend()
+    async with driven(backend=backend) as run:
+        instrument = run.chain.instrument
+        assert instrument is not None
+        label = instrument.tradingsymbol
+        single = WatchedInstrument(instrument.token, label, Mode.FULL, "Z1", 0, (SINGLES, 1))
+        of_rule = WatchedInstrument(instrument.token + 256, "OTHER", Mode.FULL, "Z1", 0, (1,))
+        backend.leg_list = (single, of_rule)
+        before = replace(Terms.of(instrument), tradingsymbol="OLD48700CE", strike=48_700.0, lot_size=33)
+        for token in (single.token, of_rule.token):
+            backend.terms[token] = TermsChange(token, date(2026, 11, 23), before, is_another=False)
+        await run.press("2")
+        look_around(run)
+        await run.pilot.pause()
+        text = text_of(run)
+        assert "Adjusted: the leg that you asked for is another one now: 1" in text
+        assert f"{label:<28.28} until 23 Nov 2026 OLD48700CE (strike 48,700, lot 33)" in text

@@ -143,7 +143,7 @@ class ProgramStatus:
         backend, context = self._backend, self.context
         return SubscriptionsView(
             context.runtime, backend.rules(), backend.clock.now(), self._options.keymap, context.socket_health,
-            self.costs.costs, self.watched.never(context),
+            self.costs.costs, self.watched.never(context), self.watched.adjusted(),
         )  # fmt: skip
 
     def health_view(self) -> HealthView:

@@ -63,6 +63,7 @@ class SubscriptionsView:
         socket_health: Health of the sockets.
         costs: What the rules cost, and one more.
         never: Why instruments have never ticked.
+        adjusted: Single subscriptions whose contract was adjusted, each with what it was.
     """
 
     runtime: RuntimeState
@@ -72,6 +73,7 @@ class SubscriptionsView:
     socket_health: SocketHealth = NO_SOCKET_HEALTH
     costs: Costs = NO_COSTS
     never: NeverTicked = NONE_NEVER
+    adjusted: tuple[Unplaced, ...] = ()
 
 
 class SubscriptionsPane(ListPane):
@@ -101,6 +103,7 @@ def subscription_rows(view: SubscriptionsView, width: int = 80) -> Iterator[Row]
     yield from account_rows(runtime, view.now, view.socket_health)
     yield from _sum_rows(view, width)
     yield from _rule_rows(view, width)
+    yield from _unplaced_rows("Adjusted: the leg that you asked for is another one now", "adjusted", view.adjusted)
     yield from _unplaced_rows("Unassigned: no room, or the pinned account is away", "unassigned", runtime.unassigned)
     yield from _unplaced_rows("Unresolved: kept, but not in today's instruments", "unresolved", runtime.unresolved)
 

@@ -17,8 +17,9 @@ from tickertui.market.arrays import distinct
 from tickertui.market.instruments import INDEX_SEGMENT_CODE
 from tickertui.market.universe import SEGMENT_CODES
 from tickertui.services.loop.status import RuntimeState
-from tickertui.services.plan.legs import Legs, WatchedInstrument
-from tickertui.services.plan.status import RuleStatus
+from tickertui.services.plan.desired_plan import SINGLES
+from tickertui.services.plan.legs import NO_LEGS, Legs, WatchedInstrument
+from tickertui.services.plan.status import RuleStatus, Unplaced
 from tickertui.tui.look import format as fmt
 from tickertui.tui.view.backend import Backend, price_token
 from tickertui.tui.view.data_states import (
@@ -111,6 +112,8 @@ class WatchedLegs:
         self._backend = backend
         self._never = NeverTicked()
         self._never_at = -_AGAIN_NS
+        self._adjusted_of = NO_LEGS
+        self._adjusted: tuple[Unplaced, ...] = ()
 
     def states(self, legs: Legs, context: CellContext) -> NDArray[np.int8]:
         """Return int8[n] of `DataState`. Whether a leg is quiet is told by the chain, which knows its habit."""
@@ -177,6 +180,17 @@ class WatchedLegs:
         row_number = board.row(price_token(self._backend, underlying))
         price = float(board.price([row_number])[0]) if row_number else 0.0
         return price if price > 0 else 0.0
+
+    def adjusted(self) -> tuple[Unplaced, ...]:
+        """Return the single subscriptions whose contract has other terms than when it was asked for, or may have."""
+        legs = self._backend.legs()
+        if legs is not self._adjusted_of:  # each plan has legs of its own, and changed terms make a plan
+            changes = ((leg, self._backend.terms_change(leg.token)) for leg in legs.select(legs.asked_for_by(SINGLES)))
+            self._adjusted_of = legs
+            self._adjusted = tuple(
+                Unplaced(leg.label, change.describe(), leg.token) for leg, change in changes if change is not None
+            )
+        return self._adjusted
 
     # ------------------------------------------------------------------ rows
 
