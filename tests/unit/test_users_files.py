@@ -119,10 +119,13 @@ def test_config_check_tells_a_good_calendar_and_none_without_one(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["config", "check"]) == ExitCode.OK
-    assert "calendar" not in capsys.readouterr().out
+    assert "calendar.toml: ok" not in capsys.readouterr().out
     path = marked(home / "config" / "calendar.toml", "valid_until = 2027-12-31\n")
     assert run(["config", "check"]) == ExitCode.OK
     assert f"{path}: ok (holidays to 31 Dec 2027)\n" in capsys.readouterr().out
+    path.write_text("valid_until = 2026-01-01\n", encoding="utf-8")
+    assert run(["config", "check"]) == ExitCode.OK
+    assert "The market calendar ended on 01 Jan 2026: holidays after it are not known" in capsys.readouterr().out
 
 
 def test_the_calendar_of_the_documentation_can_be_used(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
+from tickertui.clock import SystemClock
 from tickertui.commands.common import CommandFailed, load_configuration, locate, report
-from tickertui.market.calendar_data import CalendarError
-from tickertui.market.calendar_file import load_calendar_data
+from tickertui.market.hours import CalendarError, load_calendar
 from tickertui.process.exit_codes import ExitCode
 from tickertui.process.output import say
 from tickertui.settings.load import ConfigError, environment, resolve_config_path
@@ -60,21 +60,22 @@ def _check(arguments: Namespace) -> None:
     settings = configuration.settings
     what = f"{len(settings.accounts)} accounts, {len(settings.rules)} rules"
     say(f"{path}: ok ({what})" if path.exists() else f"{path}: not there; the defaults apply")
-    if calendar is not None:
-        say(calendar)
+    say(*calendar)
 
 
-def _checked_calendar(path: Path) -> str | None:
-    """Return what is to be said of the user's calendar, None where there is none.
+def _checked_calendar(path: Path) -> list[str]:
+    """Return what is to be said of the user's calendar and of what was merged with it.
 
     Raises:
         CommandFailed: When it has a mistake.
     """
     try:
-        data = load_calendar_data(path)
+        calendar = load_calendar(path)
     except CalendarError as error:
         raise CommandFailed(str(error), ExitCode.USAGE) from None
-    return f"{path}: ok (holidays to {data.valid_until:%d %b %Y})" if str(path) in data.sources else None
+    is_there = str(path) in calendar.sources
+    own = [f"{path}: ok (holidays to {calendar.valid_until:%d %b %Y})"] if is_there else []
+    return own + calendar.warnings(SystemClock().now())
 
 
 def _path(arguments: Namespace) -> None:

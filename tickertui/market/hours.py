@@ -387,8 +387,8 @@ class MarketCalendar:
             )
         elif left <= _NOTICE_DAYS:
             found.append(
-                f"The market calendar's holidays end on {self.valid_until:%d %b %Y}, in {left} days; {_NEXT_LIST} "
-                "(the exchanges publish it in mid-December)."
+                f"The market calendar's holidays end on {self.valid_until:%d %b %Y}, in {left} days; the exchanges "
+                f"publish the next year's in mid-December; {_NEXT_LIST}."
             )
         found.extend(
             f"The hours from {announcement.first_day:%d %b %Y} on are announced and unconfirmed: "

@@ -240,7 +240,7 @@ def test_the_end_of_the_data_is_announced_from_the_first_of_december_on(tmp_path
     calendar = load_with(tmp_path, CONFIRMED)
     assert calendar.warnings(at(date(2026, 11, 30), "23:59")) == []
     (soon,) = calendar.warnings(at(date(2026, 12, 1), "00:00"))
-    assert soon.startswith("The market calendar's holidays end on 31 Dec 2026, in 30 days; the next list comes with")
+    assert soon.startswith("The market calendar's holidays end on 31 Dec 2026, in 30 days; the exchanges publish")
     assert "valid_until and [[holiday]]" in soon
     (gone,) = calendar.warnings(at(date(2027, 1, 4), "10:00"))
     assert gone.startswith("The market calendar ended on 31 Dec 2026: holidays after it are not known; the next list")
