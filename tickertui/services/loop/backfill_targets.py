@@ -50,6 +50,8 @@ class BackfillTargets:
         spot: Last price of an underlying, None before there is one.
         store: Knows what was streamed or fetched, whatever the plan says.
         today: The day in India.
+        has_hours: Whether the hours of an exchange are known: without them nobody can say which candles there must be,
+            and a contract would count as complete without one.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class BackfillTargets:
         spot: Callable[[str], float | None],
         store: StoredContracts,
         today: Callable[[], date],
+        has_hours: Callable[[str], bool],
     ) -> None:
         self._contracts = contracts
         self._spot = spot
         self._store = store
         self._today = today
+        self._has_hours = has_hours
         self._made_from: tuple[DayContracts, date] | None = None
         self._known: dict[int, BackfillTarget] = {}
         self._planned: set[int] = set()
@@ -98,7 +102,7 @@ class BackfillTargets:
         for start in range(0, len(missing), _AT_ONCE):
             for token in missing[start : start + _AT_ONCE]:
                 instrument = contracts.get(token)
-                if instrument is not None:
+                if instrument is not None and self._has_hours(instrument.exchange):
                     self._known[token] = self._target(instrument, contracts, today)
             await checkpoint()
         return tuple(target for token in tokens if (target := self._known.get(token)) is not None)

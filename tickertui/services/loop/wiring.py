@@ -212,7 +212,11 @@ class LoopParts:
             generation=lambda: self.feed.generation,
         )
         self._targets = BackfillTargets(
-            lambda: inputs.registry.contracts, inputs.spots, inputs.store, lambda: clock.now().date()
+            lambda: inputs.registry.contracts,
+            inputs.spots,
+            inputs.store,
+            lambda: clock.now().date(),
+            inputs.calendar.knows,
         )
         self._renewal = ContractRenewal(
             board=board, spots=inputs.spots, contracts=lambda: inputs.registry.contracts, clock=clock

@@ -90,7 +90,20 @@ async def test_history_is_asked_for_from_the_day_of_the_terms_of_now(is_split: b
     desk = Desk()
     if is_split:
         desk.split()
-    targets = BackfillTargets(lambda: desk.registry.contracts, lambda _: None, NothingStored(), lambda: TUESDAY)
+    targets = BackfillTargets(
+        lambda: desk.registry.contracts, lambda _: None, NothingStored(), lambda: TUESDAY, load_calendar().knows
+    )
     since = [target.listed_on for target in await targets.of(desk.tokens)]
     assert since == [TUESDAY if is_split else None] * 5 + [None] * 2
     assert np.array_equal([target.token for target in await targets.of(desk.tokens)], desk.tokens)
+
+
+async def test_what_trades_on_an_exchange_without_hours_is_no_target() -> None:
+    desk = Desk()
+    brent = chain_of("BRENT", EXPIRY, [70.0], first=60_000, exchange="IFSC", code=11)
+    desk.registry.replace(table_of(SHARE, OLD, NIFTY, brent), TUESDAY)
+    targets = BackfillTargets(
+        lambda: desk.registry.contracts, lambda _: None, NothingStored(), lambda: TUESDAY, load_calendar().knows
+    )
+    tokens = [leg.token for leg in (*NIFTY, *brent)]
+    assert [target.underlying for target in await targets.of(tokens)] == ["NIFTY"] * 2
