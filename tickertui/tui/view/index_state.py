@@ -63,5 +63,7 @@ def index_state(board: MarketBoard, row: int, moved_ns: int, market: MarketView,
     moved_s = now_s - (clock.monotonic_ns() - moved_ns) / 1e9 if moved_ns else 0.0
     # A packet from the future settles nothing.
     if bool(auction.settled(stamp_s, moved_s)) and not board.doubtful[row]:
-        return IndexState(settled_at=f"{from_epoch(stamp_s):%H:%M}")
+        # What is repeated later was printed then; of a start after the auction only its end is certain.
+        at = moved_s if moved_s >= auction.result else min(stamp_s, auction.ends)
+        return IndexState(settled_at=f"{from_epoch(at):%H:%M}")
     return IndexState(is_frozen=True, moves=moved_s > auction.begins + _GRACE_S)

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from tests.support.boards import FORWARD, SPOT, Scene, build_scene
+from tests.support.boards import FORWARD, SPOT, SPOT_TOKEN, Scene, build_scene
 from tickertui.market.board import Derived
 from tickertui.market.chain import Reference, ReferenceKind
 from tickertui.market.clock import IST
@@ -93,6 +93,20 @@ def test_a_settled_index_is_told_as_such_and_is_what_the_money_is_measured_from(
     assert "frozen" not in text
     assert "F(" not in text
     assert "auction" not in summary(frame)
+
+
+def test_a_settling_value_that_is_repeated_was_printed_when_it_came_first() -> None:
+    scene = frozen_scene()
+    for moment in ("15:30:40", "15:33:00", "15:38:00"):
+        go_to(scene, moment)
+        scene.tick_underlying(SETTLED)
+    assert read(scene, "15:38:01").underlying.settled_at == "15:30"
+    late = build_scene(ticked=False)
+    late.board.release([SPOT_TOKEN])
+    late.board.ensure([SPOT_TOKEN])
+    go_to(late, "15:38:00")
+    late.tick_underlying(SETTLED)
+    assert read(late, "15:38:01").underlying.settled_at == "15:35", "the end of the auction: nobody saw it come"
 
 
 def test_the_header_names_where_the_forward_comes_from() -> None:
