@@ -32,6 +32,7 @@ from tickertui.store.protocol import (
     OpenInterestFact,
     Owner,
     PlanChanges,
+    SessionValues,
     Store,
     StoreError,
     StoreNewer,
@@ -600,6 +601,20 @@ class StoreContract:
         found = await store.candles(1, EXPIRY, MINUTE, minute(0), minute(20))
         assert found.after_gap is not None
         assert found.after_gap.tolist() == [False, False, False, False, True]
+
+    async def test_the_values_of_a_session_are_those_of_all_its_candles(self, store: Store) -> None:
+        session, before = span(0, 385), span(-1440, -1055)
+        for token in (1, 2, 3):
+            await store.add_candles(token, EXPIRY, MINUTE, minutes(-1070, 3, price=700), None)
+            await store.add_candles(token, EXPIRY, MINUTE, minutes(10, 3, price=900), None)
+        await store.add_candles(1, EXPIRY, MINUTE, minutes(300, 1, price=950, oi=-1), (minute(0), minute(385)))
+        await store.add_candles(2, EXPIRY, MINUTE, Candles.empty(), (minute(0), minute(384)))
+        await store.add_candles(4, EXPIRY, MINUTE, Candles.empty(), (minute(0), minute(385)))
+        contracts = [(token, EXPIRY) for token in (1, 2, 3, 4, 5)]
+        found = await store.session_values(MINUTE, contracts, session, before)
+        values = SessionValues(900, 955, 895, 951, 300, 500, span(300, 301)[0], 703)
+        assert found == {(1, EXPIRY): values}, "of what is not whole, or had no trade, there is no close"
+        assert (await store.session_values(MINUTE, contracts, session, None))[1, EXPIRY].previous_close == 0
 
     async def test_a_night_is_no_gap(self, store: Store) -> None:
         for first in (384, 24 * 60):

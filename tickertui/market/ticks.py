@@ -32,6 +32,8 @@ class Source(IntEnum):
     SNAPSHOT = 2
     MOCK = 3
     REPLAY = 4
+    STORED = 5
+    """Closing values of the last session, from the store: only while the market is shut."""
 
 
 class Mode(IntEnum):

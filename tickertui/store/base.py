@@ -18,7 +18,7 @@ from tickertui.market.configured_rules import ConfiguredChanges
 from tickertui.market.contract_terms import TermsChange
 from tickertui.market.subscriptions import Assignment, ChainRule, SubscriptionRecord, SubscriptionStatus
 from tickertui.market.ticks import Mode
-from tickertui.store import broker_data, day_contracts, history, session_candles, subscriptions
+from tickertui.store import broker_data, day_contracts, history, session_candles, session_values, subscriptions
 from tickertui.store.identity import DataOwner, ForeignData, SetAside
 from tickertui.store.operation import Operation, epoch_seconds
 from tickertui.store.protocol import (
@@ -33,6 +33,7 @@ from tickertui.store.protocol import (
     OpenInterestFact,
     Owner,
     PlanChanges,
+    SessionValues,
     Span,
     StoreUnreadable,
     VolatilityFact,
@@ -250,6 +251,12 @@ class SqlStore(ABC):
         """Store candles of the session's own ticks, one for each contract entry; see `Store.add_session_candles`."""
         if len(contracts):
             await self._write(session_candles.add_session_candles(interval, contracts, candles))
+
+    async def session_values(
+        self, interval: Interval, contracts: Sequence[ContractKey], session: Span, before: Span | None
+    ) -> dict[ContractKey, SessionValues]:
+        """Return the values of a session of those contracts of which it is all stored; see `Store.session_values`."""
+        return await self._read(session_values.read_session_values(interval, contracts, session, before))
 
     async def contracts_expiring(self, day: date) -> list[int]:
         """Return the tokens of contracts that expire on a day and of which anything is stored, ascending."""

@@ -12,7 +12,7 @@ from dataclasses import field
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from tickertui.frozen import frozen
 from tickertui.market.candles import Candles, Interval
@@ -158,6 +158,30 @@ class OpenInterestFact:
     token: int
     expiry: date | None
     oi: int
+
+
+class SessionValues(NamedTuple):
+    """A session of one contract as its candles tell it; prices are the segment's wire integers.
+
+    Attributes:
+        open: Of the first candle.
+        high: Highest.
+        low: Lowest.
+        close: Of the last candle.
+        volume: Units.
+        oi: Units, of the last candle that has one; -1 for none.
+        last_start: Start of the last candle, epoch seconds.
+        previous_close: Of the session before, 0 where it is not known.
+    """
+
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    oi: int
+    last_start: int
+    previous_close: int
 
 
 @frozen
@@ -376,6 +400,19 @@ class Store(Protocol):
             interval: Length of the candles.
             contracts: Whose each candle is, as long as ``candles``; no contract has two with the same start.
             candles: In the order of ``contracts``.
+        """
+        ...
+
+    async def session_values(
+        self, interval: Interval, contracts: Sequence[ContractKey], session: Span, before: Span | None
+    ) -> dict[ContractKey, SessionValues]:
+        """Return the values of a session of those contracts of which the whole of it is stored, and a trade in it.
+
+        Args:
+            interval: Length of the candles.
+            contracts: Which; some hundred at once.
+            session: Its open and close.
+            before: Those of the session before it, None where it is not known.
         """
         ...
 

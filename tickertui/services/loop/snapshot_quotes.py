@@ -70,7 +70,7 @@ class SnapshotPlanner:
         limits, board = self._limits, self._board
         self._note_down(connections, up, now_ns)
         down = self._down_for(connections, now_ns, limits.first_packet)
-        empty = board.sources[rows] == Source.NONE
+        empty = ~has_broker_value(board, rows)
         subscribed = board.subscribed_ns[rows]
         waited = (board.packets[rows] == 0) & (subscribed > 0)
         waited &= now_ns - subscribed > round(limits.first_packet * _NS)
@@ -109,6 +109,13 @@ class SnapshotPlanner:
         return np.isin(connections, long_down)
 
 
+def has_broker_value(board: MarketBoard, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Tell for rows whether anything of them came from a feed: bool[n]; what is only stored did not."""
+    sources = board.sources[rows]
+    has_value: NDArray[np.bool_] = (sources != Source.NONE) & (sources != Source.STORED)
+    return has_value
+
+
 def apply_snapshot(board: MarketBoard, batch: TickBatch, asked_ns: int, generation: int) -> int:
     """Write those rows of a quote answer that are newer than what the board has; return how many.
 
@@ -125,7 +132,7 @@ def apply_snapshot(board: MarketBoard, batch: TickBatch, asked_ns: int, generati
     rows = board.rows(words[:, Word.TOKEN])
     on_board = rows > 0
     received_since = board.received_ns[rows] >= asked_ns
-    has_value = board.sources[rows] != Source.NONE
+    has_value = has_broker_value(board, rows)
     shown_time = board.field(rows, Word.EXCHANGE_TIMESTAMP)
     # A time ahead of the clock decides nothing, or it would keep every quote out until the clock has caught up.
     older = (

@@ -30,6 +30,7 @@ from tickertui.services.accounts.token_watch import TokenWatch
 from tickertui.services.contracts.instrument_registry import InstrumentRegistry
 from tickertui.services.history.previous_interest import PreviousInterest
 from tickertui.services.history.session_candles import SessionCandles
+from tickertui.services.history.stored_close import StoredClose
 from tickertui.services.loop import duties
 from tickertui.services.loop.active_plan import ActivePlan
 from tickertui.services.loop.backfill_targets import BackfillTargets
@@ -332,6 +333,16 @@ class LoopParts:
             ).run
         if inputs.bootstrapper is not None:
             duty_of_task["bootstrap"] = inputs.bootstrapper.run
+            duty_of_task["stored closes"] = StoredClose(
+                store=inputs.store,
+                board=inputs.board,
+                calendar=inputs.calendar,
+                clock=inputs.clock,
+                tokens=lambda: self.plan.view.tokens,
+                instrument=inputs.registry.get,
+                is_live=lambda: self.feed.is_live and not self.contracts.are_bundled,
+                interval=inputs.bootstrapper.settings.interval,
+            ).run
             duty_of_task["session candles"] = SessionCandles(
                 board=inputs.board,
                 store=inputs.store,

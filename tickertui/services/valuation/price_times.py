@@ -26,6 +26,7 @@ from tickertui.market.ticks import Source, Word
 from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout
 
 _CASH: Final = "INDICES"
+_OWN_TIME: Final = (Source.MOCK, Source.REPLAY)
 _KEPT_SPANS: Final = 4
 """Sessions of a segment that are remembered: prices are of this one or the one before, few are older."""
 
@@ -71,7 +72,7 @@ class PriceTimes:
         starts = np.cumsum(lengths) - lengths
         rows = layout.rows[positions]
         segments = [layout.slices[number].segment for number in touched.tolist()]
-        own_time = np.maximum.reduceat(self._board.sources[rows], starts) >= Source.MOCK
+        own_time = np.logical_or.reduceat(np.isin(self._board.sources[rows], _OWN_TIME), starts)
         instants = self._bounded(np.maximum.reduceat(self.of_rows(rows), starts), segments, own_time)
         for others in (layout.spot_rows[touched], layout.future_rows[touched]):
             times = self.of_rows(others)

@@ -36,6 +36,7 @@ _SOURCES = {
     Source.SNAPSHOT: "SNAP, a REST quote",
     Source.MOCK: "MOCK, synthetic: not an exchange price",
     Source.REPLAY: "REPLAY, recorded",
+    Source.STORED: "STORED, the close of the last session from our own store",
 }
 _COARSE = "   coarse: a tick is worth more than a point"
 _INTRINSIC_ONLY = (Status.NEAR_EXPIRY, Status.SETTLED, Status.EXPIRED)

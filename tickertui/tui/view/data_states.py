@@ -407,7 +407,7 @@ def spot_state(source: Source, age_s: float, link: Link, feed: FeedMode, market:
         return DataState.REPLAY
     if market.shuts(feed):
         return DataState.CLOSED
-    if source is Source.SNAPSHOT:
+    if source in (Source.SNAPSHOT, Source.STORED):
         return DataState.SNAP
     if link is not Link.HEALTHY:
         return DataState.STALE
