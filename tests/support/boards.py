@@ -126,6 +126,7 @@ class Scene:
             words[row, Word.LAST_PRICE] = round(price * 100)
             words[row, Word.OPEN] = words[row, Word.HIGH] = words[row, Word.LOW] = round(price * 100)
             words[row, Word.CLOSE] = round(close * 100)
+            words[row, Word.VOLUME] = 65_000 if token == FUTURE_TOKEN else 0
             words[row, Word.EXCHANGE_TIMESTAMP] = self.clock.time_ns() // 1_000_000_000
         self.apply(words)
 

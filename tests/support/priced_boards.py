@@ -11,7 +11,17 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.clock import IST, ManualClock
 from tickertui.market.greeks import GreeksCalculator
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
-from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, WORDS, Source, TickBatch, Word
+from tickertui.market.ticks import (
+    ASK_PRICE,
+    ASK_QUANTITY,
+    BID_PRICE,
+    BID_QUANTITY,
+    WORDS,
+    Mode,
+    Source,
+    TickBatch,
+    Word,
+)
 
 SPOT_TOKEN: Final = 256265
 NOW: Final = datetime(2026, 11, 25, 11, 0, tzinfo=IST)
@@ -82,8 +92,26 @@ class Market:
         x = np.log(strike / forward)
         return float(0.13 - 0.25 * x + 1.5 * x * x)
 
-    def apply(self, source: Source = Source.LIVE, spread: float = 0.10, only: set[int] | None = None) -> None:
-        """Price everything at this moment and put it on the board."""
+    def apply(
+        self,
+        source: Source = Source.LIVE,
+        spread: float = 0.10,
+        only: set[int] | None = None,
+        *,
+        mode: Mode = Mode.FULL,
+        volume: int = 6_500,
+        raised: float = 0.0,
+    ) -> None:
+        """Price everything at this moment and put it on the board.
+
+        Args:
+            source: Where it is from.
+            spread: Ask less bid, rupees.
+            only: Tokens to price, None for all.
+            mode: How much of each packet comes.
+            volume: Units of the day of each contract.
+            raised: Rupees by which each contract is dearer than the model has it.
+        """
         rows = []
         calculator = GreeksCalculator()
         now_s = int(self.clock.now().timestamp())
@@ -102,8 +130,9 @@ class Market:
                 )
             row = np.zeros(WORDS, dtype=np.uint32)
             row[Word.TOKEN] = contract.token
-            row[Word.LAST_PRICE] = max(1, round(price * 100))
+            row[Word.LAST_PRICE] = max(1, round((price + raised) * 100))
             row[Word.LAST_TRADE_TIME] = row[Word.EXCHANGE_TIMESTAMP] = now_s
+            row[Word.VOLUME] = volume
             row[BID_PRICE], row[ASK_PRICE] = (max(0, round((price + side * spread / 2) * 100)) for side in (-1, 1))
             row[BID_QUANTITY] = row[ASK_QUANTITY] = 650
             rows.append(row)
@@ -114,6 +143,10 @@ class Market:
                 row[Word.EXCHANGE_TIMESTAMP] = now_s
                 rows.append(row)
         batch = TickBatch.from_rows(
-            np.array(rows), source, received_ns=self.clock.monotonic_ns(), received_wall_ns=self.clock.time_ns()
+            np.array(rows),
+            source,
+            mode=mode,
+            received_ns=self.clock.monotonic_ns(),
+            received_wall_ns=self.clock.time_ns(),
         )
         self.board.apply(batch)

@@ -20,10 +20,11 @@ from tickertui.frozen import frozen
 from tickertui.kite.secrets import Secret
 from tickertui.market.candles import Candles
 from tickertui.market.clock import IST
+from tickertui.market.figures import AT_LEAST, NO_FIGURE, NO_PRICE
 from tickertui.market.instruments import price_divisor
 from tickertui.market.ticks import WORDS, Word
 
-_UINT32_MAX: Final = (1 << 32) - 1
+_LARGEST_TOKEN: Final = (1 << 32) - 1
 _LEVELS: Final = 5
 _CANDLE_COLUMNS: Final = 6
 _MOST_RUPEES: Final = 1e10
@@ -205,7 +206,11 @@ def read_last_prices(data: object) -> dict[str, float]:
 
 
 def quote_words(quotes: Sequence[Quote]) -> NDArray[np.uint32]:
-    """Return quotes as rows of the board, uint32[n, 46]; what a quote does not say is 0, as on the wire."""
+    """Return quotes as rows of the board, uint32[n, 46].
+
+    A price or time that a quote does not say is 0, as on the wire; a quantity is `NO_FIGURE`, since 0 is one, and one
+    of more than 32 bits is `AT_LEAST`.
+    """
     words = np.zeros((len(quotes), WORDS), dtype=np.uint32)
     for row, quote in enumerate(quotes):
         _fill_row(words[row], quote)
@@ -233,7 +238,7 @@ def _fill_row(row: NDArray[np.uint32], quote: Quote) -> None:
         (Word.OI_DAY_HIGH, quote.oi_day_high),
         (Word.OI_DAY_LOW, quote.oi_day_low),
     ):
-        row[word] = _clamped(quantity)
+        row[word] = NO_FIGURE if quantity < 0 else _clamped(quantity)
     for word, instant in ((Word.LAST_TRADE_TIME, quote.last_trade_time), (Word.EXCHANGE_TIMESTAMP, quote.timestamp)):
         row[word] = 0 if instant is None else _clamped(int(instant.timestamp()))
     for first, levels in ((Word.DEPTH, quote.bids), (Word.DEPTH + 3 * _LEVELS, quote.asks)):
@@ -245,11 +250,13 @@ def _fill_row(row: NDArray[np.uint32], quote: Quote) -> None:
 
 
 def _wire_price(rupees: float, divisor: int) -> int:
-    return 0 if math.isnan(rupees) else _clamped(round(rupees * divisor))
+    """The wire's integer of a price; 0, which is none, for what no word holds."""
+    wire = 0 if math.isnan(rupees) else round(rupees * divisor)
+    return wire if 0 < wire < NO_PRICE else 0
 
 
 def _clamped(value: int) -> int:
-    return min(max(value, 0), _UINT32_MAX)
+    return min(max(value, 0), AT_LEAST)
 
 
 # ---------------------------------------------------------------------- candles
@@ -326,7 +333,7 @@ def _part(data: Mapping[str, object], key: str) -> Mapping[str, object]:
 
 def _token(data: Mapping[str, object]) -> int:
     token = data.get("instrument_token")
-    if isinstance(token, bool) or not isinstance(token, int) or not 0 < token <= _UINT32_MAX:
+    if isinstance(token, bool) or not isinstance(token, int) or not 0 < token <= _LARGEST_TOKEN:
         raise AnswerError("a quote has no instrument_token")
     return token
 

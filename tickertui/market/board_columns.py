@@ -109,4 +109,6 @@ class BoardCounters:
     out_of_order: int = 0
     ahead: int = 0
     """Packets whose time stamp lay ahead of the market's clock: taken in, marked, and their time decides nothing."""
+    emptied: int = 0
+    """Packets without price, volume and open interest, of instruments whose price is known: dropped."""
     skipped_packets: int = 0

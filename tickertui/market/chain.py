@@ -17,6 +17,7 @@ from tickertui.frozen import frozen
 from tickertui.market.analytics import atm_index, max_pain
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.coverage import Coverage
+from tickertui.market.figures import AT_LEAST, known_quantities
 from tickertui.market.forward import ForwardSource
 from tickertui.market.instruments import ChainRows
 from tickertui.market.ticks import ABSENT, Word
@@ -155,7 +156,8 @@ def totals_of(
     legs = [len(strikes)] * 2 if listed is None else np.count_nonzero(listed, axis=0).tolist()
     counts = np.count_nonzero(known, axis=1).tolist()
     coverage = TotalsCoverage(*(Coverage(count, legs[side]) for pair in counts for side, count in enumerate(pair)))
-    sums = np.where(known, stacked, 0.0).sum(axis=1).ravel().tolist()
+    # Of a quantity that is only known to be large enough there is no sum.
+    sums = np.where(known, np.where(stacked >= AT_LEAST, np.nan, stacked), 0.0).sum(axis=1).ravel().tolist()
     call_oi, put_oi, call_change, put_change, call_volume, put_volume = (
         total if part.is_enough else _NAN for total, part in zip(sums, coverage, strict=True)
     )
@@ -232,15 +234,20 @@ class OptionChain:
         """float64[k, 2]: one price field in rupees, NaN missing."""
         return self.board.price(self.rows, word)
 
+    def price_today(self) -> NDArray[np.float64]:
+        """float64[k, 2]: the last price in rupees, NaN where there is none or nothing has traded in its session."""
+        return np.where(self.board.untraded(self.rows), np.nan, self.price())
+
     def quantity(self, word: Word | int) -> NDArray[np.float64]:
         """float64[k, 2]: one quantity field in units, NaN missing."""
+        if word in (Word.VOLUME, Word.OPEN_INTEREST):
+            return self.board.interest(self.rows)[word == Word.OPEN_INTEREST]
         raw = self.board.field(self.rows, word)
-        return np.where(raw == ABSENT, np.nan, raw.astype(np.float64))
+        return np.where((raw == ABSENT) | ~known_quantities(raw), np.nan, raw.astype(np.float64))
 
     def oi_change(self) -> NDArray[np.float64]:
         """float64[k, 2]: open interest less that of the previous close, units, NaN where either is not known."""
-        previous = self.board.previous_oi[self.rows]
-        return np.where(previous == ABSENT, np.nan, self.quantity(Word.OPEN_INTEREST) - previous)
+        return self.board.interest(self.rows)[2]
 
     def derived(self, column: Derived) -> NDArray[np.float64]:
         """float64[k, 2]: one column of the valuation, NaN missing."""
@@ -281,7 +288,7 @@ class OptionChain:
         if len(known):
             # The middle one: during an update of the valuation, legs of two forwards may stand side by side.
             return Reference(float(np.sort(known)[len(known) // 2]), ReferenceKind.FORWARD)
-        prices = self.price()
+        prices = self.price_today()
         gap = prices[:, Side.CALL] - prices[:, Side.PUT]
         if np.isnan(gap).all():
             return NO_REFERENCE
@@ -305,5 +312,5 @@ class OptionChain:
         return self.nearest(self.reference(preferred).price)
 
     def straddle(self, row: int) -> float:
-        """Return call plus put at a row, rupees; NaN where either is missing or ``row`` is -1."""
-        return float("nan") if row < 0 else float(self.price()[row].sum())
+        """Return call plus put at a row, rupees; NaN where either is missing or of another day, or ``row`` is -1."""
+        return float("nan") if row < 0 else float(self.price_today()[row].sum())

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
+from tickertui.market import figures
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.clock import from_epoch
 from tickertui.market.instruments import INDEX_SEGMENT_CODE, Instrument, price_divisor
+from tickertui.market.stamps import FIRST_TIME
 from tickertui.market.ticks import ABSENT, DEPTH_ORDERS, DEPTH_PRICE, DEPTH_QUANTITY, Mode, Source, Word
 
 _DEPTH_ROWS: Final = 5
@@ -60,7 +62,7 @@ class OptionSnapshot:
     Attributes:
         instrument: The contract.
         last_price: Rupees, NaN when nothing came yet.
-        volume: Units traded today, -1 when not known.
+        volume: Units traded today, -1 when not known; `tickertui.market.figures.AT_LEAST` stands for that and more.
         oi: Open interest in units, -1 when not known.
         oi_change: Since the previous close, None when that is not known.
         iv: Implied volatility, a decimal per year; NaN when there is none.
@@ -140,7 +142,8 @@ def market_depth(board: MarketBoard, token: int) -> MarketDepth | None:
     if not row or is_index or board.mode_of(row) is not Mode.FULL or board.source_of(row) is Source.NONE:
         return None
     raw: NDArray[np.uint32] = board.words[row]
-    prices = (raw[DEPTH_PRICE] / price_divisor(token)).tolist()
+    wire = raw[DEPTH_PRICE]
+    prices = np.where(figures.known_prices(wire), wire / price_divisor(token), 0.0).tolist()
     quantities, orders = raw[DEPTH_QUANTITY].tolist(), (raw[DEPTH_ORDERS] >> 16).tolist()
     levels = [
         DepthLevel(quantity, price, count) for quantity, price, count in zip(quantities, prices, orders, strict=True)
@@ -153,14 +156,14 @@ def market_depth(board: MarketBoard, token: int) -> MarketDepth | None:
 def option_snapshot(board: MarketBoard, instrument: Instrument) -> OptionSnapshot:
     """Return what the board holds of one contract; an instrument that is not on it has every value missing."""
     row = board.row(instrument.token)
-    oi, previous = int(board.field([row], Word.OPEN_INTEREST)[0]), int(board.previous_oi[row])
+    volume, oi, change = (float(column[0]) for column in board.interest([row]))
     derived = board.derived[row].tolist()
     return OptionSnapshot(
         instrument=instrument,
         last_price=float(board.price([row])[0]),
-        volume=int(board.field([row], Word.VOLUME)[0]),
-        oi=oi,
-        oi_change=None if ABSENT in (oi, previous) else oi - previous,
+        volume=_units(volume),
+        oi=_units(oi),
+        oi_change=None if change != change else int(change),
         iv=derived[Derived.IV],
         delta=derived[Derived.DELTA],
         gamma=derived[Derived.GAMMA],
@@ -175,9 +178,13 @@ def option_snapshot(board: MarketBoard, instrument: Instrument) -> OptionSnapsho
     )
 
 
+def _units(value: float) -> int:
+    return ABSENT if value != value else int(value)
+
+
 def _exchange_time(board: MarketBoard, row: int) -> datetime | None:
     seconds = int(board.field([row], Word.EXCHANGE_TIMESTAMP)[0])
-    return from_epoch(seconds) if seconds > 0 else None
+    return from_epoch(seconds) if seconds >= FIRST_TIME else None
 
 
 def _received_time(board: MarketBoard, row: int) -> datetime | None:

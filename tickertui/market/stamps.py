@@ -57,7 +57,7 @@ class StampWatch:
         if self._ahead_s and not 0 <= received_wall_ns - self._asked_ns < _BELIEVED_NS:
             self._ahead_s = 0
         own = second + AHEAD_S
-        return own + self._ahead_s, own
+        return min(own + self._ahead_s, _NO_LIMIT), own
 
     def believes(
         self, rows: NDArray[np.intp], stamps: NDArray[np.uint32], received_ns: NDArray[np.int64], now_ns: int

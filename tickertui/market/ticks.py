@@ -20,6 +20,9 @@ from tickertui.market.instruments import INDEX_SEGMENT_CODE, PRICE_DIVISORS
 WORDS: Final = 46
 """32-bit words of a row: a full packet of 184 bytes."""
 
+NO_FIGURE: Final = 0x8000_0000
+"""What a feed sends for a figure that it does not have: the least number of 32 bits with a sign."""
+
 ABSENT: Final = -1
 """Value of an integer column where the packet does not carry the field (a price is NaN there)."""
 
@@ -72,6 +75,9 @@ class Word(IntEnum):
     DEPTH = 16
     """First of ten levels of three words: quantity, price, and orders in the upper half of the third."""
 
+
+_FIGURES: Final = frozenset(range(Word.LAST_PRICE, Word.EXCHANGE_TIMESTAMP)) - {Word.LAST_TRADE_TIME}
+"""Prices and quantities: a token or a time of `NO_FIGURE` is one."""
 
 DEPTH_QUANTITY: Final = slice(16, 46, 3)
 DEPTH_PRICE: Final = slice(17, 46, 3)
@@ -209,6 +215,8 @@ class TickBatch:
         for part in self.parts:
             if part.width > word and (in_index or not part.is_index):
                 column[self._where(part)] = self.words[part.start : part.stop, word]
+        if word in _FIGURES:
+            column[column == NO_FIGURE] = ABSENT
         return column
 
     def _price(self, word: int, *, in_index: bool = True) -> NDArray[np.float64]:

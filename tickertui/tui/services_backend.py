@@ -120,7 +120,7 @@ class ServicesBackend:
             loop_delay_ms=figures.loop_delay_ms,
             clock_skew_s=self._clock_skew(),
             database_fault=self._database_fault(),
-            dropped=counters.unknown_tokens + counters.out_of_order + counters.stale_generation,
+            dropped=counters.unknown_tokens + counters.out_of_order + counters.stale_generation + counters.emptied,
             ahead=counters.ahead,
             greeks_ms=last.seconds * 1e3 if last is not None else None,
             greeks_rows=last.rows if last is not None else 0,

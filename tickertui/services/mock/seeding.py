@@ -19,6 +19,7 @@ import numpy as np
 
 from tickertui.frozen import frozen
 from tickertui.kite.errors import KiteError
+from tickertui.market.figures import AT_LEAST
 from tickertui.market.greeks import GreeksCalculator
 from tickertui.market.instruments import Instrument, InstrumentKind, InstrumentTable
 from tickertui.market.ticks import ABSENT, TickBatch
@@ -173,9 +174,12 @@ class MockSeeder:
     def take_options(self, batch: TickBatch, instruments: Sequence[Instrument]) -> None:
         """Take the volatility at the money and the open interest from quotes of options."""
         tokens = batch.instrument_token.tolist()
-        prices = dict(zip(tokens, batch.last_price.tolist(), strict=True))
+        # A price of another day has no volatility of today. Before anything has traded, all of them are of one day.
+        has_traded = batch.volume_traded > 0
+        traded = np.where(has_traded | ~has_traded.any(), batch.last_price, np.nan)
+        prices = dict(zip(tokens, traded.tolist(), strict=True))
         interest = zip(tokens, batch.oi.tolist(), strict=True)
-        self._market.seed_open_interest({token: units for token, units in interest if units != ABSENT})
+        self._market.seed_open_interest({token: units for token, units in interest if ABSENT < units < AT_LEAST})
         chains: dict[tuple[str, date], list[Instrument]] = {}
         for instrument in instruments:
             if instrument.kind.is_option and instrument.expiry is not None:

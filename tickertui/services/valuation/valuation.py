@@ -30,13 +30,14 @@ from tickertui.market.conventions import (
     TimeBasis,
     trading_years,
 )
+from tickertui.market.figures import known_prices
 from tickertui.market.forward import ForwardInputs, ForwardRule, Forwards, choose_forwards, parity_forwards
 from tickertui.market.hours import CalendarError, MarketCalendar, UnderlyingKind
 from tickertui.market.instruments import InstrumentTable
 from tickertui.market.last_minutes import blank_last_minutes, theta_to_expiry
 from tickertui.market.option_kernel import OptionKernel, slice_rows
 from tickertui.market.price_selection import SelectedPrices, is_unreliable, select_price, select_volatility
-from tickertui.market.stamps import AHEAD_S
+from tickertui.market.stamps import AHEAD_S, FIRST_TIME
 from tickertui.market.ticks import ASK_PRICE, BID_PRICE, Mode, Source, Word
 from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout, ValuationSlice, build_layout
 from tickertui.services.valuation.price_times import PriceTimes
@@ -242,19 +243,29 @@ class Valuation:
         full = modes == Mode.FULL
         words = board.words
         bid, ask, last = (
-            np.where(present & (raw > 0), raw / divisors, np.nan)
+            np.where(present & known_prices(raw), raw / divisors, np.nan)
             for present, raw in (
                 (full, words[rows, BID_PRICE]),
                 (full, words[rows, ASK_PRICE]),
-                (modes > 0, words[rows, Word.LAST_PRICE]),
+                # A price of another day is behind no volatility, its own or the other leg's.
+                ((modes > 0) & ~board.untraded(rows), words[rows, Word.LAST_PRICE]),
             )
         )
         traded = words[rows, Word.LAST_TRADE_TIME]
-        # Outside full mode the broker tells no trade time; the packet's arrival stands for it.
-        arrived = board.received_wall_ns[rows] / 1e9
-        trade_time = np.where(full & (traded > 0), traded, np.where(full, np.nan, arrived))
+        trade_time = np.where(full, np.where(traded >= FIRST_TIME, traded, np.nan), self._trade_times(rows, modes))
         trade_time = np.where(trade_time > self._clock.time_ns() / 1e9 + AHEAD_S, np.nan, trade_time)
         return bid, ask, last, np.maximum(instants - trade_time, 0.0)
+
+    def _trade_times(self, rows: Rows, modes: NDArray[np.int64]) -> Floats:
+        """When rows outside full mode traded, epoch seconds, NaN where nobody knows: the broker does not tell.
+
+        In quote mode a packet's arrival stands for it. The broker's cached packet may be of any day, and so may every
+        packet in ltp mode until its price has been seen to move.
+        """
+        board = self._board
+        arrived, moved = board.received_wall_ns[rows] / 1e9, self._times.moved(rows)
+        cached = (board.packets[rows] <= 1) & (board.sources[rows] == Source.LIVE)
+        return np.where(modes == Mode.LTP, np.where(moved > 0, moved, np.nan), np.where(cached, np.nan, arrived))
 
     def _slice_times(self, layout: ValuationLayout, touched: Rows, positions: Rows) -> _SliceTimes:
         instants = self._times.of_slices(layout, touched, positions)
@@ -346,8 +357,8 @@ class Valuation:
         ])  # fmt: skip
         return ForwardInputs(
             years=times.years,
-            future=board.price(layout.future_rows[touched]),
-            far_future=board.price(layout.far_rows[touched]),
+            future=self._traded_price(layout.future_rows[touched]),
+            far_future=self._traded_price(layout.far_rows[touched]),
             far_years=(far_ends - times.instants) / YEAR_SECONDS,
             spot=spot,
             manual=np.full(len(touched), np.nan),
@@ -355,6 +366,11 @@ class Valuation:
             spot_frozen=auction.frozen(self._clock.time_ns() / 1e9, stamps, moved),
             prefer_future=~layout.spot_is_index[touched],
         )
+
+    def _traded_price(self, rows: Rows) -> Floats:
+        """Last prices in rupees, NaN where there is none, it is of another day, or nobody knows of when it is."""
+        board = self._board
+        return np.where(board.untraded(rows) | board.doubtful[rows], np.nan, board.price(rows))
 
     def _forward_times(
         self, layout: ValuationLayout, touched: Rows, pairs: Rows, forwards: Forwards

@@ -95,7 +95,8 @@ def _percent(value: float, width: int) -> str:
         text = fmt.percent(value, decimals, signed=True)
         if len(text) <= width:
             return text
-    return "#" * width
+    text = fmt.fit_large(value, width - 1, signed=True)
+    return text if text == fmt.MISSING else f"{text}%"
 
 
 _ALL: Final = (

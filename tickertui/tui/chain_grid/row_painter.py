@@ -72,6 +72,7 @@ _STATE_FOREGROUNDS: Final = {
     DataState.NEVER: Foreground.MUTED,
     DataState.ERROR: Foreground.ERROR,
     DataState.WAITING: Foreground.MUTED,
+    DataState.PAST: Foreground.MUTED,
     DataState.DOUBT: Foreground.ERROR,
 }
 _PRICE_FOREGROUNDS: Final = tuple(int(_STATE_FOREGROUNDS.get(state, -1)) for state in DataState)

@@ -55,7 +55,7 @@ def _sum(field: Field) -> Callable[[Values, Values, float], float]:
 
 
 def _share(call: Values, put: Values, reference: float) -> float:
-    return 100 * (call[Field.LTP] + put[Field.LTP]) / (reference or float("nan"))
+    return 100 * (call[Field.TODAY] + put[Field.TODAY]) / (reference or float("nan"))
 
 
 def _mean_volatility(call: Values, put: Values, reference: float) -> float:
@@ -72,7 +72,7 @@ def _change(call: Values, put: Values, reference: float) -> float:
 
 
 PAIRS: Final = (
-    Pair("straddle", "Straddle", 10, _sum(Field.LTP), None, is_rupees=True, is_price=True),
+    Pair("straddle", "Straddle", 10, _sum(Field.TODAY), None, is_rupees=True, is_price=True),
     Pair("straddle_pct", "%", 7, _share, lambda value, _: fmt.percent(value)),
     Pair("straddle_change", "chg", 9, _change, None, is_rupees=True, is_signed=True),
     Pair("pair_oi", "OI", 7, _sum(Field.OI), None),

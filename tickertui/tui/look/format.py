@@ -12,6 +12,7 @@ from typing import Final
 
 from tickertui.frozen import frozen
 from tickertui.market.coverage import Coverage
+from tickertui.market.figures import AT_LEAST
 from tickertui.market.instruments import decimals_of
 
 MISSING: Final = "—"
@@ -19,6 +20,7 @@ MISSING: Final = "—"
 
 LAKH: Final = 100_000
 CRORE: Final = 10_000_000
+_LETTERS: Final = ((CRORE, "C"), (LAKH, "L"), (1_000, "K"))
 
 
 class Units(StrEnum):
@@ -93,13 +95,23 @@ def quantity(value: float, units: Units, lot_size: int, *, signed: bool = False)
         units: How to write them.
         lot_size: Units per lot of the contract that they are of.
         signed: Whether to write ``+`` before a positive number.
+
+    Returns:
+        At most 5 cells in `Units.LAKH` and `Units.LOTS`; ``>429C`` for a quantity that is known to be large enough.
     """
-    return counted(value if units is Units.LAKH else value / max(lot_size, 1), units, signed=signed)
+    counting = value if units is Units.LAKH else value / max(lot_size, 1)
+    return _at_least(counting) if value >= AT_LEAST else counted(counting, units, signed=signed)
 
 
 def counted(value: float, units: Units, *, signed: bool = False) -> str:
     """Return a quantity that is in the chosen units already: lots in full for `Units.CONTRACTS`, else compact."""
     return indian(value, signed=signed) if units is Units.CONTRACTS else compact(value, signed=signed)
+
+
+def _at_least(value: float) -> str:
+    """``>429C``: whole crores, lakhs or units below the number, so that it says nothing that is not so."""
+    unit, letter = next(((unit, letter) for unit, letter in _LETTERS if value >= unit), (1, ""))
+    return f">{int(value // unit)}{letter}"
 
 
 def price(value: float, decimals: int = 2, *, signed: bool = False) -> str:
@@ -133,8 +145,22 @@ def fit_price(value: float, width: int, prefix: str = "", *, decimals: int = 2, 
     if len(text) > width:
         sign = "+" if signed else ""
         shorter = (prefix + format(value, f"{sign}.{places}f") for places in range(decimals, -1, -1))
-        text = next((candidate for candidate in shorter if len(candidate) <= width), "#" * width)
+        text = next((candidate for candidate in shorter if len(candidate) <= width), "")
+        text = text or fit_large(value, width, prefix, signed=signed)
     return text.rjust(width)
+
+
+def fit_large(value: float, width: int, prefix: str = "", *, signed: bool = False) -> str:
+    """Return a number that does not fit in digits as ``21.5L``; the dash where that does not fit either.
+
+    Args:
+        value: Any number.
+        width: Cells at most.
+        prefix: Put right before the number.
+        signed: Whether to write ``+`` before a positive number.
+    """
+    text = prefix + compact(value, signed=signed)
+    return text if len(text) <= width else MISSING
 
 
 def strike(value: float) -> str:
@@ -196,7 +222,7 @@ def greek(value: float, width: int) -> str:
             text = text.replace("0.", ".", 1)
         if len(text) <= width:
             return text
-    return "#" * width
+    return fit_large(value, width)
 
 
 def age(seconds: float) -> str:
@@ -247,7 +273,7 @@ _TO_ASCII: Final = str.maketrans(
         "▶": ">", "◀": "<", "█": "#", "▉": "#", "▊": "#", "▋": "#", "▌": "#", "▐": "#", "▍": " ", "▎": " ", "▏": " ",
         "│": "|", "─": "-", "┌": "+", "┐": "+", "└": "+", "┘": "+", "→": ">", "←": "<", "±": "+", "Σ": "S", "…": ".",
         "•": "*", "×": "x", "σ": "s", "◌": "o", "◔": "o", "≠": "#", "‼": "!", "₹": "R", "↑": "^", "↓": "v", "Δ": "d",
-        "▁": "_", "▂": "_", "▃": "-", "▄": "-", "▅": "=", "▆": "=", "▇": "#", "≥": ">", "≤": "<",
+        "°": "o", "▁": "_", "▂": "_", "▃": "-", "▄": "-", "▅": "=", "▆": "=", "▇": "#", "≥": ">", "≤": "<",
         # What the plots are made of: frames, and cells that are filled by quarters.
         "┏": "+", "┓": "+", "┗": "+", "┛": "+", "┣": "+", "┫": "+", "┳": "+", "┻": "+", "━": "-", "┃": "|",
         "▀": "'", "▘": "'", "▝": "'", "▖": ".", "▗": ".", "▚": ":", "▞": ":", "▙": "#", "▟": "#", "▛": "#", "▜": "#",

@@ -50,7 +50,7 @@ class HealthFigures:
         database_fault: Why the database does not answer, one sentence; None while it does.
         database_ms: Time of its last answer.
         queued: Frames received from the broker and not looked at yet.
-        dropped: Packets refused by the board (unknown, late, older plan).
+        dropped: Packets refused by the board (unknown, late, older plan, without any figure).
         greeks_ms: Last valuation round that had anything to value.
         greeks_rows: Rows valued in it.
         contracts_day: Trading day of the contracts in force, None without any.

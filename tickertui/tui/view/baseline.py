@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.market import figures
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.instruments import PRICE_DIVISORS
 from tickertui.market.ticks import Word
@@ -36,9 +37,17 @@ class BoardMark:
         self._tokens: NDArray[np.int64] = board.tokens[rows].astype(np.int64)
         words = board.words[rows][:, _WORDS]
         carried = board.modes[rows][:, None] > _WORDS
-        values = np.where(carried, words, np.nan).astype(np.float64)
-        price = values[:, 1]
-        values[:, 1] = np.where(price > 0, price, np.nan) / PRICE_DIVISORS[self._tokens & 0xFF]
+        known = np.stack(
+            (
+                figures.known_quantities(words[:, 0]),
+                figures.known_prices(words[:, 1]),
+                figures.known_quantities(words[:, 2]),
+            ),
+            axis=1,
+        )
+        values = np.where(carried & known, words, np.nan).astype(np.float64)
+        figures.blank_zeros(values[:, 1], values[:, 2], values[:, 0], board.previous_oi[rows])
+        values[:, 1] /= PRICE_DIVISORS[self._tokens & 0xFF]
         self._values = values
         self._iv: NDArray[np.float64] = board.derived[rows, Derived.IV].astype(np.float64)
 

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
+from tickertui.market import figures
 from tickertui.market.board import Derived, RowFacts
 from tickertui.market.chain import ChainTotals, OptionChain, Reference, ReferenceKind, totals_of
 from tickertui.market.clock import Clock
 from tickertui.market.hours import Phase
 from tickertui.market.instruments import INDEX_SEGMENT_CODE, LEAST_DECIMALS, PRICE_DIVISORS
+from tickertui.market.stamps import FIRST_TIME
 from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.view.chain_summary import Money, summarise
@@ -55,21 +57,20 @@ _WORDS: Final = np.array(
     [
         Word.LAST_PRICE, Word.CLOSE, BID_PRICE, ASK_PRICE, Word.AVERAGE_PRICE, Word.HIGH, Word.LOW,
         Word.OPEN_INTEREST, Word.VOLUME, BID_QUANTITY, ASK_QUANTITY, Word.LAST_QUANTITY, Word.BUY_QUANTITY,
-        Word.SELL_QUANTITY, Word.EXCHANGE_TIMESTAMP,
+        Word.SELL_QUANTITY, Word.EXCHANGE_TIMESTAMP, Word.LAST_TRADE_TIME,
     ],
     dtype=np.intp,
 )  # fmt: skip
-"""Words of a packet in the order of `Field`: prices, quantities, and the time stamp as the last one."""
+"""Words of a packet in the order of `Field`: prices, quantities, and two times."""
 _DERIVED: Final = np.array([Derived.IV, Derived.DELTA, Derived.GAMMA, Derived.THETA, Derived.VEGA], dtype=np.intp)
 # Plain integers: a look into an enumeration takes Python 3.11 a microsecond, and a frame has dozens.
 _LTP, _CLOSE, _BID, _ASK = int(Field.LTP), int(Field.CLOSE), int(Field.BID), int(Field.ASK)
 _OI, _VOLUME, _IV, _OI_CHANGE = int(Field.OI), int(Field.VOLUME), int(Field.IV), int(Field.OI_CHANGE)
 _CHANGE, _CHANGE_PCT, _SPREAD = int(Field.CHANGE), int(Field.CHANGE_PCT), int(Field.SPREAD)
-_EXCHANGE_AT, _STAMP = int(Field.EXCHANGE_AT), len(_WORDS) - 1
-_MAY_BE_ZERO: Final = np.zeros(len(_WORDS), dtype=np.bool_)
-_MAY_BE_ZERO[_OI:_IV] = True
-"""Quantities may be zero; a price or a time stamp of zero is none."""
+_EXCHANGE_AT, _TODAY, _STAMP, _TRADED_AT = int(Field.EXCHANGE_AT), int(Field.TODAY), len(_WORDS) - 2, len(_WORDS) - 1
 _SUMMED: Final = [_OI, _VOLUME, _OI_CHANGE]
+_LAST_OF_TODAY: Final = int(Source.SNAPSHOT)
+_SAME_SESSION_S: Final = 8 * 3600.0
 _LIVE_SOURCE, _MOCK, _REPLAY = int(Source.LIVE), int(DataState.MOCK), int(DataState.REPLAY)
 _ARROW, _FLASH, _AGE, _OLD_GREEKS = 1, 2, 3, 4
 """Planes of the look of a frame; plane 0 holds the states."""
@@ -83,7 +84,7 @@ _MARKED: Final = (Field.OI, Field.LTP, Field.VOLUME)
 _MARK_FIELDS: Final = (Field.MARK_OI, Field.MARK_LTP, Field.MARK_VOLUME)
 _AGED: Final = np.zeros(len(DataState), dtype=np.bool_)
 _AGED[[DataState.LIVE, DataState.QUIET, DataState.SNAP, DataState.STALE, DataState.REPLAY, DataState.CAS]] = True
-_AGED[DataState.DOUBT] = True
+_AGED[[DataState.PAST, DataState.DOUBT]] = True
 _SCALE_SLACK: Final = 0.9
 """A bar's scale follows the largest value at once upward, and downward only when it has fallen by a tenth."""
 
@@ -148,6 +149,7 @@ class ChainReader:
         self._layout = -1
         self._scales = (0.0, 0.0, 0.0)
         self._known = float("nan")
+        self._began = 0.0
         self._mark: NDArray[np.float64] | None = None
         self._marked_at: datetime | None = None
         self._reset()
@@ -207,6 +209,8 @@ class ChainReader:
         board = self.chain.board
         if board.layout != self._layout:
             self._reset()
+        if self.context.market.began != self._began:
+            self._began, self._seen = self.context.market.began, -1
         self._number += 1
         rows, now_ns = self.chain.rows, self._clock.monotonic_ns()
         facts, quotes = self._gather(rows)
@@ -246,7 +250,7 @@ class ChainReader:
         where = np.flatnonzero(changed)
         if not len(where):
             return changed
-        new = self._values_of(rows[where], facts.mode[where], previous[where], where)
+        new = self._values_of(rows[where], facts.mode[where], facts.source[where], previous[where], where)
         # Compared as bits, for which a missing value equals itself.
         same = new.view(np.int64) == self._values[where].view(np.int64)
         self._values[where] = new
@@ -260,28 +264,63 @@ class ChainReader:
         self,
         rows: NDArray[np.intp],
         modes: NDArray[np.int64],
+        sources: NDArray[np.int64],
         previous: NDArray[np.int64],
         where: NDArray[np.intp],
     ) -> NDArray[np.float64]:
         """float64[n, 2, fields] of board rows intp[n, 2]."""
         board = self.chain.board
         raw = board.words.take(rows, axis=0).take(_WORDS, axis=-1)
-        has_value = (modes[..., None] > _WORDS) & ((raw > 0) | _MAY_BE_ZERO)
+        has_value = modes[..., None] > _WORDS
+        has_value[..., :_OI] &= figures.known_prices(raw[..., :_OI])
+        has_value[..., _OI:_IV] &= figures.known_quantities(raw[..., _OI:_IV])
+        has_value[..., _STAMP:] &= raw[..., _STAMP:] >= FIRST_TIME
         values = np.full((*rows.shape, len(Field)), np.nan)
         divisors = PRICE_DIVISORS.take(board.tokens.take(rows) & 0xFF)[..., None]
         np.divide(raw[..., _LTP:_OI], divisors, out=values[..., _LTP:_OI], where=has_value[..., _LTP:_OI])
         np.copyto(values[..., _OI:_IV], raw[..., _OI:_IV], where=has_value[..., _OI:_IV])
         np.copyto(values[..., _EXCHANGE_AT], raw[..., _STAMP], where=has_value[..., _STAMP])
         values[..., _IV:_OI_CHANGE] = board.derived.take(rows, axis=0).take(_DERIVED, axis=-1)
-        values[..., _OI_CHANGE] = np.where(previous < 0, np.nan, values[..., _OI] - previous)
+        self._drop_impossible(values, previous, where)
+        values[..., _OI_CHANGE] = figures.change_of(values[..., _OI], previous)
+        past = board.untraded(rows) | self._traded_before(raw, has_value, sources)
+        values[..., _TODAY] = np.where(past, np.nan, values[..., _LTP])
         close = values[..., _CLOSE]
-        change = values[..., _LTP] - close
+        change = values[..., _TODAY] - close
         values[..., _CHANGE] = change
         values[..., _CHANGE_PCT] = 100 * change / close
         values[..., _SPREAD] = values[..., _ASK] - values[..., _BID]
         if self._mark is not None:
-            values[..., _MARK_FIELDS] = values[..., _MARKED] - self._mark[where]
+            self._compare(values, self._mark[where])
         return values
+
+    def _drop_impossible(
+        self, values: NDArray[np.float64], previous: NDArray[np.int64], where: NDArray[np.intp]
+    ) -> None:
+        """Blank zeros that cannot be, in place; a day's volume that has gone round is at least what a word holds."""
+        figures.blank_zeros(values[..., _LTP], values[..., _VOLUME], values[..., _OI], previous)
+        before = self._values[where]
+        with np.errstate(invalid="ignore"):
+            fallen = before[..., _VOLUME] - values[..., _VOLUME] > figures.HALF
+        if fallen.any():
+            fallen &= values[..., _EXCHANGE_AT] - before[..., _EXCHANGE_AT] < _SAME_SESSION_S
+            values[..., _VOLUME][fallen] = figures.AT_LEAST
+
+    def _traded_before(
+        self, raw: NDArray[np.uint32], has_value: NDArray[np.bool_], sources: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Where the last trade is of a day before the session that is shown; a mock and a replay have other days."""
+        past: NDArray[np.bool_] = has_value[..., _TRADED_AT] & (raw[..., _TRADED_AT] < self._began)
+        return past & (sources <= _LAST_OF_TODAY)
+
+    @staticmethod
+    def _compare(values: NDArray[np.float64], mark: NDArray[np.float64]) -> None:
+        """Fill in what has changed since the mark; a volume that has fallen is of another day, or has gone round."""
+        for number, (difference, marked) in enumerate(zip(_MARK_FIELDS, _MARKED, strict=True)):
+            now, before = values[..., marked], mark[..., number]
+            values[..., difference] = now - before if marked is Field.LTP else figures.change_of(now, before)
+        volume = values[..., Field.MARK_VOLUME]
+        volume[volume < 0] = np.nan
 
     def _judge(
         self, rows: NDArray[np.intp], facts: RowFacts, now_ns: int
@@ -292,6 +331,11 @@ class ChainReader:
         self._typical_gap.update(received)
         age_s = np.where(received > 0, (now_ns - received) / 1e9, np.nan)
         states = self._states(rows, facts, age_s, now_ns)
+        # Of another day: a price there is, and none of the session.
+        today = self._values[..., _TODAY]
+        past = (today != today) & ~np.isnan(self._values[..., _LTP])
+        if past.any():
+            mark(states, past, DataState.PAST)
         if facts.doubtful.any():
             mark(states, facts.doubtful > 0, DataState.DOUBT)
         cached = facts.packets <= 1
@@ -303,8 +347,9 @@ class ChainReader:
         moved, derived_ns = now_ns - facts.moved_ns, board.derived_ns.take(rows)
         look = np.empty((5, *rows.shape), dtype=np.int32)
         look[0] = states
-        look[_ARROW] = facts.direction * (moved < ARROW_NS)
-        look[_FLASH] = facts.direction * (moved < FLASH_NS)
+        direction = np.where(past, 0, facts.direction)
+        look[_ARROW] = direction * (moved < ARROW_NS)
+        look[_FLASH] = direction * (moved < FLASH_NS)
         look[_AGE] = np.where(_AGED.take(states), _shown_age(age_s), -1)
         look[_OLD_GREEKS] = (derived_ns > 0) & (now_ns - derived_ns > OLD_GREEKS_NS)
         return states, look
@@ -413,15 +458,18 @@ class ChainReader:
         state = index.of(spot_state(Source(source), age_s if is_index else 0.0, link, context.feed, market))
         if is_index:
             state = state_before_open(state, day, market, age_s, link)
+        past = bool(board.untraded(row))
+        if past and (state in LIVE_STATES or state in (DataState.SNAP, DataState.CLOSED)):
+            state = DataState.PAST
         if doubtful and state in LIVE_STATES:
             state = DataState.DOUBT
         without = price != price and _closes_before_today(market, age_s)
         return QuoteView(
             label=label,
             price=price,
-            change=price - close,
-            change_pct=100 * (price - close) / close,
-            direction=direction if row and now_ns - moved_ns < ARROW_NS else 0,
+            change=float("nan") if past else price - close,
+            change_pct=float("nan") if past else 100 * (price - close) / close,
+            direction=direction if row and not past and now_ns - moved_ns < ARROW_NS else 0,
             state=state,
             age_s=age_s,
             last_close=close if without else float("nan"),

@@ -21,7 +21,7 @@ from tickertui.tui.view.index_state import IndexState
 
 _GAP: Final = 1
 """Strikes without a volatility that the one at the money may be bridged over, on either side."""
-_LTP, _IV = int(Field.LTP), int(Field.IV)
+_TODAY, _IV = int(Field.TODAY), int(Field.IV)
 
 
 class Money(NamedTuple):
@@ -63,7 +63,7 @@ def summarise(
         marked_at: When the trader set the mark.
     """
     row = money.row
-    straddle = float(values[row, 0, _LTP] + values[row, 1, _LTP]) if row >= 0 else float("nan")
+    straddle = float(values[row, 0, _TODAY] + values[row, 1, _TODAY]) if row >= 0 else float("nan")
     oi_ns = int(facts.oi_changed_ns.max(initial=0))
     return ChainSummary(
         reference=money.reference,

@@ -7,6 +7,7 @@ screenshot may be grey, a log has words only. The rule works on whole arrays; th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -66,7 +67,9 @@ class DataState(IntEnum):
     ERROR = 9
     WAITING = 10
     """No contract here, not subscribed, or subscribed just now. Shown as missing."""
-    DOUBT = 11
+    PAST = 11
+    """The price is of another day: nothing has traded in the session that is shown."""
+    DOUBT = 12
     """The packet's time lies ahead of the market's clock: nobody can tell of when its price is."""
 
     @property
@@ -92,6 +95,7 @@ _BADGES: Final[dict[DataState, StateBadge]] = {
     DataState.NEVER: StateBadge("NEVER", "—", " ", "quiet"),
     DataState.ERROR: StateBadge("ERROR", "!", "!", "error"),
     DataState.WAITING: StateBadge("WAITING", "…", " ", "quiet"),
+    DataState.PAST: StateBadge("PAST", "°", "°", "quiet"),
     DataState.DOUBT: StateBadge("DOUBT", "?", "?", "warn"),
 }
 
@@ -267,6 +271,10 @@ class TypicalGap:
         self.gap_s = np.where(again, stepped, old)
 
 
+_BEFORE_OPEN: Final = timedelta(hours=1)
+"""Trades of a session come from its pre-open on, which begins less than this before the open."""
+
+
 @frozen
 class MarketView:
     """What the calendar says about now, for one derivatives segment.
@@ -297,6 +305,11 @@ class MarketView:
     def is_open(self) -> bool:
         """Whether derivatives trade."""
         return self.phase.is_open
+
+    @property
+    def began(self) -> float:
+        """Epoch seconds before which trades are not of the session whose values are shown; 0 where nobody knows."""
+        return 0.0 if self.session is None else (self.session.open - _BEFORE_OPEN).timestamp()
 
     def shuts(self, feed: FeedMode) -> bool:
         """Whether the last values are those of a finished session; never where the hours are not known."""

@@ -57,6 +57,8 @@ class Field(IntEnum):
     MARK_VOLUME = 25
     EXCHANGE_AT = 26
     """Epoch seconds of the exchange's time stamp; not shown in a cell."""
+    TODAY = 27
+    """The last price where it is of the session that is shown: what straddles are sums of; not shown in a cell."""
 
 
 class BarMeaning(IntEnum):
@@ -268,10 +270,14 @@ class ChainFrame:
         # A few legs that have not ticked since the last connect are told by their own mark; ``LIVE 40/42`` says so.
         if snapped > live:
             return StateTag(DataState.SNAP, snapped, total)
+        if counts[_PAST] and not live:
+            return StateTag(DataState.PAST, counts[_PAST], total)
         return StateTag(DataState.LIVE if live else DataState.WAITING, live, total)
 
 
-_STATES, _WAITING, _SNAP = len(DataState), int(DataState.WAITING), int(DataState.SNAP)
+_STATES, _WAITING, _SNAP, _PAST = (
+    len(DataState), int(DataState.WAITING), int(DataState.SNAP), int(DataState.PAST),
+)  # fmt: skip
 _TAG_ORDER: Final = (
     DataState.MOCK, DataState.REPLAY, DataState.ERROR, DataState.STALE, DataState.CLOSED,
 )  # fmt: skip

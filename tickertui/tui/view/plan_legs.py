@@ -136,6 +136,7 @@ class WatchedLegs:
         for code in distinct(segments).tolist():
             of_segment = segments == code
             states[of_segment] = classify(facts, context.runtime.feed, context.market_of(code))[of_segment]
+        mark(states, board.untraded(rows) & ~np.isnan(board.price(rows)), DataState.PAST)
         mark(states, board.doubtful[rows], DataState.DOUBT)
         return states
 
@@ -238,6 +239,8 @@ class WatchedLegs:
             return "its socket is away" if problem is None else _LINK_WORDS[problem.link]
         if state is DataState.ERROR:
             return "the broker refuses it" if leg.token in context.runtime.refused else _LINK_WORDS[Link.AUTH]
+        if state is DataState.PAST:
+            return "not traded today; its price is of another day"
         if state is DataState.DOUBT:
             return "its packet's time lies ahead of the clock"
         if state is DataState.SNAP:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
 import numpy as np
@@ -10,12 +11,13 @@ import pytest
 from tests.support.priced_boards import Market
 from tickertui.market.board import Derived
 from tickertui.market.clock import IST
-from tickertui.market.conventions import Preset
+from tickertui.market.conventions import Preset, PriceRule
 from tickertui.market.forward import ForwardSource
 from tickertui.market.hours import load_calendar
 from tickertui.market.implied_volatility import Status
 from tickertui.market.instruments import InstrumentKind
-from tickertui.market.ticks import Source
+from tickertui.market.price_selection import PriceSource
+from tickertui.market.ticks import Mode, Source, TickBatch, Word
 from tickertui.services.valuation.valuation import Valuation
 
 EXPIRIES = (date(2026, 12, 1), date(2026, 12, 29))
@@ -234,3 +236,78 @@ def test_a_changed_plan_is_laid_out_anew(market: Market) -> None:
 def test_an_empty_board_is_no_trouble(market: Market) -> None:
     market.board.release(market.table.tokens.tolist())
     assert valuation(market).round().rows == 0
+
+
+def untraded_leg(market: Market) -> tuple[int, int]:
+    """Token and row of a call a little out of the money."""
+    found = market.table.find_option("NIFTY", EXPIRIES[0], 24_500.0, InstrumentKind.CALL)
+    assert found is not None
+    return found.token, market.board.row(found.token)
+
+
+@pytest.mark.parametrize("mode", [Mode.FULL, Mode.QUOTE])
+@pytest.mark.parametrize("rule", [PriceRule.LAST, PriceRule.MID_OR_LAST])
+def test_a_price_of_another_day_is_behind_no_volatility(market: Market, mode: Mode, rule: PriceRule) -> None:
+    token, row = untraded_leg(market)
+    put = row_of(market, "NIFTY", EXPIRIES[0], 24_500.0, InstrumentKind.PUT)
+    values = Valuation(
+        market.board, market, load_calendar(), market.clock, replace(Preset.FORWARD.value, price_rule=rule)
+    )
+    for _ in range(2):  # the broker's cached packet, and one more
+        market.apply(spread=400.0)
+        market.apply(spread=400.0, only={token}, mode=mode, volume=0, raised=700.0)
+        market.clock.advance(1)
+    values.round()
+    call_values, put_values = market.board.derived[row], market.board.derived[put]
+    assert np.isnan(call_values[Derived.PRICE])
+    # The put's own price is of today: both legs stand on it.
+    assert (
+        call_values[Derived.IV]
+        == put_values[Derived.IV]
+        == pytest.approx(market.volatility(24_500.0, 24_360), abs=0.01)
+    )
+    market.apply(spread=400.0, only={token}, mode=mode)
+    values.round()
+    assert market.board.derived[row, Derived.PRICE_SOURCE] == PriceSource.LAST
+
+
+def test_in_ltp_mode_a_price_is_of_today_once_it_has_been_seen_to_move(market: Market) -> None:
+    token, row = untraded_leg(market)
+    market.apply()
+    market.board.clear([token])
+    values = valuation(market)
+    for raised, known in ((0.0, False), (0.0, False), (1.0, True)):
+        market.clock.advance(1)
+        market.apply(only={token}, mode=Mode.LTP, raised=raised)
+        values.round()
+        assert np.isnan(market.board.derived[row, Derived.PRICE]) != known
+
+
+def test_the_cached_packet_in_quote_mode_may_be_of_any_day(market: Market) -> None:
+    token, row = untraded_leg(market)
+    market.apply()
+    market.board.clear([token])
+    values = valuation(market)
+    for known in (False, True):
+        market.clock.advance(1)
+        market.apply(only={token}, mode=Mode.QUOTE)
+        values.round()
+        assert np.isnan(market.board.derived[row, Derived.PRICE]) != known
+
+
+def test_no_price_of_a_packet_from_the_future_is_behind_a_volatility(market: Market) -> None:
+    market.apply()
+    token, row = untraded_leg(market)
+    values = valuation(market)
+    words = market.board.words[row].copy()
+    words[Word.EXCHANGE_TIMESTAMP] += 50
+    market.board.apply(
+        TickBatch.from_rows(
+            words[None], Source.LIVE, received_ns=market.clock.monotonic_ns(), received_wall_ns=market.clock.time_ns()
+        )
+    )
+    values.round()
+    assert np.isnan(market.board.derived[row, Derived.PRICE])
+    market.apply(only={token})
+    values.round()
+    assert not np.isnan(market.board.derived[row, Derived.PRICE])

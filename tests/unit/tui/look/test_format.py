@@ -74,14 +74,24 @@ def test_prices(value: float, text: str) -> None:
 def test_a_price_fills_its_cells_exactly_and_keeps_its_mark(value: float, width: int, prefix: str) -> None:
     text = fmt.fit_price(value, width, prefix)
     assert len(text) == width
-    if "#" not in text:
+    if not text.strip().endswith(("L", "C", fmt.MISSING)):
         assert text.lstrip().startswith(prefix)
         number = float(text.strip().lstrip("~").replace(",", ""))
         assert math.isclose(number, value, abs_tol=0.51)
 
 
-def test_a_price_that_fits_nowhere_is_not_cut() -> None:
-    assert fmt.fit_price(12_345_678.0, 5) == "#####"
+def test_a_number_that_fits_nowhere_is_neither_cut_nor_filled_with_signs() -> None:
+    assert fmt.fit_price(12_345_678.0, 5) == "1.23C"
+    assert fmt.fit_price(12_345_678.0, 4) == "   —"
+    assert fmt.fit_price(-1_234_567.0, 6, signed=True) == "-12.3L"
+    assert fmt.greek(123_456.7, 5) == "1.23L"
+
+
+def test_a_quantity_that_no_word_holds_is_at_least_so_much() -> None:
+    assert fmt.quantity(0xFFFF_FFFF, Units.LAKH, 65) == ">429C"
+    assert fmt.quantity(0xFFFF_FFFF, Units.LOTS, 65) == ">6C"
+    assert fmt.quantity(0xFFFF_FFFF, Units.CONTRACTS, 65) == ">429C"
+    assert fmt.quantity(0xFFFF_FFFE, Units.LAKH, 65) == "429C"
 
 
 @pytest.mark.parametrize(

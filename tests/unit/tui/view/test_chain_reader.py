@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
-from tests.support.boards import FORWARD, SPOT, SPOT_CLOSE, START, Scene, build_scene
+from tests.support.boards import FORWARD, FUTURE_TOKEN, SPOT, SPOT_CLOSE, START, Scene, build_scene
 from tickertui.market.chain import ReferenceKind
-from tickertui.market.hours import Phase
-from tickertui.market.ticks import Source
+from tickertui.market.clock import from_epoch
+from tickertui.market.hours import Phase, Session
+from tickertui.market.ticks import Source, Word
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.view.baseline import BoardMark
 from tickertui.tui.view.chain_reader import ChainContext, ChainReader, HeaderQuote
-from tickertui.tui.view.data_states import DataState, Link, MarketView, SocketHealth
+from tickertui.tui.view.data_states import LIVE_STATES, DataState, Link, MarketView, SocketHealth
 from tickertui.tui.view.frames import BarMeaning, ChainFrame, Field
 
 
@@ -335,3 +338,93 @@ def test_the_oi_clock_is_the_last_change_seen() -> None:
     summary = reader.read().summary
     assert summary.oi_at == START
     assert summary.oi_age_s == pytest.approx(187, abs=1)
+
+
+def session_from(began: float) -> Session:
+    """A session whose trades come from an instant on, epoch seconds; it opens an hour later."""
+    opened = from_epoch(began + 3_600)
+    return Session(opened.date(), opened, opened + timedelta(hours=6))
+
+
+def odd_words(scene: Scene, leg: tuple[int, int], **fields: int) -> None:
+    """Let a leg tick with some words of its own."""
+    words = scene.words(np.array([leg[0]]))[[leg[1]]]
+    for name, value in fields.items():
+        words[0, Word[name]] = value
+    scene.apply(words)
+
+
+@pytest.mark.parametrize("volume", [0, 65_000])
+@pytest.mark.parametrize("phase", [Phase.OPEN, Phase.CLOSED])
+def test_a_price_of_another_day_says_so_whether_the_market_is_open_or_shut(volume: int, phase: Phase) -> None:
+    scene = build_scene()
+    leg = (20, 1)
+    began = scene.clock.time_ns() / 1e9 - 3 * 3_600
+    reader = reader_of(scene, market=MarketView(phase, session_day="Fri 20 Nov", session=session_from(began)))
+    odd_words(scene, leg, VOLUME=volume, LAST_TRADE_TIME=int(began) - 60_000)
+    frame = reader.read()
+    assert frame.states[leg] == DataState.PAST
+    assert frame.states[20, 0] in ((DataState.CLOSED,) if phase is Phase.CLOSED else LIVE_STATES)
+    assert np.isnan(frame.values[20, 1, [Field.CHANGE, Field.CHANGE_PCT]]).all()
+    assert not np.isnan(frame.values[20, 0, Field.CHANGE])
+    assert frame.directions[leg] == 0
+    assert frame.ages[leg] >= -1
+
+
+def test_yesterdays_trades_are_of_another_day_from_the_open_on_without_a_packet() -> None:
+    scene = build_scene()
+    now_s = scene.clock.time_ns() / 1e9
+    reader = reader_of(scene, market=MarketView(session=session_from(now_s - 90_000)))
+    odd_words(scene, (20, 0), LAST_TRADE_TIME=int(now_s) - 70_000)
+    assert reader.read().states[20, 0] != DataState.PAST
+    reader.context = ChainContext(market=MarketView(session=session_from(now_s - 3_600)))
+    frame = reader.read()
+    assert frame.states[20, 0] == DataState.PAST
+    assert (frame.states == DataState.PAST).sum() == 1
+
+
+def test_the_straddle_at_the_money_is_of_one_day_or_none() -> None:
+    scene = build_scene()
+    reader = reader_of(scene)
+    row = reader.read().atm_row
+    odd_words(scene, (row, 0), VOLUME=0)
+    summary = reader.read().summary
+    assert np.isnan([summary.straddle, summary.straddle_pct]).all()
+    assert np.isnan(scene.chain.straddle(row))
+
+
+def test_a_mocks_prices_are_of_now_traded_or_not() -> None:
+    scene = build_scene(source=Source.MOCK)
+    odd_words(scene, (20, 0), VOLUME=0)
+    frame = reader_of(scene).read()
+    assert frame.states[20, 0] == DataState.MOCK
+    assert not np.isnan(frame.values[20, 0, Field.CHANGE])
+
+
+def test_when_nothing_has_traded_yet_the_tag_says_of_another_day() -> None:
+    scene = build_scene()
+    for row in range(len(scene.chain)):
+        for side in (0, 1):
+            odd_words(scene, (row, side), VOLUME=0)
+    tag = reader_of(scene).read().tag(np.arange(5))
+    assert (tag.state, tag.count, tag.total) == (DataState.PAST, 10, 10)
+
+
+def test_a_future_of_another_day_has_no_change_in_the_header() -> None:
+    scene = build_scene()
+    words = scene.board.words[[scene.board.row(FUTURE_TOKEN)]].copy()
+    words[0, Word.VOLUME] = 0
+    scene.apply(words)
+    future = reader_of(scene).read().future
+    assert future is not None
+    assert future.state is DataState.PAST
+    assert np.isnan([future.change, future.change_pct]).all()
+
+
+def test_a_clock_in_a_packet_before_2000_is_no_age() -> None:
+    scene = build_scene()
+    scene.board.mark_subscribed(scene.chain.tokens.ravel().tolist(), 0, 0)
+    odd_words(scene, (20, 0), EXCHANGE_TIMESTAMP=19_800)
+    frame = reader_of(scene).read()
+    assert np.isnan(frame.values[20, 0, Field.EXCHANGE_AT])
+    assert frame.ages[20, 0] == -1

@@ -23,7 +23,7 @@ from tickertui.tui.widgets.row_list import Row, RowList, Span, row
 
 _ARROWS = {1: "▲", -1: "▼", 0: "·"}
 _ROLES = {DataState.MOCK: "mock", DataState.STALE: "quiet", DataState.SNAP: "warn", DataState.ERROR: "error",
-          DataState.DOUBT: "warn"}  # fmt: skip
+          DataState.PAST: "quiet", DataState.DOUBT: "warn"}  # fmt: skip
 
 
 @frozen
@@ -209,7 +209,7 @@ def _side(frame: ChainFrame, place: int, side: int, look: TermLook) -> list[Span
 
 
 def _straddle(frame: ChainFrame, place: int, look: TermLook, mock: str) -> list[Span | str]:
-    total = float(frame.values[place, :, Field.LTP].sum())
+    total = float(frame.values[place, :, Field.TODAY].sum())
     missing = total != total
     decimals = frame.contracts.decimals
     # Without a cell between it and the change before it only where its decimals need that.

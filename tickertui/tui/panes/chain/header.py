@@ -157,7 +157,7 @@ def _other(quote: QuoteView, talk: int) -> list[Piece]:
     moves = talk == 1 and quote.label != _VOLATILITY_INDEX
     arrow = _ARROWS[quote.direction] if moves and quote.state in _MOVING else ""
     pieces.append(Piece(_number(quote) + (arrow or _mark(quote)), _tint(quote)))
-    if moves and quote.state not in (DataState.MOCK, DataState.STALE, DataState.DOUBT):
+    if moves and quote.state not in (DataState.MOCK, DataState.STALE, DataState.PAST, DataState.DOUBT):
         by_sign = _BY_DIRECTION[(quote.change > 0) - (quote.change < 0)]
         pieces.append(Piece(f" {fmt.percent(quote.change_pct, signed=True)}", by_sign))
     return pieces
@@ -203,7 +203,7 @@ def _quote(quote: QuoteView, *, detail: bool, strong: bool = False, frozen_since
     if quote.state is DataState.MOCK:
         return [*pieces, Piece("  (synthetic)", Tint("mock"))] if strong else pieces
     by_sign = _BY_DIRECTION[(quote.change > 0) - (quote.change < 0)]
-    if quote.state in (DataState.STALE, DataState.DOUBT):
+    if quote.state in (DataState.STALE, DataState.PAST, DataState.DOUBT):
         return pieces
     if detail:
         pieces.append(Piece(f" {fmt.price(quote.change, quote.decimals, signed=True)}", by_sign))
@@ -229,7 +229,8 @@ def _future(view: HeaderView, *, detail: bool) -> list[Piece]:
         shut = future.day is None and future.price and not view.market.is_open
         of_session = [Piece(f" {view.market.session_day}", MUTED)] if shut else []
         return [*pieces, *_day(future, view.market), *of_session]
-    if detail and future.price and view.underlying.price and future.state is not DataState.MOCK:
+    apart = (DataState.MOCK, DataState.PAST, DataState.DOUBT)
+    if detail and future.price and view.underlying.price and future.state not in apart:
         pieces.append(
             Piece(f" ({fmt.price(future.price - view.underlying.price, future.decimals, signed=True)})", MUTED)
         )
