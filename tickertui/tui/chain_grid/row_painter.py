@@ -17,6 +17,7 @@ from textual.strip import Strip
 
 from tickertui.frozen import frozen
 from tickertui.market.chain import Side
+from tickertui.market.figures import AT_LEAST
 from tickertui.market.instruments import LEAST_DECIMALS
 from tickertui.tui.chain_grid import columns as col
 from tickertui.tui.chain_grid.columns import AGE_WIDTH, Layout, Placed
@@ -235,9 +236,12 @@ class RowPainter:
             if kind == _BAR_KIND:
                 self._bar(pieces, step.placed, leg, frame)
                 continue
-            if step.in_lots:
-                value /= leg.lot or 1
-            text = step.texts.get(value) or self._write(step, value)
+            if value >= AT_LEAST and step.placed.column.is_quantity:
+                text = fmt.quantity(value, self._units, leg.lot).rjust(step.placed.gap + step.placed.width)
+            else:
+                if step.in_lots:
+                    value /= leg.lot or 1
+                text = step.texts.get(value) or self._write(step, value)
             if stale:
                 foreground = _STALE_FOREGROUND
             elif value != value or kind == _MUTED_KIND or (kind == _GREEK_KIND and old_greeks):

@@ -12,6 +12,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tickertui.frozen import frozen
+from tickertui.market.figures import AT_LEAST
 from tickertui.market.instruments import LEAST_DECIMALS
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.format import GlyphSet, Units
@@ -152,6 +153,11 @@ class StraddlePainter:
     def _values(self, frame: ChainFrame, row: int) -> tuple[Values, Values]:
         """Both legs' values, quantities in the units that are written: the two may be of different lots."""
         values = frame.values[row]
+        large = values[:, _QUANTITIES] >= AT_LEAST
+        if large.any():
+            # Of a quantity that is only known to be large enough there is no sum.
+            values = values.copy()
+            values[:, _QUANTITIES] = np.where(large, np.nan, values[:, _QUANTITIES])
         if self._units is not Units.LAKH:
             values = values.copy()
             values[:, _QUANTITIES] /= np.maximum(frame.contracts.lots[row], 1)[:, None]

@@ -90,7 +90,7 @@ def test_a_number_that_fits_nowhere_is_neither_cut_nor_filled_with_signs() -> No
 def test_a_quantity_that_no_word_holds_is_at_least_so_much() -> None:
     assert fmt.quantity(0xFFFF_FFFF, Units.LAKH, 65) == ">429C"
     assert fmt.quantity(0xFFFF_FFFF, Units.LOTS, 65) == ">6C"
-    assert fmt.quantity(0xFFFF_FFFF, Units.CONTRACTS, 65) == ">429C"
+    assert fmt.quantity(0xFFFF_FFFF, Units.CONTRACTS, 65) == ">6C"
     assert fmt.quantity(0xFFFF_FFFE, Units.LAKH, 65) == "429C"
 
 

@@ -111,6 +111,7 @@ def test_legs_of_several_segments_each_go_by_their_own_hours() -> None:
     for _ in range(2):
         words = np.zeros((len(tokens), WORDS), dtype=np.uint32)
         words[:, Word.TOKEN], words[:, Word.LAST_PRICE] = tokens, 10_000
+        words[:, Word.VOLUME] = 6_500
         board.apply(TickBatch.from_rows(words, Source.LIVE, received_ns=backend.clock.monotonic_ns()))
     markets = MarketViews(backend.calendar, evening)
     context = CellContext(backend.state, LinkWatch().update((), market_open=True), markets.of("NFO"), markets)
