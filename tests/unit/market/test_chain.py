@@ -183,3 +183,12 @@ def test_an_aggregate_of_nothing_is_no_part() -> None:
     assert (Coverage(61, 105).text, Coverage(61, 105).is_enough) == ("61/105", True)
     assert (Coverage(105, 105).text, Coverage(105, 105).is_enough) == ("", True)
     assert (Coverage(52, 105).is_enough, Coverage(53, 105).is_enough) == (False, True)
+
+
+def test_of_a_quantity_that_is_only_known_to_be_large_enough_there_is_no_sum() -> None:
+    strikes, whole = np.array([100.0, 110.0]), np.array([[650.0, 1_300.0], [650.0, 650.0]])
+    large = np.array([[650.0, 0xFFFF_FFFF], [650.0, 650.0]])
+    totals = totals_of(strikes, large, whole, whole)
+    assert totals.call_oi == 1_300.0
+    assert np.isnan([totals.put_oi, totals.pcr]).all()
+    assert totals.pcr_volume == 1.5
