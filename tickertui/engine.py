@@ -217,6 +217,9 @@ class Engine:
         except StoreError as error:
             events.add("store", f"no rules were taken over from before: {error}", severity=Severity.WARNING)
 
+    def _seen_sessions_file(self) -> Path | None:
+        return None if self._options.demo else self._paths.seen_sessions_file
+
     def _store_location(self) -> str | Path:
         if self._options.demo:
             return ":memory:"
@@ -240,7 +243,7 @@ class Engine:
         today = clock.now().date()
         if not orchestrator.list_accounts():
             registry.replace(universe_instruments(universe, today), today, bundled=True)
-        hours = ObservedHours(board, calendar, clock, events)
+        hours = ObservedHours(board, calendar, clock, events, file=self._seen_sessions_file())
         spots = Spots(board, registry.price_token)
         reconciler = SubscriptionReconciler(
             store=store, registry=registry, clock=clock, spot=spots, indices=settings.screen.header

@@ -76,6 +76,11 @@ class Paths:
         return self._of_broker(self.state_dir) / "config-rules.json"
 
     @property
+    def seen_sessions_file(self) -> Path:
+        """Sessions that no calendar listed and the market held, of this broker."""
+        return self._of_broker(self.state_dir) / "seen-sessions.json"
+
+    @property
     def log_file(self) -> Path:
         """The rotating log."""
         return self.state_dir / "tickertui.log"

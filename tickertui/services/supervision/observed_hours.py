@@ -15,9 +15,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 import anyio
+import anyio.to_thread
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +32,7 @@ from tickertui.market.instruments import INDEX_SEGMENT_CODE
 from tickertui.market.ticks import Source, Word
 from tickertui.market.universe import SEGMENT_CODES
 from tickertui.services.supervision.events import EventLog, Severity
+from tickertui.services.supervision.seen_sessions import SeenSession, read_seen_sessions, write_seen_sessions
 from tickertui.services.supervision.stamp_run import StampRun
 
 _NS: Final = 1_000_000_000
@@ -133,6 +136,7 @@ class ObservedHours(MarketCalendar):
         clock: Now; ages are monotonic.
         events: Each deviation and each end of one is recorded here.
         limits: When silence is a deviation.
+        file: Where sessions that were seen are kept over restarts; None for nowhere.
     """
 
     def __init__(
@@ -142,6 +146,7 @@ class ObservedHours(MarketCalendar):
         clock: Clock,
         events: EventLog,
         limits: HoursLimits | None = None,
+        file: Path | None = None,
     ) -> None:
         super().__init__(calendar.data)
         self.revision = 0
@@ -158,6 +163,9 @@ class ObservedHours(MarketCalendar):
         self._still_sessions: set[tuple[str, datetime]] = set()
         self._looked_ns = clock.monotonic_ns()
         self._pace = wall_rate(clock)
+        self._file = file
+        self._written: tuple[SeenSession, ...] = ()
+        self._recall()
 
     # ------------------------------------------------------------------ what it is asked
 
@@ -210,6 +218,7 @@ class ObservedHours(MarketCalendar):
         while True:
             await anyio.sleep(_LOOK_S)
             self.look()
+            await self._keep()
 
     def look(self) -> None:
         """Take in what has come since the last look."""
@@ -286,7 +295,7 @@ class ObservedHours(MarketCalendar):
         if carried:
             seen.quiet_s += passed_s
         patience = self._limits.few
-        if carried >= self._limits.enough or (carried and segment == "INDICES"):
+        if segment == "INDICES" or (carried >= self._limits.enough and not self._indices_tick(segment)):
             patience = self._limits.many
         if carried and segment not in self._deviations and seen.quiet_s > patience:
             self._begin_still(segment, seen)
@@ -296,8 +305,54 @@ class ObservedHours(MarketCalendar):
         """Whether packets are due: an index prints nothing in the closing auction."""
         return phase is Phase.OPEN if segment == "INDICES" else phase.is_open
 
+    def _indices_tick(self, segment: str) -> bool:
+        """Whether the indices go on while their derivatives are silent: then it is few of these that trade."""
+        indices = self._seen.get("INDICES")
+        return segment in ("NFO", "BFO") and indices is not None and self._age_s(indices) < _FLOW_S
+
     def _age_s(self, seen: _Seen) -> float:
         return (self._clock.monotonic_ns() - seen.last_tick_ns) / _NS
+
+    # ------------------------------------------------------------------ over restarts
+
+    def _recall(self) -> None:
+        if self._file is None:
+            return
+        try:
+            self._written = read_seen_sessions(self._file)
+        except ValueError as error:
+            self._events.add("calendar", str(error), severity=Severity.WARNING)
+        for seen in self._written:
+            self._touched.add(seen.segment)
+            if seen.close is None:
+                self._still_sessions.add((seen.segment, seen.open))
+            else:
+                self._flows.setdefault(seen.segment, []).append(_seen_session(seen.open, seen.close))
+
+    async def _keep(self) -> None:
+        """Write what was seen when it is another than what is written: each minute while a session runs."""
+        sessions = self._to_keep()
+        if self._file is None or sessions == self._written:
+            return
+        self._written = sessions
+        try:
+            await anyio.to_thread.run_sync(write_seen_sessions, self._file, sessions, self._clock.now())
+        except OSError as error:
+            text = f"sessions that were seen are not kept over a restart: {error}"
+            self._events.add("calendar", text, severity=Severity.WARNING)
+
+    def _to_keep(self) -> tuple[SeenSession, ...]:
+        kept = [
+            SeenSession(segment, session.open, session.close)
+            for segment, sessions in self._flows.items()
+            for session in sessions
+        ]
+        for segment, deviation in self._deviations.items():
+            if deviation.kind is DeviationKind.FLOWING:
+                running = self._so_far(segment)
+                kept.append(SeenSession(segment, running.open, running.close))
+        kept += [SeenSession(segment, opened, None) for segment, opened in sorted(self._still_sessions)]
+        return tuple(kept)
 
     # ------------------------------------------------------------------ deviations
 
@@ -305,6 +360,12 @@ class ObservedHours(MarketCalendar):
         if seen.flow.seconds >= _FLOW_S * self._pace and seen.flow_moves >= _FLOW_LOOKS and self._age_s(seen) < _FLOW_S:
             since = from_epoch(seen.flow.stamp - seen.flow.seconds)
             self._begin(Deviation(segment, DeviationKind.FLOWING, since))
+
+    def _so_far(self, segment: str) -> Session:
+        """A flow up to its last tick, in whole minutes."""
+        since, last = self._deviations[segment].since, self._seen[segment].last_tick_at
+        end = max(last or since, since).replace(second=0, microsecond=0)
+        return _seen_session(since, end + timedelta(minutes=1))
 
     def _begin_still(self, segment: str, seen: _Seen) -> None:
         assert seen.open_since is not None
@@ -330,10 +391,7 @@ class ObservedHours(MarketCalendar):
         self._events.add("calendar", f"over: {over.describe()}; {why}")
 
     def _end_flow(self, segment: str, seen: _Seen) -> None:
-        since = self._deviations[segment].since
-        last = max(seen.last_tick_at or since, since)
-        close = last.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        self._flows.setdefault(segment, []).append(_seen_session(since, close))
+        self._flows.setdefault(segment, []).append(self._so_far(segment))
         quiet = self._age_s(seen) > _ENDED_S
         self._end(segment, "no tick has come for a while" if quiet else "the calendar says open too")
         seen.flow, seen.flow_moves = StampRun(self._pace), 0

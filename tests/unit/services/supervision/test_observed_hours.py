@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
+import anyio
 import numpy as np
 import pytest
 
+from tests.support.waiting import wait_until
 from tickertui.market.board import MarketBoard
 from tickertui.market.clock import IST, ManualClock
 from tickertui.market.hours import Phase, load_calendar
@@ -26,13 +29,13 @@ SECOND = timedelta(seconds=1)
 class Market:
     """A board that is fed second by second, and what is seen of it."""
 
-    def __init__(self, now: datetime, *, step: float = 1.0) -> None:
+    def __init__(self, now: datetime, *, step: float = 1.0, file: Path | None = None) -> None:
         self.clock = ManualClock(now)
         self.board = MarketBoard()
         self.tokens = [*NFO, *MCX, INDEX]
         self.board.ensure(self.tokens)
         self.events = EventLog(self.clock)
-        self.hours = ObservedHours(self.board, load_calendar(), self.clock, self.events)
+        self.hours = ObservedHours(self.board, load_calendar(), self.clock, self.events, file=file)
         self.sockets: list[int] = [0, 1]
         self.hours.watch_sockets(lambda: self.sockets)
         self.step = step
@@ -251,3 +254,37 @@ def test_a_commodity_in_the_evening_is_open_by_its_own_hours() -> None:
     assert market.is_open("MCX")
     market.wait(60)
     assert not market.is_open("MCX"), "eleven instruments are given ten minutes"
+
+
+async def test_what_was_seen_is_known_after_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "seen-sessions.json"
+    market = Market(SATURDAY, file=file)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(market.hours.run)
+        market.stream([*NFO, INDEX], 125)
+        await wait_until(file.exists, "it is written")
+        tasks.cancel_scope.cancel()
+    later = Market(MONDAY, file=file)
+    sessions = later.hours.sessions("NFO", date(2026, 11, 27), date(2026, 11, 30))
+    assert [session.day.day for session in sessions] == [27, 28, 30]
+    assert sessions[1].open == SATURDAY
+    assert sessions[1].close >= SATURDAY + timedelta(minutes=2)
+    assert later.hours.previous_session("INDICES", MONDAY).day.day == 28
+    assert later.hours.deviations() == ()
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence_and_no_obstacle(tmp_path: Path) -> None:
+    file = tmp_path / "seen-sessions.json"
+    file.write_text('{"sessions": [{"segment": "NFO", "open": "yesterday"}]}')
+    market = Market(MONDAY, file=file)
+    assert market.told() == [f"{file} cannot be read: sessions that were seen on earlier days are not known"]
+    assert len(market.hours.sessions("NFO", date(2026, 11, 27), date(2026, 11, 27))) == 1
+
+
+def test_a_few_derivatives_that_are_quiet_while_the_index_ticks_are_given_longer() -> None:
+    market = Market(MONDAY)
+    market.stream([*NFO, INDEX], 10)
+    market.stream([INDEX], 300)
+    assert market.is_open("NFO")
+    market.stream([INDEX], 400)
+    assert not market.is_open("NFO")
