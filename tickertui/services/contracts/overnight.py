@@ -30,7 +30,7 @@ def sentences(followed: Followed, changes: Differences, contracts: DayContracts)
     for number, before, after in followed.rules:
         yield f"rule {number} follows: {before} is now {after}"
     for renaming in changes.renamed:
-        if not renaming.is_clear:
+        if renaming.contracts and not renaming.is_clear:
             yield f"{renaming}: which one a rule on {renaming.before} means is not clear; drop it and add another"
     change_of = {change.token: change for change in changes.terms}
     for leg in followed.legs:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from operator import ne
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from tickertui.frozen import frozen
 from tickertui.market.contract_terms import Renaming
 from tickertui.market.instruments import InstrumentKind, InstrumentTable
 from tickertui.market.underlying_names import listed_name
+
+_SERIES_LETTERS: Final = 2
+"""Letters of a series of the National Stock Exchange (EQ, BE, SM)."""
 
 
 class MatchedRows:
@@ -73,9 +77,10 @@ def renamings(
 ) -> Names:
     """Find the names that became others.
 
-    A share or an index is renamed when its symbol is another one; a series behind a hyphen (``XYZ-BE``) is no name. An
-    underlying is renamed when no derivative goes by its name any more and tokens that did go by another one now. Names
-    are those that the exchanges list: that a chain is ``BCD:NAME`` since another exchange lists it too renames nothing.
+    A share or an index with contracts is renamed when its symbol is another one; a series behind it (``XYZ-BE``) is no
+    name. An underlying is renamed when no derivative goes by its name any more and tokens that did go by another one
+    now. Names are those that the exchanges list: that a chain is ``BCD:NAME`` since another exchange lists it too
+    renames nothing.
 
     Args:
         before: The contracts of the earlier day.
@@ -94,7 +99,7 @@ def renamings(
             count = counts.setdefault(was, {})
             count[now] = count.get(now, 0) + 1
     for _, old, new in rows.pairs(symbols_differ & ~expires & (before.kinds[rows.old] == after.kinds[rows.new])):
-        was, now = (symbol.partition("-")[0] for symbol in (before.symbols[old], after.symbols[new]))
+        was, now = (_without_series(symbol) for symbol in (before.symbols[old], after.symbols[new]))
         if was != now:
             shares[was] = now
     if not (counts or shares):
@@ -111,8 +116,17 @@ def renamings(
         for name, count in gone.items()
     }
     for was, now in shares.items():
-        found.setdefault(was, Renaming(was, (now,), 0, is_clear=True))
+        # Shares without contracts change their names every day. Contracts may go by the old name for a while: then it
+        # means what it meant.
+        if was in listed_before:
+            found.setdefault(was, Renaming(was, (now,), 0, is_clear=was not in listed))
     return Names(tuple(found[name] for name in sorted(found)), {name: frozenset(count) for name, count in gone.items()})
+
+
+def _without_series(symbol: str) -> str:
+    """Return a share's name: a series has two letters (``XYZ-BE``), ``BAJAJ-AUTO`` is a name."""
+    name, _, series = symbol.rpartition("-")
+    return name if name and len(series) == _SERIES_LETTERS else symbol
 
 
 def _underlyings(table: InstrumentTable) -> set[str]:

@@ -131,11 +131,21 @@ def test_a_name_that_became_two_or_joined_another_is_not_clear() -> None:
     assert not any(one.is_clear for one in compare([*OPTIONS, *other], both).renamed)
 
 
-def test_a_share_alone_is_renamed_and_its_series_is_no_name() -> None:
-    found = compare([SHARE], [replace(SHARE, tradingsymbol="XYZ", name="XYZ LIMITED")])
-    assert [str(one) for one in found.renamed] == ["XYZCEM is now XYZ"]
-    assert not compare([SHARE], [replace(SHARE, name="XYZ CEMENT INDIA")]).alarming
-    assert not compare([SHARE], [replace(SHARE, tradingsymbol="XYZCEM-BE")]).renamed
+def test_a_share_whose_contracts_have_all_expired_since_is_renamed_and_its_series_is_no_name() -> None:
+    past = chain_of("XYZCEM", date(2026, 11, 24), STRIKES, first=45_000)
+    renaming = compare([SHARE, *past], [replace(SHARE, tradingsymbol="XYZ")]).renamed[0]
+    assert (str(renaming), renaming.follow("XYZCEM")) == ("XYZCEM is now XYZ", "XYZ"), "after a month away"
+    assert not compare([SHARE], [replace(SHARE, tradingsymbol="XYZ")]).renamed, "one without contracts is nobody's news"
+    assert not compare([SHARE, *past], [replace(SHARE, name="XYZ CEMENT INDIA")]).alarming
+    assert not compare([SHARE, *past], [replace(SHARE, tradingsymbol="XYZCEM-BE")]).renamed
+    with_hyphen = [replace(SHARE, tradingsymbol="XYZ-CEMENT"), *(renamed(leg, "XYZ-CEMENT") for leg in past)]
+    assert [str(one) for one in compare(with_hyphen, [SHARE]).renamed] == ["XYZ-CEMENT is now XYZCEM"]
+
+
+def test_a_share_that_is_renamed_before_its_contracts_leaves_the_rules_on_them() -> None:
+    found = compare([SHARE, *OPTIONS], [replace(SHARE, tradingsymbol="NEWCEM"), *OPTIONS])
+    assert [(str(one), one.is_clear) for one in found.renamed] == [("XYZCEM is now NEWCEM", False)]
+    assert found.renamed[0].follow("XYZCEM") is None
 
 
 def test_an_exchange_that_has_nothing_any_more_is_named() -> None:
