@@ -66,6 +66,7 @@ class CandleBuilder:
         "minute": 0,
         "is_whole": 0,
         "is_traded": 0,
+        "is_told": 0,  # whether its packets carry the volume, or it has none
         "open": 0,
         "high": 0,
         "low": 0,
@@ -83,11 +84,13 @@ class CandleBuilder:
         self._state: dict[str, Ints] = {name: np.zeros(0, dtype=np.int64) for name in self._COLUMNS}
         self._looked_at = 0
         self._finished: list[Ints] = []
+        self._rows: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
 
     def forget(self) -> None:
         """Forget what has been seen: another feed takes over."""
         self._state = {name: np.zeros(0, dtype=np.int64) for name in self._COLUMNS}
         self._finished.clear()
+        self._rows = np.zeros(0, dtype=np.intp)
 
     # ------------------------------------------------------------------ one look
 
@@ -100,6 +103,7 @@ class CandleBuilder:
         """
         rows = rows[rows > 0]
         self._make_room()
+        self._finish_gone(rows, now)
         self._begin_anew(rows, stood_still=not 0 <= now - self._looked_at <= _LONGEST_GAP)
         self._looked_at = now
         state, board = self._state, self._board
@@ -117,6 +121,17 @@ class CandleBuilder:
             column = self._state[name]
             if len(column) < capacity:
                 self._state[name] = np.concatenate((column, np.full(capacity - len(column), empty, dtype=np.int64)))
+
+    def _finish_gone(self, rows: NDArray[np.intp], now: int) -> None:
+        """Close the last minute of what has left the plan just after its end, as what expires does at the close."""
+        before, self._rows = self._rows, rows
+        if before is rows or np.array_equal(before, rows):
+            changed = before[self._board.tokens[before] != self._state["token"][before]]
+        else:
+            stay = np.isin(before, rows) & (self._board.tokens[before] == self._state["token"][before])
+            changed = before[~stay]
+        self._finish(changed[self._state["minute"][changed] + MINUTE <= now])
+        self._state["token"][changed] = 0
 
     def _begin_anew(self, rows: NDArray[np.intp], *, stood_still: bool) -> None:
         """Forget rows that are another contract's now, or whose socket has subscribed them again."""
@@ -163,6 +178,7 @@ class CandleBuilder:
         state["day_high"][rows], state["day_low"][rows] = high, low
         state["oi"][rows], state["last"][rows] = oi, stamps
         state["received"][rows] = board.received_ns[rows]
+        state["is_told"][rows] = is_index | (board.modes[rows] >= Mode.QUOTE)
 
     def _times(self, rows: NDArray[np.intp], now: int) -> Ints:
         """When packets are of: the exchange's time where it is carried, never later than now."""
@@ -184,10 +200,8 @@ class CandleBuilder:
 
     def _finish(self, rows: NDArray[np.intp]) -> None:
         """Close the minutes of rows; those that were seen whole and in which something was traded are kept."""
-        state, tokens = self._state, self._board.tokens
-        mode = self._board.modes[rows]
-        is_told = ((tokens[rows] & 0xFF) == INDEX_SEGMENT_CODE) | (mode >= Mode.QUOTE)
-        kept = rows[(state["is_whole"][rows] > 0) & (state["is_traded"][rows] > 0) & is_told]
+        state = self._state
+        kept = rows[(state["is_whole"][rows] > 0) & (state["is_traded"][rows] > 0) & (state["is_told"][rows] > 0)]
         if len(kept):
             names = ("token", "minute", "open", "high", "low", "close")
             columns = [state[name][kept] for name in names]

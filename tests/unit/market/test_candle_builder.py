@@ -210,6 +210,31 @@ def test_a_row_that_another_contract_has_taken_inherits_nothing() -> None:
     assert desk.candles() == []
 
 
+@pytest.mark.parametrize("another", [False, True])
+def test_what_leaves_the_plan_at_the_close_keeps_its_last_minute(*, another: bool) -> None:
+    desk = Desk()
+    desk.send("15:38:40", 100, 1_000)
+    desk.send("15:39:59", 103, 1_040)
+    desk.board.release([OPTION])
+    if another:
+        desk.board.ensure([OPTION + 256])
+    else:
+        desk.rows = np.zeros(0, dtype=np.intp)
+    desk.wait("15:40:10")
+    assert desk.candles() == [["15:39", 103, 103, 103, 103, 40, 500]]
+    assert [built.tokens.tolist() for built in desk.built if len(built)] == [[OPTION]]
+
+
+def test_what_leaves_the_plan_within_a_minute_has_no_candle_of_it() -> None:
+    desk = Desk()
+    desk.send("11:00:40", 100, 1_000)
+    desk.send("11:01:20", 101, 1_010)
+    desk.board.release([OPTION])
+    desk.rows = np.zeros(0, dtype=np.intp)
+    desk.wait("11:03:10")
+    assert desk.candles() == []
+
+
 def test_a_stamp_from_the_future_is_of_now() -> None:
     desk = Desk()
     desk.send("11:00:40", 100, 1_000)
