@@ -9,8 +9,10 @@ from tests.support.planning import NOW, W01, nifty_chain
 from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.clock import epoch_ns
+from tickertui.services.history.status import BootstrapProgress
 from tickertui.tui.panels.leg import blocks, leg_rows
 from tickertui.tui.panes.analytics import runs_of
+from tickertui.tui.panes.bootstrap import bootstrap_rows
 from tickertui.tui.panes.chain.rail import StraddleDay
 
 LEG = nifty_chain(W01)[0]
@@ -79,3 +81,9 @@ def test_a_straddle_has_the_gaps_of_both_legs() -> None:
 def test_a_smile_is_drawn_in_its_stretches(mask: str, expected: list[tuple[int, int]]) -> None:
     runs = runs_of(np.array([cell == "1" for cell in mask], dtype=np.bool_))
     assert [(run.start, run.stop) for run in runs] == expected
+
+
+def test_the_bootstrap_pane_says_how_far_our_own_ticks_reach() -> None:
+    progress = BootstrapProgress(own_candles=1_234, own_until=NOW)
+    assert any("1,234 candles of this session's own ticks, to 10:00" in line.text for line in bootstrap_rows(progress))
+    assert not any("own ticks" in line.text for line in bootstrap_rows(BootstrapProgress()))

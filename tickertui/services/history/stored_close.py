@@ -93,7 +93,8 @@ class StoredClose:
                 self._take_away(tokens[of_exchange & (sources == Source.STORED)])
             else:
                 empty = tokens[of_exchange & (sources == Source.NONE)].tolist()
-                await self._show(exchange, session, self._due(empty))
+                while due := self._due(empty):
+                    await self._show(exchange, session, due)
 
     def _take_away(self, tokens: NDArray[np.int64]) -> None:
         """Empty rows of their values; what is known of their subscription, and of the day before, stays."""

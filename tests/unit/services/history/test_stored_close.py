@@ -41,13 +41,14 @@ class Desk:
         self.tokens = [LEG.token, OTHER.token, NIFTY_INDEX]
         self.board.ensure(self.tokens)
         self.is_live = True
+        self.contracts = table_of([LEG, OTHER], [index_of("NIFTY 50", NIFTY_INDEX)])
         self.stored = StoredClose(
             store=store,
             board=self.board,
             calendar=load_calendar(),
             clock=clock,
             tokens=lambda: np.array(self.tokens, dtype=np.int64),
-            instrument=table_of([LEG, OTHER], [index_of("NIFTY 50", NIFTY_INDEX)]).get,
+            instrument=lambda token: self.contracts.get(token),
             is_live=lambda: self.is_live,
         )
 
@@ -113,6 +114,20 @@ async def test_what_is_not_whole_is_not_shown_until_the_backfill_has_come_by(des
     await desk.stored.look()
     assert desk.shown(OTHER.token, Word.LAST_PRICE, Word.CLOSE) == [30_005, 0], "its close before is not known"
     assert np.isnan(desk.board.price([desk.board.row(OTHER.token)], Word.CLOSE)[0])
+
+
+async def test_however_many_they_are_one_look_shows_them_all(desk: Desk) -> None:
+    chain = nifty_chain(W01)
+    assert len(chain) > 40
+    desk.tokens = [leg.token for leg in chain] + [NIFTY_INDEX]
+    desk.board.ensure(desk.tokens)
+    desk.contracts = table_of(chain, [index_of("NIFTY 50", NIFTY_INDEX)])
+    for leg in chain:
+        await desk.keep(leg.token, "2026-11-25", 20_000)
+    with pytest.MonkeyPatch.context() as few:
+        few.setattr("tickertui.services.history.stored_close._AT_ONCE", 7)
+        await desk.stored.look()
+    assert {desk.source(token) for token in desk.tokens} == {Source.STORED}
 
 
 async def test_an_open_interest_that_is_not_stored_is_missing(desk: Desk) -> None:
