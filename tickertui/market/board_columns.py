@@ -96,6 +96,12 @@ class Derived(IntEnum):
     """1 where the price grid or the quote is coarser than the volatility, else 0."""
     PRICED_AT = 14
     """Epoch seconds of the instant that the prices are from: time to expiry counts from there."""
+    PRICE_AT = 15
+    """Epoch seconds of `PRICE`: of the last trade, or of the packet with bid and ask."""
+    IV_ORIGIN = 16
+    """Value of `tickertui.market.price_selection.VolatilityOrigin`: whose volatility `IV` is."""
+    OTHER_LEG = 17
+    """Token of the strike's other leg, 0 where it has none."""
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ class BoardRows:
         tokens: uint32[capacity], 0 for a free row.
         subscribed_ns: int64[capacity], monotonic time of the last subscription, 0 = never.
         previous_oi: int64[capacity], open interest at the previous close, -1 = not known.
-        derived: float64[capacity, 15], see `Derived`; NaN where there is no value.
+        derived: float64[capacity, 18], see `Derived`; NaN where there is no value.
         derived_status: int8[capacity], status of the implied volatility, -1 = not computed.
         derived_ns: int64[capacity], monotonic time of the oldest input of the derived values.
         sequence: Number of the last applied batch; a row with ``versions > seen`` changed since ``seen``.

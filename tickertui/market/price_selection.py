@@ -122,6 +122,15 @@ def other_legs(slices: Rows, strike: Floats, is_call: Flags) -> Rows:
     return other
 
 
+class VolatilityOrigin(IntEnum):
+    """Whose volatility a row has."""
+
+    OWN = 0
+    OTHER_LEG = 1
+    MEAN = 2
+    """The mean of both legs'."""
+
+
 @frozen(eq=False)
 class SelectedVolatilities:
     """Volatilities that the Greeks of n rows are computed at.
@@ -129,10 +138,12 @@ class SelectedVolatilities:
     Attributes:
         iv: float64[n], NaN where neither leg has one.
         borrowed: bool[n], true where it is the other leg's.
+        origin: int8[n], values of `VolatilityOrigin`.
     """
 
     iv: Floats
     borrowed: Flags
+    origin: Codes
 
 
 def select_volatility(
@@ -158,7 +169,7 @@ def select_volatility(
         side: The rule.
     """
     if side is VolatilitySide.OWN:
-        return SelectedVolatilities(iv.copy(), np.zeros(len(iv), dtype=np.bool_))
+        return SelectedVolatilities(iv.copy(), np.zeros(len(iv), dtype=np.bool_), np.zeros(len(iv), dtype=np.int8))
     other = np.where(other_leg >= 0, iv[other_leg], np.nan) if len(iv) else iv
     has_own, has_other = ~np.isnan(iv), ~np.isnan(other)
     own_side = out_of_the_money(forward, strike, is_call)
@@ -166,7 +177,9 @@ def select_volatility(
     chosen = np.where(borrowed, other, iv)
     both = (strike == forward) & has_own & has_other
     chosen[both] = 0.5 * (iv[both] + other[both])
-    return SelectedVolatilities(chosen, borrowed & ~both)
+    origin = borrowed.astype(np.int8)
+    origin[both] = VolatilityOrigin.MEAN
+    return SelectedVolatilities(chosen, borrowed & ~both, origin)
 
 
 def is_unreliable(vega: Floats, tick: Floats, spread: Floats, source: Codes) -> Flags:

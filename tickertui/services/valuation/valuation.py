@@ -36,7 +36,7 @@ from tickertui.market.hours import CalendarError, MarketCalendar, UnderlyingKind
 from tickertui.market.instruments import InstrumentTable
 from tickertui.market.last_minutes import blank_last_minutes, theta_to_expiry
 from tickertui.market.option_kernel import OptionKernel, slice_rows
-from tickertui.market.price_selection import SelectedPrices, is_unreliable, select_price, select_volatility
+from tickertui.market.price_selection import PriceSource, SelectedPrices, is_unreliable, select_price, select_volatility
 from tickertui.market.stamps import AHEAD_S, FIRST_TIME
 from tickertui.market.ticks import ASK_PRICE, BID_PRICE, Mode, Source, Word
 from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout, ValuationSlice, build_layout
@@ -224,7 +224,12 @@ class Valuation:
         greeks.theta[:] = theta_to_expiry(greeks.theta, greeks.price, forward, strikes, is_call, discount, left)
         unreliable = is_unreliable(greeks.vega, ticks, ask - bid, selected.source)
         self._write(rows, chosen.iv, status, greeks, forward, selected, np.repeat(forwards.source, lengths), unreliable)
-        board.derived[rows, Derived.PRICED_AT] = np.repeat(times.instants, lengths)
+        priced_at = np.repeat(times.instants, lengths)
+        board.derived[rows, Derived.PRICED_AT] = priced_at
+        by_trade = selected.source == PriceSource.LAST
+        board.derived[rows, Derived.PRICE_AT] = np.where(by_trade, priced_at - last_age, self._times.of_rows(rows))
+        board.derived[rows, Derived.IV_ORIGIN] = chosen.origin
+        board.derived[rows, Derived.OTHER_LEG] = np.where(other >= 0, board.tokens[rows[other]], 0)
         received = board.received_ns[rows]
         oldest = np.minimum(received, np.repeat(forward_ns, lengths))
         board.derived_ns[rows] = np.where(oldest > 0, oldest, received)

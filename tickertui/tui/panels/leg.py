@@ -20,13 +20,14 @@ from tickertui.market.contract_terms import TermsChange
 from tickertui.market.forward import ForwardSource
 from tickertui.market.implied_volatility import Status
 from tickertui.market.instruments import Instrument, InstrumentKind, price_divisor
-from tickertui.market.price_selection import PriceSource
 from tickertui.market.snapshots import OptionSnapshot, market_depth, option_snapshot
 from tickertui.market.ticks import Source, Word
 from tickertui.tui.keys.actions import NO_KEYS, bindings_of, key_name
 from tickertui.tui.look import format as fmt
 from tickertui.tui.look.block_charts import mean_of
+from tickertui.tui.look.format import Units
 from tickertui.tui.panels.base import TextScreen
+from tickertui.tui.panels.price_words import trade_words, volatility_words
 from tickertui.tui.view.data_states import DataState
 from tickertui.tui.widgets.row_list import Row, Span, row
 
@@ -166,7 +167,10 @@ def _price_lines(
     yield _line("source", f"{source}{cached}   {context.state.word}   age {fmt.short_age(age)}")
     mode = board.mode_of(place).label
     bid_ask = _best(board, place, shot.instrument.decimals)
-    yield _line("quote", f"{bid_ask}   volume {fmt.compact(_or_nan(shot.volume))}   mode {mode}")
+    volume = fmt.quantity(_or_nan(shot.volume), Units.LAKH, 1)
+    yield _line("quote", f"{bid_ask}   volume {volume}   mode {mode}")
+    if shot.instrument.kind is not InstrumentKind.INDEX and shot.source is not Source.MOCK:
+        yield _line("trade", trade_words(board, place, clock))
 
 
 def _best(board: MarketBoard, place: int, decimals: int) -> str:
@@ -185,7 +189,7 @@ def _interest_lines(board: MarketBoard, place: int, shot: OptionSnapshot, clock:
     if changed:
         when = f"changed {from_epoch(changed / 1e9):%H:%M:%S}, {fmt.duration((clock.time_ns() - changed) / 1e9)} ago"
     lots = f" ({fmt.compact(shot.oi / shot.instrument.lot_size)} lots)" if shot.oi >= 0 else ""
-    yield _line("OI", f"{fmt.compact(_or_nan(shot.oi))}{lots}   {when}")
+    yield _line("OI", f"{fmt.quantity(_or_nan(shot.oi), Units.LAKH, 1)}{lots}   {when}")
     if shot.oi_change is not None:
         before = fmt.compact(shot.oi - shot.oi_change)
         yield _line("dOI", f"{fmt.compact(shot.oi_change, signed=True)}   previous close {before}")
@@ -204,7 +208,7 @@ def _greek_lines(
     else:
         oldest = int(board.derived_ns[place])
         age = (clock.monotonic_ns() - oldest) / 1e9 if oldest else nan
-        priced = _price_words(values, shot.instrument.decimals)
+        priced = volatility_words(board, place, shot.instrument, clock.now())
         yield _line(
             "IV", f"{fmt.volatility(shot.iv)}%   from {priced}   oldest input {fmt.short_age(age)}"
             f"{_COARSE if values[Derived.UNRELIABLE] > 0 else ''}",
@@ -257,13 +261,6 @@ def _code(values: NDArray[np.float64], column: Derived) -> int:
     """A code of the valuation, 0 where it has none."""
     value = float(values[column])
     return 0 if isnan(value) else int(value)
-
-
-def _price_words(values: NDArray[np.float64], decimals: int) -> str:
-    """``mid 183.05``: which price the volatility was solved from."""
-    source = PriceSource(_code(values, Derived.PRICE_SOURCE))
-    word = "" if source is PriceSource.NONE else f"{source.name.lower()} "
-    return f"{word}{fmt.price(float(values[Derived.PRICE]), decimals)}"
 
 
 def _status_words(status: int) -> str:
@@ -347,7 +344,8 @@ def leg_rows(
     place = board.row(instrument.token)
     mock, decimals = "~" if board.source_of(place) is Source.MOCK else "", instrument.decimals
     last, close = (float(board.price([place], word)[0]) for word in (Word.LAST_PRICE, Word.CLOSE))
-    change = fmt.percent(100 * (last - close) / close if close else nan, signed=True)
+    is_today = close and not board.untraded(place)
+    change = fmt.percent(100 * (last - close) / close if is_today else nan, signed=True)
     yield row(
         "", Span(" last   ", "quiet"), Span(f"{mock}{fmt.price(last, decimals)}", "mock" if mock else "strong"),
         f"  {mock}{change}", Span(f"  previous close {mock}{fmt.price(close, decimals)}", "quiet"),
