@@ -27,6 +27,9 @@ LATE_S: Final = 60
 _NS: Final = 1_000_000_000
 _FRESH_S: Final = 10
 """Instruments that were heard within so many seconds say what the market's time is."""
+_HEARD_S: Final = 120
+_PART: Final = 0.25
+"""Two odd packets while nothing else comes are no clock."""
 _BEHIND_S: Final = 5
 """A fresh stamp is at most this much older than its arrival; the broker's cached packets are older."""
 _BELIEVED_NS: Final = 30 * _NS
@@ -65,7 +68,8 @@ class StampWatch:
         """Ask the other instruments whether a stamp beyond the limit is true; if so, the limit moves with it.
 
         It is when more instruments that were heard a moment ago are ahead by as much than agree with this machine's
-        clock. An only instrument is believed when its next stamp is ahead by as much: then it is a clock that runs.
+        clock, and they are no small part of those that were heard within minutes. An only instrument is believed when
+        its next stamp is ahead by as much: then it is a clock that runs.
 
         Args:
             rows: Rows of the board that were just written with such a stamp; at least one.
@@ -76,13 +80,14 @@ class StampWatch:
         now = now_ns // _NS
         latest = int(stamps[rows].max())
         claim = latest - now
-        fresh = np.flatnonzero(received_ns > now_ns - _FRESH_S * _NS)
+        heard = int(np.count_nonzero(np.abs(received_ns - now_ns) < _HEARD_S * _NS))
+        fresh = np.flatnonzero(np.abs(received_ns - now_ns) < _FRESH_S * _NS)
         ahead = stamps[fresh].astype(np.int64) - received_ns[fresh] // _NS
         claiming = int(np.count_nonzero(np.abs(ahead - claim) <= AHEAD_S))
         agreeing = int(np.count_nonzero((ahead <= AHEAD_S) & (ahead >= -_BEHIND_S)))
         before, self._claim = self._claim, (claim, latest)
         runs = abs(claim - before[0]) <= AHEAD_S and latest > before[1] > 0
-        if claiming > agreeing and (claiming > 1 or runs):
+        if claiming > agreeing and claiming >= _PART * heard and (claiming > 1 or runs):
             self._ahead_s, self._asked_ns = claim, now_ns
             return True
         return False

@@ -579,6 +579,22 @@ class TestWhoseClockIsRight:
         arrived(board, stamped(MANY[0], NOW + 90 + 95), at=NOW + 90)
         assert np.flatnonzero(board.doubtful).tolist() == [board.row(MANY[0])], "50 s ahead of the others"
 
+    def test_two_odd_packets_while_nothing_else_comes_are_no_clock(self) -> None:
+        board = MarketBoard()
+        board.ensure([*MANY, INDEX])
+        market(board, [*MANY, INDEX])
+        for token in (MANY[0], INDEX):
+            arrived(board, stamped(token, NOW + 65), at=NOW + 15)
+        assert board.counters.ahead == 2
+        assert board.doubtful[board.rows([MANY[0], INDEX])].all()
+
+    def test_a_clock_that_was_set_back_is_found_out_by_the_first_quarter(self) -> None:
+        board = MarketBoard()
+        board.ensure(MANY)
+        market(board, MANY)
+        market(board, MANY, NOW - 30, ahead=31)
+        assert not board.doubtful[board.rows(MANY[30:])].any()
+
     def test_an_only_instrument_is_believed_when_its_clock_runs(self) -> None:
         board = MarketBoard()
         board.ensure([INDEX])

@@ -459,9 +459,9 @@ class ChainReader:
         if is_index:
             state = state_before_open(state, day, market, age_s, link)
         past = bool(board.untraded(row))
-        if past and (state in LIVE_STATES or state in (DataState.SNAP, DataState.CLOSED)):
+        if past and (state in LIVE_STATES or state in (DataState.SNAP, DataState.CLOSED, DataState.STALE)):
             state = DataState.PAST
-        if doubtful and state in LIVE_STATES:
+        if doubtful and (state in LIVE_STATES or state is DataState.STALE):
             state = DataState.DOUBT
         without = price != price and _closes_before_today(market, age_s)
         return QuoteView(

@@ -101,7 +101,7 @@ _BADGES: Final[dict[DataState, StateBadge]] = {
 
 _QUIET: Final = np.int8(DataState.QUIET)
 _MARKABLE: Final = np.zeros(len(DataState), dtype=np.bool_)
-_MARKABLE[[DataState.LIVE, DataState.QUIET, DataState.CAS, DataState.SNAP, DataState.CLOSED]] = True
+_MARKABLE[[DataState.LIVE, DataState.QUIET, DataState.CAS, DataState.SNAP, DataState.CLOSED, DataState.STALE]] = True
 LIVE_STATES: Final = (DataState.LIVE, DataState.QUIET, DataState.CAS)
 """What a header counts as live: a quiet leg's price is as good as a new one."""
 
@@ -392,7 +392,7 @@ def classify(facts: CellFacts, feed: FeedMode, market: MarketView) -> NDArray[np
 
 
 def mark(states: NDArray[np.int8], where: NDArray[np.bool_], state: DataState) -> None:
-    """Say what is wrong with prices of a feed that is in order, or of a shut market; worse states stay as they are.
+    """Say what is wrong with prices, whatever their feed is worth; synthetic and missing ones stay as they are.
 
     Args:
         states: Changed in place.
