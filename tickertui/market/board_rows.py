@@ -230,6 +230,11 @@ class BoardRows:
         return doubtful
 
     @property
+    def flags(self) -> NDArray[np.int64]:
+        """int64[capacity]: `Source` and `Mode` and `DOUBTFUL` in one, see `Meta.FLAGS`; read for some rows at once."""
+        return self._meta[:, Meta.FLAGS]
+
+    @property
     def generations(self) -> NDArray[np.int64]:
         """int64[capacity]: number of the subscription plan of the last packet."""
         return self._meta[:, Meta.GENERATION]

@@ -14,7 +14,10 @@ from typing import Final, Protocol, TypeAlias
 
 from tickertui.frozen import frozen
 
-YEAR_SECONDS: Final = 365 * 86_400.0
+DAY_SECONDS: Final = 86_400.0
+"""Seconds of a calendar day."""
+
+YEAR_SECONDS: Final = 365 * DAY_SECONDS
 """Seconds of the calendar/365 year."""
 
 TRADING_DAYS: Final = 252.0

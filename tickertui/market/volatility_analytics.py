@@ -28,22 +28,6 @@ def mean_of_legs(call_iv: Floats, put_iv: Floats) -> Floats:
     return np.where(np.isnan(call_iv), put_iv, np.where(np.isnan(put_iv), call_iv, mean))
 
 
-def at_strike(strikes: Floats, values: Floats, level: float) -> float:
-    """Interpolate linearly between the two strikes that bracket ``level``.
-
-    Returns:
-        NaN outside the listed strikes, or where a bracketing strike has no value.
-    """
-    if not len(strikes) or not strikes[0] <= level <= strikes[-1]:
-        return NAN
-    upper = int(np.searchsorted(strikes, level))
-    if strikes[upper] == level:
-        return float(values[upper])
-    low, high = float(strikes[upper - 1]), float(strikes[upper])
-    share = (level - low) / (high - low)
-    return float(values[upper - 1] + share * (values[upper] - values[upper - 1]))
-
-
 def atm_volatility(strikes: Floats, call_iv: Floats, put_iv: Floats, forward: float, *, gap: int = 0) -> float:
     """Return the at-the-money volatility: the mean of both legs, interpolated linearly in strike to the forward.
 
@@ -62,11 +46,23 @@ def atm_volatility(strikes: Floats, call_iv: Floats, put_iv: Floats, forward: fl
     Returns:
         NaN without a volatility on either side of the forward: the money is not read from the wings.
     """
-    upper = int(np.searchsorted(strikes, forward))
+    upper = int(strikes.searchsorted(forward))
     near = slice(max(upper - 1 - gap, 0), upper + 1 + gap)
-    values = mean_of_legs(call_iv[near], put_iv[near])
-    known = ~np.isnan(values)
-    return at_strike(strikes[near][known], values[known], forward)
+    # A handful of numbers, each frame: numpy's calls would take longer than all of it.
+    below, above = (NAN, NAN), (NAN, NAN)
+    for strike, call, put in zip(strikes[near].tolist(), call_iv[near].tolist(), put_iv[near].tolist(), strict=True):
+        value = (call + put) / 2 if call == call and put == put else call if call == call else put
+        if value != value:
+            continue
+        if strike <= forward:
+            below = strike, value
+        if strike >= forward:
+            above = strike, value
+            break
+    if below[0] == above[0]:
+        return below[1]
+    share = (forward - below[0]) / (above[0] - below[0])
+    return below[1] + share * (above[1] - below[1])
 
 
 def at_delta(delta: Floats, iv: Floats, target: float) -> float:

@@ -17,7 +17,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
+from tickertui.market.board_columns import DOUBTFUL
 from tickertui.market.clock import Clock, from_epoch
 from tickertui.market.hours import CalendarError, MarketCalendar, Session
 from tickertui.market.settling import NO_AUCTION, AuctionTimes
@@ -25,13 +27,37 @@ from tickertui.market.stamps import FIRST_TIME
 from tickertui.market.ticks import Source, Word
 from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout
 
-_CASH: Final = "INDICES"
+Ints = NDArray[np.int64]
+
+_STAMP: Final = int(Word.EXCHANGE_TIMESTAMP)
 _OWN_TIME: Final = (Source.MOCK, Source.REPLAY)
+_CASH: Final = "INDICES"
 _KEPT_SPANS: Final = 4
 """Sessions of a segment that are remembered: prices are of this one or the one before, few are older."""
 
 
 _NO_AUCTION_KNOWN: Final[tuple[float, float, AuctionTimes]] = (np.inf, -np.inf, NO_AUCTION)
+
+
+@frozen(eq=False)
+class SlicePrices:
+    """Of when the prices of m slices with n rows are, and what the board knows of them.
+
+    Attributes:
+        instants: float64[m], epoch seconds.
+        flags: int64[n], of the options' rows, see `MarketBoard.flags`.
+        arrived: float64[n], epoch seconds at which their last packets came, 0 before the first.
+        times: float64[n], epoch seconds that they carry, or else of their arrival.
+        spot_flags: int64[m], of the underlyings' rows.
+        spot_times: float64[m], epoch seconds of the underlyings' last packets, 0 before the first.
+    """
+
+    instants: Floats
+    flags: Ints
+    arrived: Floats
+    times: Floats
+    spot_flags: Ints
+    spot_times: Floats
 
 
 class PriceTimes:
@@ -50,42 +76,48 @@ class PriceTimes:
         self._revision = calendar.revision
         self._spans: dict[str, list[tuple[float, float, float]]] = {}
         self._auction = _NO_AUCTION_KNOWN
+        self._layout: ValuationLayout | None = None
+        self._names: list[str] = []
+        self._segments: Rows = np.zeros(0, dtype=np.intp)
 
-    def of_rows(self, rows: Rows) -> Floats:
-        """Return the epoch seconds of the rows' last packets, float64[n], never after now; 0 before the first."""
-        board = self._board
-        stamps = board.field(rows, Word.EXCHANGE_TIMESTAMP).astype(np.float64)
-        believed = (stamps >= FIRST_TIME) & ~board.doubtful[rows]
-        times = np.where(believed, stamps, board.received_wall_ns[rows] / 1e9)
-        return np.minimum(times, self._clock.time_ns() / 1e9)
-
-    def of_slices(self, layout: ValuationLayout, touched: Rows, positions: Rows) -> Floats:
-        """Return the instant of each touched slice, float64[m] epoch seconds.
+    def of_slices(self, layout: ValuationLayout, touched: Rows, positions: Rows) -> SlicePrices:
+        """Return the instant of each touched slice, and what the board knows of its rows.
 
         Args:
             layout: All slices.
             touched: intp[m], of which slices.
             positions: intp[n], their rows in the layout's order, slice after slice.
         """
-        self._follow_sessions()
+        self._follow_sessions(layout)
+        count, size = len(touched), len(positions)
         lengths = layout.lengths[touched]
         starts = np.cumsum(lengths) - lengths
-        rows = layout.rows[positions]
-        segments = [layout.slices[number].segment for number in touched.tolist()]
-        own_time = np.logical_or.reduceat(np.isin(self._board.sources[rows], _OWN_TIME), starts)
-        instants = self._bounded(np.maximum.reduceat(self.of_rows(rows), starts), segments, own_time)
-        for others in (layout.spot_rows[touched], layout.future_rows[touched]):
-            times = self.of_rows(others)
-            # Printed while the options were shut (the index of a pre-open session): no time of their prices.
-            times[self._bounded(times, segments, own_time) != times] = 0.0
-            np.maximum(instants, times, out=instants)
+        rows = np.concatenate((layout.rows[positions], layout.spot_rows[touched], layout.future_rows[touched]))
+        # Together: each of numpy's calls costs as much as the rows.
+        flags, arrived, times = self._of_rows(rows)
+        newest = np.concatenate((np.maximum.reduceat(times[:size], starts), times[size:])).reshape(3, count)
+        own_time = np.logical_or.reduceat(np.isin(flags[:size] & 0xFF, _OWN_TIME), starts)
+        bounded = self._bounded(newest, self._segments[touched], own_time)
+        # Printed while the options were shut (the index of a pre-open session): no time of their prices.
+        instants = np.where(bounded == newest, newest, 0.0)
+        instants[0] = bounded[0]
+        instants = instants.max(axis=0)
         # Nothing came yet: there is no price either, and now is as good as any instant.
         instants[instants <= 0] = self._clock.time_ns() / 1e9
-        return instants
+        spots = slice(size, size + count)
+        return SlicePrices(instants, flags[:size], arrived[:size], times[:size], flags[spots], times[spots])
+
+    def _of_rows(self, rows: Rows) -> tuple[Ints, Floats, Floats]:
+        """Flags, arrivals and times of the rows' last packets, epoch seconds: never after now, 0 for none."""
+        board = self._board
+        flags, arrived, stamps = board.flags[rows], board.received_wall_ns[rows] / 1e9, board.words[rows, _STAMP]
+        # The mode stands above the source and below the mark of doubt.
+        believed = (stamps >= FIRST_TIME) & (flags >> 8 > _STAMP) & (flags < DOUBTFUL)
+        times = np.where(believed, stamps, arrived)
+        return flags, arrived, np.minimum(times, self._clock.time_ns() / 1e9)
 
     def auction(self) -> AuctionTimes:
         """Return the closing auction of the cash market's session that began last."""
-        self._follow_sessions()
         now_s = self._clock.time_ns() / 1e9
         begins, until, times = self._auction
         if not begins <= now_s < until:
@@ -95,36 +127,51 @@ class PriceTimes:
             self._auction = (now_s, _next_open(self._calendar, _CASH, now), times)
         return times
 
-    def _follow_sessions(self) -> None:
-        """Forget the sessions when others are seen than were planned."""
-        if self._revision != self._calendar.revision:
-            self._revision = self._calendar.revision
-            self._spans.clear()
-            self._auction = _NO_AUCTION_KNOWN
-
     def moved(self, rows: Rows) -> Floats:
         """Return the wall times at which the rows' prices changed last, epoch seconds, 0 where that was not seen."""
         moved_ns = self._board.moved_ns[rows]
         ago_s = (self._clock.monotonic_ns() - moved_ns) / 1e9
         return np.where(moved_ns > 0, self._clock.time_ns() / 1e9 - ago_s, 0.0)
 
-    def _bounded(self, instants: Floats, segments: list[str], own_time: NDArray[np.bool_]) -> Floats:
-        """Put instants at which a slice's segment was shut to the close of the session before."""
-        bounded, names = instants.copy(), np.array(segments)
-        for segment in dict.fromkeys(segments):
-            rest = np.flatnonzero((names == segment) & ~own_time & (instants > 0))
+    def _follow_sessions(self, layout: ValuationLayout) -> None:
+        """Take the segments of a new layout, and forget the sessions when others are seen than were planned."""
+        if layout is not self._layout:
+            self._layout = layout
+            names = [item.segment for item in layout.slices]
+            self._names = list(dict.fromkeys(names))
+            self._segments = np.array([self._names.index(name) for name in names], dtype=np.intp)
+        if self._revision != self._calendar.revision:
+            self._revision = self._calendar.revision
+            self._spans.clear()
+            self._auction = _NO_AUCTION_KNOWN
+
+    def _bounded(self, instants: Floats, segments: Rows, own_time: NDArray[np.bool_]) -> Floats:
+        """Put instants at which a slice's segment was shut to the close of the session before.
+
+        Args:
+            instants: float64[3, m].
+            segments: intp[m], places among the names.
+            own_time: bool[m], slices that are left alone.
+        """
+        bounded, flat = instants.copy().ravel(), instants.ravel()
+        wanted = ((instants > 0) & ~own_time).ravel()
+        several = len(self._names) > 1
+        for place, segment in enumerate(self._names):
+            mine = wanted & np.tile(segments == place, len(instants)) if several else wanted
+            rest = np.flatnonzero(mine)
             spans = self._spans.setdefault(segment, [])
-            for place in range(len(rest) + len(spans)):
+            for number in range(len(rest) + len(spans)):
                 if not len(rest):
                     break
-                if place == len(spans):
-                    spans.append(self._span(segment, float(instants[rest[0]])))
-                begins, closes, until = spans[place]
-                inside = (instants[rest] >= begins) & (instants[rest] < until)
-                bounded[rest[inside]] = np.minimum(instants[rest[inside]], closes)
+                if number == len(spans):
+                    spans.append(self._span(segment, float(flat[rest[0]])))
+                begins, closes, until = spans[number]
+                times = flat[rest]
+                inside = (times >= begins) & (times < until)
+                bounded[rest[inside]] = np.minimum(times[inside], closes)
                 rest = rest[~inside]
             del spans[:-_KEPT_SPANS]
-        return bounded
+        return bounded.reshape(instants.shape)
 
     def _span(self, segment: str, instant: float) -> tuple[float, float, float]:
         """The session that began last before an instant: its begin, its close and the next open."""

@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.black import Greeks, on_spot
 from tickertui.market.board import Derived, MarketBoard
+from tickertui.market.board_columns import DOUBTFUL
 from tickertui.market.clock import Clock, from_epoch
 from tickertui.market.conventions import (
+    DAY_SECONDS,
     YEAR_SECONDS,
     Convention,
     Model,
@@ -40,7 +42,7 @@ from tickertui.market.price_selection import PriceSource, SelectedPrices, is_unr
 from tickertui.market.stamps import AHEAD_S, FIRST_TIME
 from tickertui.market.ticks import ASK_PRICE, BID_PRICE, Mode, Source, Word
 from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout, ValuationSlice, build_layout
-from tickertui.services.valuation.price_times import PriceTimes
+from tickertui.services.valuation.price_times import PriceTimes, SlicePrices
 
 CARRY_RATE: Final = 0.055
 """Growth of forwards per year for carried ones: about the repo rate less dividends (`ForwardSource.SPOT_CARRIED`)."""
@@ -75,16 +77,21 @@ class _SliceTimes:
     """When the touched slices, m of them, are valued.
 
     Attributes:
-        instants: float64[m], epoch seconds that their prices are from.
+        prices: The instants that their prices are from, and what the board knows of their rows.
         left: float64[m], seconds from then to the expiry, NaN where that is not known; not positive once it is past.
         years: float64[m], the same in the convention's years.
         settling: Settling values of those that have settled today, rupees, NaN for the others; float64[m].
     """
 
-    instants: Floats
+    prices: SlicePrices
     left: Floats
     years: Floats
     settling: Floats
+
+    @property
+    def last_day(self) -> bool:
+        """Whether any of them has less than a day left, so that the rule of `last_minutes` has something to say."""
+        return bool((self.left < DAY_SECONDS).any())
 
 
 @frozen
@@ -200,7 +207,8 @@ class Valuation:
         lengths = layout.lengths[touched]
         rows = layout.rows[positions]
         times = self._slice_times(layout, touched, positions)
-        bid, ask, last, last_age = self._quotes(layout, positions, rows, np.repeat(times.instants, lengths))
+        instants = np.repeat(times.prices.instants, lengths)
+        bid, ask, last, last_age = self._quotes(layout, positions, rows, times.prices, instants)
         years = times.years
         discounts = np.exp(-convention.interest_rate * np.maximum(years, 0.0))
         forwards, forward_ns = self._forwards(layout, touched, positions, bid, ask, times, discounts)
@@ -210,8 +218,9 @@ class Valuation:
         discount = np.repeat(discounts, lengths) if convention.interest_rate else None
         iv, status = np.empty(len(positions)), np.empty(len(positions), dtype=np.int8)
         self._kernel.implied_volatility(selected.price, forward, strikes, time, is_call, discount, iv, status)
-        left = np.repeat(times.left, lengths)
-        blank_last_minutes(left, np.repeat(~np.isnan(times.settling), lengths), iv, status)
+        left = np.repeat(times.left, lengths) if times.last_day else None
+        if left is not None:
+            blank_last_minutes(left, np.repeat(~np.isnan(times.settling), lengths), iv, status)
         place = np.full(len(layout), -1, dtype=np.intp)
         place[positions] = np.arange(len(positions))
         other = layout.other_leg[positions]
@@ -221,13 +230,13 @@ class Valuation:
         self._kernel.greeks(forward, strikes, time, is_call, chosen.iv, discount, greeks)
         if convention.model is Model.BLACK_SCHOLES:
             greeks = self._on_spot(greeks, forward, time)
-        greeks.theta[:] = theta_to_expiry(greeks.theta, greeks.price, forward, strikes, is_call, discount, left)
+        if left is not None:
+            greeks.theta[:] = theta_to_expiry(greeks.theta, greeks.price, forward, strikes, is_call, discount, left)
         unreliable = is_unreliable(greeks.vega, ticks, ask - bid, selected.source)
-        self._write(rows, chosen.iv, status, greeks, forward, selected, np.repeat(forwards.source, lengths), unreliable)
-        priced_at = np.repeat(times.instants, lengths)
-        board.derived[rows, Derived.PRICED_AT] = priced_at
+        sources = np.repeat(forwards.source, lengths)
+        self._write(rows, chosen.iv, status, greeks, forward, selected, sources, unreliable, instants)
         by_trade = selected.source == PriceSource.LAST
-        board.derived[rows, Derived.PRICE_AT] = np.where(by_trade, priced_at - last_age, self._times.of_rows(rows))
+        board.derived[rows, Derived.PRICE_AT] = np.where(by_trade, instants - last_age, times.prices.times)
         board.derived[rows, Derived.IV_ORIGIN] = chosen.origin
         board.derived[rows, Derived.OTHER_LEG] = np.where(other >= 0, board.tokens[rows[other]], 0)
         received = board.received_ns[rows]
@@ -239,14 +248,13 @@ class Valuation:
         return len(positions)
 
     def _quotes(
-        self, layout: ValuationLayout, positions: Rows, rows: Rows, instants: Floats
+        self, layout: ValuationLayout, positions: Rows, rows: Rows, prices: SlicePrices, instants: Floats
     ) -> tuple[Floats, Floats, Floats, Floats]:
         """Bid, ask, last in rupees, NaN where there is none, and the seconds from the last trade to ``instants``."""
-        board = self._board
         # Of a packet from the future nobody knows of when its prices are.
-        modes, divisors = np.where(board.doubtful[rows], 0, board.modes[rows]), layout.divisors[positions]
+        modes, divisors = np.where(prices.flags < DOUBTFUL, prices.flags >> 8, 0), layout.divisors[positions]
         full = modes == Mode.FULL
-        words = board.words
+        board, words = self._board, self._board.words
         bid, ask, last = (
             np.where(present & known_prices(raw), raw / divisors, np.nan)
             for present, raw in (
@@ -257,7 +265,9 @@ class Valuation:
             )
         )
         traded = words[rows, Word.LAST_TRADE_TIME]
-        trade_time = np.where(full, np.where(traded >= FIRST_TIME, traded, np.nan), self._trade_times(rows, modes))
+        trade_time = np.where(traded >= FIRST_TIME, traded, np.nan)
+        if not full.all():
+            trade_time = np.where(full, trade_time, self._trade_times(rows, modes))
         trade_time = np.where(trade_time > self._clock.time_ns() / 1e9 + AHEAD_S, np.nan, trade_time)
         return bid, ask, last, np.maximum(instants - trade_time, 0.0)
 
@@ -273,7 +283,8 @@ class Valuation:
         return np.where(modes == Mode.LTP, np.where(moved > 0, moved, np.nan), np.where(cached, np.nan, arrived))
 
     def _slice_times(self, layout: ValuationLayout, touched: Rows, positions: Rows) -> _SliceTimes:
-        instants = self._times.of_slices(layout, touched, positions)
+        prices = self._times.of_slices(layout, touched, positions)
+        instants = prices.instants
         now_s = self._clock.time_ns() / 1e9
         slices = [layout.slices[number] for number in touched.tolist()]
         ends = np.array([self._expiry_s(item, item.expiry) for item in slices])
@@ -284,17 +295,17 @@ class Valuation:
             for place in np.flatnonzero(left > 0).tolist():
                 at, end = from_epoch(float(instants[place])), from_epoch(float(ends[place]))
                 years[place] = trading_years(at, end, partial(self._sessions_left, slices[place].segment))
-        return _SliceTimes(instants, left, years, self._settling(layout, touched))
+        return _SliceTimes(prices, left, years, self._settling(layout, touched, prices))
 
-    def _settling(self, layout: ValuationLayout, touched: Rows) -> Floats:
+    def _settling(self, layout: ValuationLayout, touched: Rows, prices: SlicePrices) -> Floats:
         """What the underlyings of slices that expire today have settled at, NaN where they have not."""
         values = np.full(len(touched), np.nan)
         today = self._clock.now().date()
         expiring = [place for place, number in enumerate(touched.tolist()) if layout.slices[number].expiry == today]
         if expiring:
             rows = layout.spot_rows[touched[expiring]]
-            settled = self._times.auction().settled(self._times.of_rows(rows), self._times.moved(rows))
-            settled &= ~self._board.doubtful[rows]
+            settled = self._times.auction().settled(prices.spot_times[expiring], self._times.moved(rows))
+            settled &= prices.spot_flags[expiring] < DOUBTFUL
             values[expiring] = np.where(settled, self._board.price(rows), np.nan)
         return values
 
@@ -349,12 +360,15 @@ class Valuation:
         return forwards, self._forward_times(layout, touched, pairs, forwards)
 
     def _alternatives(self, layout: ValuationLayout, touched: Rows, times: _SliceTimes) -> ForwardInputs:
-        board, price_times, auction = self._board, self._times, self._times.auction()
-        spot_rows = layout.spot_rows[touched]
-        spot, stamps, moved = board.price(spot_rows), price_times.of_rows(spot_rows), price_times.moved(spot_rows)
-        old = (times.instants - stamps > _SPOT_TRUSTED_S) & ~auction.settled(stamps, moved)
-        spot[old & (board.sources[spot_rows] == Source.LIVE)] = np.nan
-        spot[board.doubtful[spot_rows]] = np.nan
+        board, prices, auction = self._board, times.prices, self._times.auction()
+        spot_rows, stamps = layout.spot_rows[touched], prices.spot_times
+        spot, now_s = board.price(spot_rows), self._clock.time_ns() / 1e9
+        old, frozen_ = prices.instants - stamps > _SPOT_TRUSTED_S, np.zeros(len(touched), dtype=np.bool_)
+        if now_s >= auction.begins:
+            settled = auction.settled(stamps, self._times.moved(spot_rows))
+            old, frozen_ = old & ~settled, ~settled
+        spot[old & (prices.spot_flags & 0xFF == Source.LIVE)] = np.nan
+        spot[prices.spot_flags >= DOUBTFUL] = np.nan
         far_ends = np.array([
             np.nan if expiry is None else self._expiry_s(layout.slices[number], expiry)
             for number in touched.tolist()
@@ -364,11 +378,11 @@ class Valuation:
             years=times.years,
             future=self._traded_price(layout.future_rows[touched]),
             far_future=self._traded_price(layout.far_rows[touched]),
-            far_years=(far_ends - times.instants) / YEAR_SECONDS,
+            far_years=(far_ends - prices.instants) / YEAR_SECONDS,
             spot=spot,
             manual=np.full(len(touched), np.nan),
             settled=times.settling,
-            spot_frozen=auction.frozen(self._clock.time_ns() / 1e9, stamps, moved),
+            spot_frozen=frozen_,
             prefer_future=~layout.spot_is_index[touched],
         )
 
@@ -409,6 +423,7 @@ class Valuation:
         selected: SelectedPrices,
         forward_source: NDArray[np.int8],
         unreliable: NDArray[np.bool_],
+        instants: Floats,
     ) -> None:
         out = np.empty((len(rows), len(Derived)))
         out[:, Derived.IV] = iv
@@ -419,5 +434,6 @@ class Valuation:
         out[:, Derived.FORWARD_SOURCE] = forward_source
         out[:, Derived.PRICE_SOURCE] = selected.source
         out[:, Derived.UNRELIABLE] = unreliable
+        out[:, Derived.PRICED_AT] = instants
         self._board.derived[rows] = out
         self._board.derived_status[rows] = status
