@@ -55,7 +55,7 @@ async def test_a_chain_of_an_exchange_without_hours_lives_and_says_so() -> None:
         assert frame is not None
         assert "IFSC HOURS NOT KNOWN" in text_of(run)
         assert not (frame.states == DataState.CLOSED).any(), "nobody knows that it is shut"
-        await run.press("i")
+        await run.press("down", "i")
         await run.until(LegScreen)
         text = "\n".join(item.text for item in run.rows.rows)
         assert "IFSC's are not known: its time is counted to the end of the expiry day" in text
