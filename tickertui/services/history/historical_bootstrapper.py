@@ -25,10 +25,11 @@ from tickertui.services.history.daily_volatility import DailyVolatility, Volatil
 from tickertui.services.history.failures import FailureBook
 from tickertui.services.history.fetcher import Fetched, fetch_into_store
 from tickertui.services.history.gap_map import build_gap_map
+from tickertui.services.history.one_account import ask_for_all, missing_of
 from tickertui.services.history.planning import BackfillPlan, next_plan_at, plan_requests
 from tickertui.services.history.progress import BackfillProgress
 from tickertui.services.history.queue import ChangesWhilePlanning, RequestQueue
-from tickertui.services.history.sessions import HistoryWindow, missing_requests
+from tickertui.services.history.sessions import HistoryWindow
 from tickertui.services.history.status import BootstrapProgress, BootstrapState, DayCoverage
 from tickertui.services.history.types import (
     BackfillSettings,
@@ -206,44 +207,18 @@ class HistoricalBootstrapper:
         """
         window = self._make_window()
         coverage = await self._store.coverage(self._settings.interval)
-        complete = True
-        for instrument in instruments:
-            target = BackfillTarget(
-                instrument.token, instrument.tradingsymbol, instrument.name, instrument.name, instrument.expiry,
-                segment=instrument.segment,
-            )  # fmt: skip
-            for request in missing_requests(window, target, coverage.get(target.key, ())):
-                try:
-                    await self._ask_until_answered(account_id, client, request, window)
-                except KiteError as error:
-                    complete = False
-                    if isinstance(error, AuthExpired | PermissionDenied):
-                        return False
+
+        async def ask(request: Request) -> None:
+            self._take_in(request, await self._fetch_with(client, request, window))
+
+        try:
+            complete = await ask_for_all(missing_of(window, instruments, coverage), ask, self._settings, self._failures)
+        except AuthExpired:
+            self._clients.report_auth_expired(account_id)
+            return False
         if complete:
             self.mark_bootstrap_done(account_id)
         return complete
-
-    async def _ask_until_answered(
-        self, account_id: str, client: HistoryClient, request: Request, window: HistoryWindow
-    ) -> None:
-        """Ask a few times; what is doubtful is left to the next plan."""
-        attempts = 0
-        while True:
-            try:
-                self._take_in(request, await self._fetch_with(client, request, window))
-                return
-            except AuthExpired:
-                self._clients.report_auth_expired(account_id)
-                raise
-            except KiteError as error:
-                attempts += 1
-                if not error.retryable or attempts >= self._settings.attempts:
-                    await self._failures.add(request.target, error)
-                    raise
-                told = error.retry_after if isinstance(error, RateLimited) else None
-                delay = self._settings.delay(attempts) if told is None else told
-                _LOG.warning("asking for candles of %s again in %.1f s: %s", request.target.label, delay, error)
-                await anyio.sleep(delay)
 
     # ------------------------------------------------------------------ running
 
