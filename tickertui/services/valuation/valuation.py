@@ -9,14 +9,14 @@ take under 4 ms, which is why this runs on the event loop: in a thread it would 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import partial
 from typing import Final, Protocol
 
 import anyio
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tickertui.frozen import frozen
 from tickertui.market.black import Greeks, on_spot
@@ -38,7 +38,7 @@ from tickertui.market.hours import CalendarError, MarketCalendar, UnderlyingKind
 from tickertui.market.instruments import InstrumentTable
 from tickertui.market.last_minutes import blank_last_minutes, theta_to_expiry
 from tickertui.market.option_kernel import OptionKernel, slice_rows
-from tickertui.market.price_selection import PriceSource, SelectedPrices, is_unreliable, select_price, select_volatility
+from tickertui.market.price_selection import PriceSource, is_unreliable, select_price, select_volatility
 from tickertui.market.stamps import AHEAD_S, FIRST_TIME
 from tickertui.market.ticks import ASK_PRICE, BID_PRICE, Mode, Source, Word
 from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout, ValuationSlice, build_layout
@@ -233,12 +233,20 @@ class Valuation:
         if left is not None:
             greeks.theta[:] = theta_to_expiry(greeks.theta, greeks.price, forward, strikes, is_call, discount, left)
         unreliable = is_unreliable(greeks.vega, ticks, ask - bid, selected.source)
-        sources = np.repeat(forwards.source, lengths)
-        self._write(rows, chosen.iv, status, greeks, forward, selected, sources, unreliable, instants)
         by_trade = selected.source == PriceSource.LAST
-        board.derived[rows, Derived.PRICE_AT] = np.where(by_trade, instants - last_age, times.prices.times)
-        board.derived[rows, Derived.IV_ORIGIN] = chosen.origin
-        board.derived[rows, Derived.OTHER_LEG] = np.where(other >= 0, board.tokens[rows[other]], 0)
+        others: dict[Derived, ArrayLike] = {
+            Derived.IV: chosen.iv,
+            Derived.FORWARD: forward,
+            Derived.PRICE: selected.price,
+            Derived.FORWARD_SOURCE: np.repeat(forwards.source, lengths),
+            Derived.PRICE_SOURCE: selected.source,
+            Derived.UNRELIABLE: unreliable,
+            Derived.PRICED_AT: instants,
+            Derived.PRICE_AT: np.where(by_trade, instants - last_age, times.prices.times),
+            Derived.IV_ORIGIN: chosen.origin,
+            Derived.OTHER_LEG: np.where(other >= 0, board.tokens[rows[other]], 0),
+        }
+        self._write(rows, status, greeks, others)
         received = board.received_ns[rows]
         oldest = np.minimum(received, np.repeat(forward_ns, lengths))
         board.derived_ns[rows] = np.where(oldest > 0, oldest, received)
@@ -413,27 +421,12 @@ class Valuation:
         growth = np.exp(carry * time)
         return on_spot(greeks, forward / growth, growth, np.full(len(time), carry), time)
 
-    def _write(
-        self,
-        rows: Rows,
-        iv: Floats,
-        status: NDArray[np.int8],
-        greeks: Greeks,
-        forward: Floats,
-        selected: SelectedPrices,
-        forward_source: NDArray[np.int8],
-        unreliable: NDArray[np.bool_],
-        instants: Floats,
-    ) -> None:
+    def _write(self, rows: Rows, status: NDArray[np.int8], greeks: Greeks, others: Mapping[Derived, ArrayLike]) -> None:
+        """Write all columns of the rows at once: each scatter into the board costs more than its columns."""
         out = np.empty((len(rows), len(Derived)))
-        out[:, Derived.IV] = iv
         for column, values in zip(_GREEKS, greeks.columns(), strict=False):
             out[:, column] = values
-        out[:, Derived.FORWARD] = forward
-        out[:, Derived.PRICE] = selected.price
-        out[:, Derived.FORWARD_SOURCE] = forward_source
-        out[:, Derived.PRICE_SOURCE] = selected.source
-        out[:, Derived.UNRELIABLE] = unreliable
-        out[:, Derived.PRICED_AT] = instants
+        for column, found in others.items():
+            out[:, column] = found
         self._board.derived[rows] = out
         self._board.derived_status[rows] = status
