@@ -69,8 +69,8 @@ class ServicesBackend:
 
     @property
     def calendar(self) -> MarketCalendar:
-        """Sessions and holidays."""
-        return self._services.calendar
+        """Sessions and holidays; sessions that were seen and not planned among them."""
+        return self._services.hours
 
     @property
     def board(self) -> MarketBoard:

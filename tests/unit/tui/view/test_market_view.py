@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.support.fake_backend import live_accounts, live_runtime, socket
 from tickertui.kite.stream_state import StreamState
-from tickertui.market.clock import IST
+from tickertui.market.board import MarketBoard
+from tickertui.market.clock import IST, ManualClock
 from tickertui.market.hours import load_calendar
 from tickertui.services.accounts.status import AccountState
 from tickertui.services.loop.status import FeedMode
 from tickertui.services.mock.seeding import MockSeed, SeedOrigin
-from tickertui.services.supervision.observed_hours import Deviation, DeviationKind
+from tickertui.services.supervision.events import EventLog
+from tickertui.services.supervision.observed_hours import Deviation, DeviationKind, ObservedHours
+from tickertui.services.supervision.seen_sessions import SeenSession, write_seen_sessions
 from tickertui.tui.panes.chain.header import phase_text
 from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, Link, LinkProblem, LinkWatch, SocketHealth
 from tickertui.tui.view.market_view import MarketViews, banner, market_view
@@ -192,3 +196,16 @@ def test_a_segment_that_sends_nothing_although_the_calendar_says_open_is_shut_an
     silent = banner(live_runtime(), silent_links(), deviations=(STILL,))
     assert silent is not None
     assert "SILENT" in silent.text, "a socket in trouble comes first"
+
+
+def test_a_session_that_was_seen_is_the_one_whose_values_are_shown_afterwards(tmp_path: Path) -> None:
+    monday, file = datetime(2026, 11, 30, 8, 0, tzinfo=IST), tmp_path / "seen-sessions.json"
+    opened = SATURDAY.replace(hour=10)
+    write_seen_sessions(file, [SeenSession("NFO", opened, SATURDAY)], monday)
+    clock = ManualClock(monday)
+    hours = ObservedHours(MarketBoard(), CALENDAR, clock, EventLog(clock), file=file)
+    view = MarketViews(hours, monday).of("NFO")
+    assert view.session_day == "Sat 28 Nov"
+    assert view.session is not None
+    assert (view.session.open, view.session.close) == (opened, SATURDAY)
+    assert MarketViews(hours, monday).of("MCX").session_day == "Fri 27 Nov"
