@@ -25,7 +25,8 @@ OPTIONS = chain_of(
 def send(backend: FakeBackend, tokens: list[int], paise: list[int]) -> None:
     words = np.zeros((len(tokens), WORDS), dtype=np.uint32)
     words[:, Word.TOKEN], words[:, Word.LAST_PRICE], words[:, Word.CLOSE] = tokens, paise, 32_600
-    words[:, Word.EXCHANGE_TIMESTAMP] = int(backend.clock.now().timestamp())
+    words[:, Word.VOLUME] = 1_200
+    words[:, Word.LAST_TRADE_TIME] = words[:, Word.EXCHANGE_TIMESTAMP] = int(backend.clock.now().timestamp())
     backend.board.apply(
         TickBatch.from_rows(
             words, Source.LIVE, received_ns=backend.clock.monotonic_ns(), received_wall_ns=backend.clock.time_ns()
