@@ -65,7 +65,7 @@ def test_the_presets_of_columns(trader: Trader) -> None:
 
 def test_the_views_of_the_chain(trader: Trader) -> None:
     trader.press("v", "view: one side")
-    trader.press("v", "view: straddle", "Straddle", "net dlt")
+    trader.press("v", "view: straddle", "Straddle", "net dl")
     trader.press("v", "view: by expiry")
     trader.press("v", "view: chain", "STRIKE")
 

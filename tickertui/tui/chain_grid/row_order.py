@@ -81,7 +81,7 @@ class Sort:
 
     @property
     def what(self) -> str:
-        """In words: ``oi of the CE``, ``net dlt``."""
+        """In words: ``oi of the CE``, ``net dl``."""
         return PAIRS_BY_NAME[self.pair].title if self.pair else f"{self.field.name.lower()} of the {self.side.label}"
 
     def by(self, other: Sort | None) -> bool:

@@ -74,15 +74,15 @@ def _change(call: Values, put: Values, reference: float) -> float:
 
 PAIRS: Final = (
     Pair("straddle", "Straddle", 10, _sum(Field.TODAY), None, is_rupees=True, is_price=True),
-    Pair("straddle_pct", "%", 7, _share, lambda value, _: fmt.percent(value)),
+    Pair("straddle_pct", "%", 7, _share, lambda value, width: f"{fmt.fitting_number(value, width - 1)}%"),
     Pair("straddle_change", "chg", 9, _change, None, is_rupees=True, is_signed=True),
     Pair("pair_oi", "OI", 7, _sum(Field.OI), None),
     Pair("pair_oi_change", "dOI", 8, _sum(Field.OI_CHANGE), None, is_signed=True),
     Pair("pair_iv", "IV", 5, _mean_volatility, lambda value, _: fmt.volatility(value)),
-    Pair("net_delta", "net dlt", 8, _sum(Field.DELTA), lambda value, _: fmt.signed_number(value), is_signed=True),
-    Pair("pair_pcr", "PCR", 6, _pcr, lambda value, _: fmt.number(value)),
-    Pair("pair_theta", "theta", 8, _sum(Field.THETA), lambda value, _: fmt.number(value)),
-    Pair("pair_vega", "vega", 7, _sum(Field.VEGA), lambda value, _: fmt.number(value)),
+    Pair("net_delta", "net dl", 8, _sum(Field.DELTA), lambda value, _: fmt.signed_number(value), is_signed=True),
+    Pair("pair_pcr", "PCR", 6, _pcr, fmt.fitting_number),
+    Pair("pair_theta", "theta", 8, _sum(Field.THETA), fmt.fitting_number),
+    Pair("pair_vega", "vega", 7, _sum(Field.VEGA), fmt.fitting_number),
 )
 """All columns of the view, in order; those at the end go first when there is no room."""
 PAIRS_BY_NAME: Final[Mapping[str, Pair]] = MappingProxyType({pair.name: pair for pair in PAIRS})

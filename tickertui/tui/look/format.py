@@ -195,6 +195,15 @@ def covered(text: str, coverage: Coverage) -> str:
     return f"{text} {coverage.text}".rstrip()
 
 
+def fitting_number(value: float, width: int, decimals: int = 2) -> str:
+    """Return a plain number in at most ``width`` cells: decimals go first, then it is ``>9999``; NaN as the dash."""
+    if value != value:
+        return MISSING
+    candidates = (f"{value:.{places}f}" for places in range(decimals, -1, -1))
+    beyond = f"{'<-' if value < 0 else '>'}{'9' * width}"[:width]
+    return next((text for text in candidates if len(text) <= width), beyond)
+
+
 def percent(value: float, decimals: int = 2, *, signed: bool = False) -> str:
     """Return a percentage (the value is already in percent): ``+0.35%``; NaN gives the dash."""
     if value != value:

@@ -65,6 +65,7 @@ _WORDS: Final = np.array(
 _DERIVED: Final = np.array([Derived.IV, Derived.DELTA, Derived.GAMMA, Derived.THETA, Derived.VEGA], dtype=np.intp)
 # Plain integers: a look into an enumeration takes Python 3.11 a microsecond, and a frame has dozens.
 _LTP, _CLOSE, _BID, _ASK = int(Field.LTP), int(Field.CLOSE), int(Field.BID), int(Field.ASK)
+_QUOTED: Final = ((_BID, int(Field.BID_QTY)), (_ASK, int(Field.ASK_QTY)))
 _OI, _VOLUME, _IV, _OI_CHANGE = int(Field.OI), int(Field.VOLUME), int(Field.IV), int(Field.OI_CHANGE)
 _CHANGE, _CHANGE_PCT, _SPREAD = int(Field.CHANGE), int(Field.CHANGE_PCT), int(Field.SPREAD)
 _EXCHANGE_AT, _TODAY, _STAMP, _TRADED_AT = int(Field.EXCHANGE_AT), int(Field.TODAY), len(_WORDS) - 2, len(_WORDS) - 1
@@ -290,6 +291,9 @@ class ChainReader:
         values[..., _CHANGE] = change
         values[..., _CHANGE_PCT] = 100 * change / close
         values[..., _SPREAD] = values[..., _ASK] - values[..., _BID]
+        for price, quantity in _QUOTED:
+            # Nobody bids: that is no quantity of 0 at a price.
+            values[..., quantity] = np.where(np.isnan(values[..., price]), np.nan, values[..., quantity])
         if self._mark is not None:
             self._compare(values, self._mark[where])
         return values
