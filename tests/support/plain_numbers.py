@@ -142,6 +142,8 @@ class PlainNumbers:
         sent = self.sent(strike, side)
         if sent is None:
             return None
+        if what.startswith("oi") and not sent.oi and (sent.previous_oi or 0) > sent.volume:
+            return None  # no open interest falls by more than was traded
         if what == "oi_change":
             return None if sent.previous_oi is None else sent.oi - sent.previous_oi
         return float(getattr(sent, what))
