@@ -120,6 +120,7 @@ def _options(
 def _packet(token: int, price: float, close: float, at_s: int, oi: int = 0) -> NDArray[np.uint32]:
     row = np.zeros(WORDS, dtype=np.uint32)
     row[Word.OPEN_INTEREST] = oi
+    row[Word.VOLUME] = oi
     row[Word.TOKEN], row[Word.LAST_PRICE], row[Word.CLOSE] = token, round(price * 100), round(close * 100)
     row[Word.EXCHANGE_TIMESTAMP] = at_s
     return row
