@@ -20,9 +20,10 @@ from tickertui.frozen import frozen
 from tickertui.kite.secrets import Secret
 from tickertui.market.candles import Candles
 from tickertui.market.clock import IST
-from tickertui.market.figures import AT_LEAST, NO_FIGURE, NO_PRICE
+from tickertui.market.figures import AT_LEAST, NO_FIGURE
 from tickertui.market.instruments import price_divisor
 from tickertui.market.ticks import WORDS, Word
+from tickertui.market.wire_prices import price_word
 
 _LARGEST_TOKEN: Final = (1 << 32) - 1
 _LEVELS: Final = 5
@@ -218,7 +219,6 @@ def quote_words(quotes: Sequence[Quote]) -> NDArray[np.uint32]:
 
 
 def _fill_row(row: NDArray[np.uint32], quote: Quote) -> None:
-    divisor = price_divisor(quote.token)
     row[Word.TOKEN] = quote.token
     for word, price in (
         (Word.LAST_PRICE, quote.last_price),
@@ -228,7 +228,7 @@ def _fill_row(row: NDArray[np.uint32], quote: Quote) -> None:
         (Word.LOW, quote.low),
         (Word.CLOSE, quote.close),
     ):
-        row[word] = _wire_price(price, divisor)
+        row[word] = price_word(price, quote.token)
     for word, quantity in (
         (Word.LAST_QUANTITY, quote.last_quantity),
         (Word.VOLUME, quote.volume),
@@ -245,14 +245,8 @@ def _fill_row(row: NDArray[np.uint32], quote: Quote) -> None:
         for number, level in enumerate(levels):
             at = first + 3 * number
             row[at] = _clamped(level.quantity)
-            row[at + 1] = _wire_price(level.price, divisor)
+            row[at + 1] = price_word(level.price, quote.token)
             row[at + 2] = min(_clamped(level.orders), 0xFFFF) << 16
-
-
-def _wire_price(rupees: float, divisor: int) -> int:
-    """The wire's integer of a price; 0, which is none, for what no word holds."""
-    wire = 0 if math.isnan(rupees) else round(rupees * divisor)
-    return wire if 0 < wire < NO_PRICE else 0
 
 
 def _clamped(value: int) -> int:

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from tickertui.market import figures
 from tickertui.market.board_columns import DOUBTFUL, META_VOID, PAST_VOID, ROW_VOID, Derived, Meta, Past, RowFacts
-from tickertui.market.instruments import INDEX_SEGMENT_CODE, PRICE_DIVISORS
+from tickertui.market.instruments import INDEX_SEGMENT_CODE
 from tickertui.market.ticks import ABSENT, WORDS, Mode, Source, Word
 from tickertui.market.token_rows import TokenRows
+from tickertui.market.wire_prices import rupees, rupees_of, signed_words
 
 
 class BoardRows:
@@ -178,7 +179,7 @@ class BoardRows:
         Made from the price before that change when it is asked for: writing it with each tick would cost more.
         """
         before = self._past[:, Past.PRICE_BEFORE]
-        return np.where(before > 0, np.sign(self.words[:, Word.LAST_PRICE] - before), 0)
+        return _direction(self.words[:, _LAST_PRICE], before, self.tokens)
 
     @property
     def moved_ns(self) -> NDArray[np.int64]:
@@ -259,7 +260,7 @@ class BoardRows:
             received_ns=meta[..., _RECEIVED],
             connection=meta[..., _CONNECTION],
             packets=past[..., _PACKETS],
-            direction=np.sign(self.words[:, _LAST_PRICE].take(rows) - before) * (before > 0),
+            direction=_direction(self.words[:, _LAST_PRICE].take(rows), before, self.tokens.take(rows)),
             moved_ns=past[..., _MOVED],
             oi_changed_ns=past[..., _OI_CHANGED],
             doubtful=flags >> 16 & 1,
@@ -269,8 +270,8 @@ class BoardRows:
         """Return one price field of one row in rupees, NaN where `price` gives it: without numpy's cost per call."""
         token, raw = int(self.tokens[row]), int(self.words[row, word])
         carried = int(self._meta[row, _FLAGS]) >> 8 & 0xFF > word
-        known = carried and 0 < raw < figures.NO_PRICE and (word in _INDEX_WORDS or token & 0xFF != INDEX_SEGMENT_CODE)
-        return raw / float(PRICE_DIVISORS[token & 0xFF]) if known else float("nan")
+        sent = carried and (word in _INDEX_WORDS or token & 0xFF != INDEX_SEGMENT_CODE)
+        return rupees_of(raw, token) if sent else float("nan")
 
     def field(self, rows: ArrayLike, word: Word | int) -> NDArray[np.int64]:
         """Return one field as the wire's integer.
@@ -296,11 +297,10 @@ class BoardRows:
             word: A price field; the last price by default.
 
         Returns:
-            float64[k], NaN where the row's last packet did not carry it or it is none (`figures.known_prices`).
+            float64[k], NaN where the row's last packet did not carry it or it is none (`wire_prices.known_prices`).
         """
         rows = np.asarray(rows, dtype=np.intp)
-        raw = self.field(rows, word)
-        return np.where(figures.known_prices(raw), raw / PRICE_DIVISORS[self.tokens[rows] & 0xFF], np.nan)
+        return rupees(self.field(rows, word), self.tokens[rows])
 
     def interest(self, rows: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return volume, open interest and its change since the previous close, units, NaN where not known.
@@ -351,3 +351,9 @@ _INDEX_WORDS: Final = frozenset(
     (Word.TOKEN, Word.LAST_PRICE, Word.OPEN, Word.HIGH, Word.LOW, Word.CLOSE, Word.EXCHANGE_TIMESTAMP)
 )
 """What an index packet carries; an index has no volume, open interest or depth."""
+
+
+def _direction(now: NDArray[np.uint32], before: NDArray[np.int64], tokens: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Which way prices went, by their words; 0 where there was none before."""
+    step: NDArray[np.int64] = signed_words(now, tokens) - signed_words(before, tokens)
+    return np.sign(step) * (before > 0)

@@ -20,9 +20,6 @@ from tickertui.market.ticks import Word
 AT_LEAST: Final = 0xFFFF_FFFF
 """A quantity of this or more: REST tells larger ones than a word holds, and a day's volume goes round behind it."""
 
-NO_PRICE: Final = 0x7FFF_FFFF
-"""From here on a price is none: 2.1 crore rupees, the largest number of 32 bits with a sign."""
-
 HALF: Final = 1 << 31
 """A day's volume that falls by more has gone round, and no open interest changes by as much in a day."""
 
@@ -31,12 +28,6 @@ _INDIA_S: Final = 19_800
 _PRICE, _VOLUME, _OI, _STAMP = (
     int(word) for word in (Word.LAST_PRICE, Word.VOLUME, Word.OPEN_INTEREST, Word.EXCHANGE_TIMESTAMP)
 )
-
-
-def known_prices(raw: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which of the wire's integers are prices; 0 is none."""
-    known: NDArray[np.bool_] = (raw > 0) & (raw < NO_PRICE)
-    return known
 
 
 def known_quantities(raw: NDArray[Any]) -> NDArray[np.bool_]:

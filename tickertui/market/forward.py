@@ -70,6 +70,9 @@ _LABELS: Final = {
 }
 
 
+_TOLD: Final = (ForwardSource.MANUAL, ForwardSource.SETTLED)
+
+
 class ForwardRule(StrEnum):
     """Which ladder a user wants."""
 
@@ -115,7 +118,7 @@ class ForwardInputs:
 
     Attributes:
         years: Time to the slice's expiry.
-        future: Price of the future of the same expiry.
+        future: Price of the future of the same expiry; where it is 0 or less, the slice has no forward.
         far_future: Price of the nearest future of another expiry.
         far_years: Time to that expiry.
         spot: Spot of the underlying; NaN also when it is too old to trust.
@@ -278,7 +281,12 @@ def choose_forwards(
             (ForwardSource.FUTURE_CARRIED, far),
             (ForwardSource.SPOT_CARRIED, spot),
         ]
+    # The model knows no price of nothing or less, and no other source may stand in where the future has one.
+    with np.errstate(all="ignore"):
+        has_one = ~(inputs.future <= 0.0)
     for name, candidate in candidates:
         open_rows = (source == ForwardSource.NONE) & (candidate > 0.0) & (candidate < np.inf)
+        if name not in _TOLD:
+            open_rows &= has_one
         value[open_rows], source[open_rows] = candidate[open_rows], name
     return Forwards(value, source)

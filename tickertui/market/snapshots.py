@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
-from tickertui.market import figures
 from tickertui.market.board import Derived, MarketBoard
 from tickertui.market.clock import from_epoch
-from tickertui.market.instruments import INDEX_SEGMENT_CODE, Instrument, price_divisor
+from tickertui.market.instruments import INDEX_SEGMENT_CODE, Instrument
 from tickertui.market.stamps import FIRST_TIME
 from tickertui.market.ticks import ABSENT, DEPTH_ORDERS, DEPTH_PRICE, DEPTH_QUANTITY, Mode, Source, Word
+from tickertui.market.wire_prices import rupees_of
 
 _DEPTH_ROWS: Final = 5
 
@@ -142,15 +142,14 @@ def market_depth(board: MarketBoard, token: int) -> MarketDepth | None:
     if not row or is_index or board.mode_of(row) is not Mode.FULL or board.source_of(row) is Source.NONE:
         return None
     raw: NDArray[np.uint32] = board.words[row]
-    wire = raw[DEPTH_PRICE]
-    prices = np.where(figures.known_prices(wire), wire / price_divisor(token), 0.0).tolist()
+    prices = [rupees_of(word, token) for word in raw[DEPTH_PRICE].tolist()]
     quantities, orders = raw[DEPTH_QUANTITY].tolist(), (raw[DEPTH_ORDERS] >> 16).tolist()
     levels = [
         DepthLevel(quantity, price, count) for quantity, price, count in zip(quantities, prices, orders, strict=True)
     ]
-    # The broker pads a short book with levels of price 0.
+    # The broker pads a short book with levels of price 0: no price.
     buy, sell = levels[:_DEPTH_ROWS], levels[_DEPTH_ROWS:]
-    return MarketDepth(tuple(level for level in buy if level.price), tuple(level for level in sell if level.price))
+    return MarketDepth(*(tuple(level for level in side if level.price == level.price) for side in (buy, sell)))
 
 
 def option_snapshot(board: MarketBoard, instrument: Instrument) -> OptionSnapshot:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tickertui.market.instruments import INDEX_SEGMENT_CODE, PRICE_DIVISORS
+from tickertui.market.wire_prices import signed_words
 
 WORDS: Final = 46
 """32-bit words of a row: a full packet of 184 bytes."""
@@ -221,7 +222,7 @@ class TickBatch:
 
     def _price(self, word: int, *, in_index: bool = True) -> NDArray[np.float64]:
         raw = self._column(word, in_index=in_index)
-        return np.where(raw == ABSENT, np.nan, raw / self.divisor)
+        return np.where(raw == ABSENT, np.nan, signed_words(raw, self.instrument_token) / self.divisor)
 
     @cached_property
     def instrument_token(self) -> NDArray[np.uint32]:
@@ -333,7 +334,8 @@ class TickBatch:
     def depth_price(self) -> NDArray[np.float64]:
         """float64[n, 10], rupees: five bids best first, then five offers best first."""
         raw = self._depth(DEPTH_PRICE)
-        return np.where(raw == ABSENT, np.nan, raw / self.divisor[:, None])
+        prices = signed_words(raw, self.instrument_token[:, None]) / self.divisor[:, None]
+        return np.where(raw == ABSENT, np.nan, prices)
 
     @property
     def depth_quantity(self) -> NDArray[np.int64]:

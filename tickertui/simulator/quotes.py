@@ -15,6 +15,7 @@ from tickertui.market.candles import Candles
 from tickertui.market.clock import from_epoch
 from tickertui.market.instruments import Instrument, InstrumentKind, price_divisor
 from tickertui.market.ticks import WORDS, Word
+from tickertui.market.wire_prices import rupees_of
 
 Json = dict[str, object]
 
@@ -104,7 +105,8 @@ def is_expired(instrument: Instrument, today: date) -> bool:
 
 
 def _price(row: NDArray[np.uint32], word: int, instrument: Instrument) -> float:
-    return int(row[word]) / price_divisor(instrument.token)
+    price = rupees_of(int(row[word]), instrument.token)
+    return price if price == price else 0.0
 
 
 def _ohlc(row: NDArray[np.uint32], instrument: Instrument) -> Json:

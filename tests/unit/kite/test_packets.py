@@ -62,6 +62,13 @@ def ticks(batch: TickBatch) -> list[dict[str, Any]]:
     return rows
 
 
+def with_sign(price: float, token: int) -> float:
+    """A commodity's price, which the Python client reads without its sign (the Java and Node clients with it)."""
+    divisor = {7: 100, 12: 10_000}.get(token & 0xFF)
+    word = 0 if divisor is None else round(price * divisor)
+    return (word - (1 << 32)) / divisor if divisor is not None and word >= 1 << 31 else price
+
+
 def official_ticks(parser: Any, frame: bytes) -> list[dict[str, Any]]:
     rows = parser._parse_binary(frame)
     for tick in rows:
@@ -69,9 +76,14 @@ def official_ticks(parser: Any, frame: bytes) -> list[dict[str, Any]]:
         for name in ("last_trade_time", "exchange_timestamp"):
             if name in tick:
                 tick[name] = epoch(tick[name])
+        token = tick["instrument_token"]
+        for name in {"last_price", "average_traded_price"}.intersection(tick):
+            tick[name] = with_sign(tick[name], token)
+        if "ohlc" in tick:
+            tick["ohlc"] = {name: with_sign(price, token) for name, price in tick["ohlc"].items()}
         if "depth" in tick:
             tick["depth"] = [
-                (level["quantity"], level["price"], level["orders"])
+                (level["quantity"], with_sign(level["price"], token), level["orders"])
                 for side in ("buy", "sell")
                 for level in tick["depth"][side]
             ]

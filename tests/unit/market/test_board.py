@@ -78,8 +78,13 @@ class Entry:
     version: int = 0
 
     def direction(self) -> int:
-        price = self.words.get(1, 0)
-        return 0 if not self.before else (price > self.before) - (price < self.before)
+        price, before = (with_sign(word, self.words.get(0, 0)) for word in (self.words.get(1, 0), self.before))
+        return 0 if not before else (price > before) - (price < before)
+
+
+def with_sign(word: int, token: int) -> int:
+    """A price word as the number that it is: commodities have a sign."""
+    return word - (1 << 32) if token & 0xFF in (7, 12) and word >= 1 << 31 else word
 
 
 class Model:
@@ -144,10 +149,9 @@ def assert_same(board: MarketBoard, model: Model) -> None:
             if word < entry.mode and (token & 0xFF != 9 or word in INDEX_FIELDS)
         }
         assert {word: fields[word][at] for word in FIELDS} == {word: shown.get(word, -1) for word in FIELDS}
-        raw = shown.get(Word.LAST_PRICE, 0)
-        assert prices[at] == pytest.approx(
-            raw / price_divisor(token) if 0 < raw < 0x7FFF_FFFF else np.nan, nan_ok=True, rel=0
-        )
+        raw = with_sign(shown.get(Word.LAST_PRICE, 0), token)
+        known = -0x7FFF_FFFF <= raw < 0x7FFF_FFFF and raw
+        assert prices[at] == pytest.approx(raw / price_divisor(token) if known else np.nan, nan_ok=True, rel=0)
         state = (
             board.packets[row], board.direction[row], board.moved_ns[row], board.oi_changed_ns[row],
             board.received_ns[row], board.generations[row], board.connections[row], board.versions[row],

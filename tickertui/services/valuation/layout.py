@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
 from tickertui.market.calendar_data import UnderlyingKind
-from tickertui.market.instruments import PRICE_DIVISORS, InstrumentKind, InstrumentTable
+from tickertui.market.instruments import InstrumentKind, InstrumentTable
 from tickertui.market.price_selection import other_legs
 from tickertui.market.underlyings import underlying_kind
 
@@ -55,7 +55,6 @@ class ValuationLayout:
         strikes: float64[n], rupees.
         is_call: bool[n].
         ticks: float64[n], tick sizes in rupees.
-        divisors: float64[n], wire integer to rupees.
         other_leg: intp[n], position of the same strike's other leg, -1 where it has none.
         pair_starts: intp[m], first strike of each slice.
         pair_lengths: intp[m], strikes of each slice.
@@ -77,7 +76,6 @@ class ValuationLayout:
     strikes: Floats
     is_call: NDArray[np.bool_]
     ticks: Floats
-    divisors: Floats
     other_leg: Rows
     pair_starts: Rows
     pair_lengths: Rows
@@ -139,7 +137,6 @@ def build_layout(
         strikes=strikes,
         is_call=is_call,
         ticks=table.tick_sizes[contracts],
-        divisors=PRICE_DIVISORS[board.tokens[rows] & 0xFF],
         other_leg=other_legs(slice_of, strikes, is_call),
         pair_starts=pair_starts,
         pair_lengths=pair_lengths,

@@ -32,7 +32,6 @@ from tickertui.market.conventions import (
     TimeBasis,
     trading_years,
 )
-from tickertui.market.figures import known_prices
 from tickertui.market.forward import ForwardInputs, ForwardRule, Forwards, choose_forwards, parity_forwards
 from tickertui.market.hours import CalendarError, MarketCalendar, UnderlyingKind
 from tickertui.market.instruments import InstrumentTable
@@ -41,6 +40,7 @@ from tickertui.market.option_kernel import OptionKernel, slice_rows
 from tickertui.market.price_selection import PriceSource, is_unreliable, select_price, select_volatility
 from tickertui.market.stamps import AHEAD_S, FIRST_TIME
 from tickertui.market.ticks import ASK_PRICE, BID_PRICE, Mode, Source, Word
+from tickertui.market.wire_prices import rupees
 from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout, ValuationSlice, build_layout
 from tickertui.services.valuation.price_times import PriceTimes, SlicePrices
 
@@ -260,11 +260,11 @@ class Valuation:
     ) -> tuple[Floats, Floats, Floats, Floats]:
         """Bid, ask, last in rupees, NaN where there is none, and the seconds from the last trade to ``instants``."""
         # Of a packet from the future nobody knows of when its prices are.
-        modes, divisors = np.where(prices.flags < DOUBTFUL, prices.flags >> 8, 0), layout.divisors[positions]
+        modes, tokens = np.where(prices.flags < DOUBTFUL, prices.flags >> 8, 0), self._board.tokens[rows]
         full = modes == Mode.FULL
         board, words = self._board, self._board.words
         bid, ask, last = (
-            np.where(present & known_prices(raw), raw / divisors, np.nan)
+            np.where(present, rupees(raw, tokens), np.nan)
             for present, raw in (
                 (full, words[rows, BID_PRICE]),
                 (full, words[rows, ASK_PRICE]),

@@ -56,7 +56,7 @@ def _sum(field: Field) -> Callable[[Values, Values, float], float]:
 
 
 def _share(call: Values, put: Values, reference: float) -> float:
-    return 100 * (call[Field.TODAY] + put[Field.TODAY]) / (reference or float("nan"))
+    return 100 * (call[Field.TODAY] + put[Field.TODAY]) / reference if reference > 0 else float("nan")
 
 
 def _mean_volatility(call: Values, put: Values, reference: float) -> float:

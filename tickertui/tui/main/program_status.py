@@ -7,6 +7,7 @@ panes for subscriptions and health. `Dialogs` asks it about accounts and about l
 from __future__ import annotations
 
 from datetime import date
+from math import isnan
 
 from tickertui.market.chain import ReferenceKind
 from tickertui.services.loop.status import FeedMode, RuntimeState
@@ -95,7 +96,7 @@ class ProgramStatus:
             ProblemInputs(
                 runtime=context.runtime, socket_health=context.socket_health, market=context.market,
                 figures=backend.health(), progress=backend.bootstrap(), tasks=backend.tasks(), rate=self._rate,
-                now=now, underlying=underlying, has_spot=frame is None or frame.underlying.price > 0,
+                now=now, underlying=underlying, has_spot=frame is None or not isnan(frame.underlying.price),
                 calendar=self._calendar_notes, keys=self._options.keymap,
                 deviations=self.markets.deviations,
                 has_forward=frame is not None and frame.summary.forward.kind is ReferenceKind.FORWARD,

@@ -344,7 +344,7 @@ def leg_rows(
     place = board.row(instrument.token)
     mock, decimals = "~" if board.source_of(place) is Source.MOCK else "", instrument.decimals
     last, close = (float(board.price([place], word)[0]) for word in (Word.LAST_PRICE, Word.CLOSE))
-    is_today = close and not board.untraded(place)
+    is_today = close > 0 and not board.untraded(place)
     change = fmt.percent(100 * (last - close) / close if is_today else nan, signed=True)
     yield row(
         "", Span(" last   ", "quiet"), Span(f"{mock}{fmt.price(last, decimals)}", "mock" if mock else "strong"),

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tickertui.market import figures
 from tickertui.market.board import Derived, MarketBoard
-from tickertui.market.instruments import PRICE_DIVISORS
 from tickertui.market.ticks import Word
+from tickertui.market.wire_prices import rupees
 from tickertui.tui.view.chain_reader import ChainReader
 
 _WORDS: Final = np.array([Word.OPEN_INTEREST, Word.LAST_PRICE, Word.VOLUME], dtype=np.intp)
@@ -37,17 +37,10 @@ class BoardMark:
         self._tokens: NDArray[np.int64] = board.tokens[rows].astype(np.int64)
         words = board.words[rows][:, _WORDS]
         carried = board.modes[rows][:, None] > _WORDS
-        known = np.stack(
-            (
-                figures.known_quantities(words[:, 0]),
-                figures.known_prices(words[:, 1]),
-                figures.known_quantities(words[:, 2]),
-            ),
-            axis=1,
-        )
-        values = np.where(carried & known, words, np.nan).astype(np.float64)
+        quantities = figures.known_quantities(words)
+        values = np.where(carried & quantities, words, np.nan).astype(np.float64)
+        values[:, 1] = np.where(carried[:, 1], rupees(words[:, 1], self._tokens), np.nan)
         figures.blank_zeros(values[:, 1], values[:, 2], values[:, 0], board.previous_oi[rows])
-        values[:, 1] /= PRICE_DIVISORS[self._tokens & 0xFF]
         self._values = values
         self._iv: NDArray[np.float64] = board.derived[rows, Derived.IV].astype(np.float64)
 

@@ -24,6 +24,7 @@ from tickertui.market.hours import Phase
 from tickertui.market.instruments import INDEX_SEGMENT_CODE, LEAST_DECIMALS, PRICE_DIVISORS
 from tickertui.market.stamps import FIRST_TIME
 from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
+from tickertui.market.wire_prices import known_prices, signed_words
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.view.chain_summary import Money, summarise
 from tickertui.tui.view.data_states import (
@@ -273,12 +274,13 @@ class ChainReader:
         board = self.chain.board
         raw = board.words.take(rows, axis=0).take(_WORDS, axis=-1)
         has_value = modes[..., None] > _WORDS
-        has_value[..., :_OI] &= figures.known_prices(raw[..., :_OI])
+        tokens = board.tokens.take(rows)[..., None]
+        has_value[..., :_OI] &= known_prices(raw[..., :_OI], tokens)
         has_value[..., _OI:_IV] &= figures.known_quantities(raw[..., _OI:_IV])
         has_value[..., _STAMP:] &= raw[..., _STAMP:] >= FIRST_TIME
         values = np.full((*rows.shape, len(Field)), np.nan)
-        divisors = PRICE_DIVISORS.take(board.tokens.take(rows) & 0xFF)[..., None]
-        np.divide(raw[..., _LTP:_OI], divisors, out=values[..., _LTP:_OI], where=has_value[..., _LTP:_OI])
+        prices, divisors = signed_words(raw[..., _LTP:_OI], tokens), PRICE_DIVISORS.take(tokens & 0xFF)
+        np.divide(prices, divisors, out=values[..., _LTP:_OI], where=has_value[..., _LTP:_OI])
         np.copyto(values[..., _OI:_IV], raw[..., _OI:_IV], where=has_value[..., _OI:_IV])
         np.copyto(values[..., _EXCHANGE_AT], raw[..., _STAMP], where=has_value[..., _STAMP])
         values[..., _IV:_OI_CHANGE] = board.derived.take(rows, axis=0).take(_DERIVED, axis=-1)
@@ -289,7 +291,7 @@ class ChainReader:
         close = values[..., _CLOSE]
         change = values[..., _TODAY] - close
         values[..., _CHANGE] = change
-        values[..., _CHANGE_PCT] = 100 * change / close
+        np.divide(100 * change, close, out=values[..., _CHANGE_PCT], where=close > 0)
         values[..., _SPREAD] = values[..., _ASK] - values[..., _BID]
         for price, quantity in _QUOTED:
             # Nobody bids: that is no quantity of 0 at a price.
@@ -472,7 +474,7 @@ class ChainReader:
             label=label,
             price=price,
             change=float("nan") if past else price - close,
-            change_pct=float("nan") if past else 100 * (price - close) / close,
+            change_pct=float("nan") if past or not close > 0 else 100 * (price - close) / close,
             direction=direction if row and not past and now_ns - moved_ns < ARROW_NS else 0,
             state=state,
             age_s=age_s,

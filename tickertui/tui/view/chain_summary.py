@@ -69,8 +69,8 @@ def summarise(
         reference=money.reference,
         atm_strike=float(chain.strikes[row]) if row >= 0 else float("nan"),
         straddle=straddle,
-        # Parity alone may put the forward of an odd chain at nothing.
-        straddle_pct=100 * straddle / (money.reference.price or float("nan")),
+        # Parity alone may put the forward of an odd chain at nothing, and a commodity's price may be less than that.
+        straddle_pct=100 * straddle / money.reference.price if money.reference.price > 0 else float("nan"),
         atm_iv=atm_volatility(chain.strikes, values[:, 0, _IV], values[:, 1, _IV], money.forward.price, gap=_GAP),
         forward=money.forward,
         forward_source=chain.forward_source() if money.underlying.is_frozen else ForwardSource.NONE,

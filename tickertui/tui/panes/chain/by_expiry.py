@@ -220,5 +220,5 @@ def _straddle(frame: ChainFrame, place: int, look: TermLook, mock: str) -> list[
     )
     spans: list[Span | str] = [Span(f"{text:>7}", "mock" if mock and not missing else "text")]
     if look.width >= WIDE:
-        spans.append(f"{fmt.percent(100 * total / look.spot if look.spot else float('nan')):>7}")
+        spans.append(f"{fmt.percent(100 * total / look.spot if look.spot > 0 else float('nan')):>7}")
     return spans

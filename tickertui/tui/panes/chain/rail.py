@@ -311,7 +311,7 @@ def _price_change(values: NDArray[np.float64], *, marked: bool) -> float:
     if not marked:
         return float(values[Field.CHANGE_PCT])
     before = float(values[Field.LTP] - values[Field.MARK_LTP])
-    return 100 * float(values[Field.MARK_LTP]) / before if before else float("nan")
+    return 100 * float(values[Field.MARK_LTP]) / before if before > 0 else float("nan")
 
 
 def buildup_text(values: NDArray[np.float64], *, marked: bool, listed: int | None = None) -> str:
