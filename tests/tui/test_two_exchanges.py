@@ -12,7 +12,7 @@ from tests.support.fake_backend import FakeBackend
 from tests.support.fakes import chain_of
 from tests.support.prepared_backend import prepared_backend, prices_around
 from tests.support.waiting import wait_until
-from tests.tui.driving import Driven, driven
+from tests.tui.driving import STILL, Driven, driven
 from tickertui.market.instruments import Instrument, InstrumentTable
 from tickertui.market.subscriptions import ChainRule
 from tickertui.market.ticks import Source, TickBatch, Word
@@ -120,3 +120,11 @@ async def test_a_chain_names_the_series_beside_it_and_each_counts_its_own_lots()
         text = "\n".join(run.text())
         assert "Σ CE OI 20 " in text
         assert "lot 910" in text
+
+
+async def test_the_chain_to_begin_with_may_be_named_with_its_exchange() -> None:
+    async with driven(backend=backend(), options=replace(STILL, underlying=f"NCO:{OIL}")) as run:
+        assert shown_exchange(run) == "NCO"
+    async with driven(backend=backend(), options=replace(STILL, underlying=f"MCX:{OIL}")) as run:
+        assert shown_exchange(run) == "MCX"
+        assert run.chain.underlying == OIL

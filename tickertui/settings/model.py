@@ -277,7 +277,8 @@ class ScreenSettings(_Section):
     underlying: str = "NIFTY"
     """Chain to show first."""
     header: tuple[str, ...] = ("INDIA VIX", "BANKNIFTY", "SENSEX")
-    """Indices shown in the first line beside the chain's own; they are subscribed with whatever else is."""
+    """Indices shown in the first line beside the chain's own, by the name or symbol that the broker's list has; they
+    are subscribed with whatever else is. The health pane says which cannot be shown."""
     columns: str = "oi"
     """Column preset to start with: oi, price, greeks, full, or one of your own."""
     units: Literal["lots", "contracts", "lakh"] = "lakh"

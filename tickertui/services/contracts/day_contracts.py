@@ -292,4 +292,15 @@ class DayContracts:
         return spot_tokens(self.table, names)
 
     def _index_of(self, underlying: str) -> int | None:
-        return self._index_rows.get(underlying)
+        return self._index_rows.get(underlying) or self._listed_indices.get(underlying.upper())
+
+    @cached_property
+    def _listed_indices(self) -> dict[str, int]:
+        """Tokens of all indices by symbol and by name, also of those without derivatives (the header line's)."""
+        table, found = self.table, dict[str, int]()
+        rows = np.flatnonzero(table.kinds == InstrumentKind.INDEX).tolist()
+        rows.sort(key=lambda row: table.exchanges[row] == "NSE")  # the later entry stays
+        for row in rows:
+            for name in (table.names[row], table.symbols[row]):
+                found[name.upper()] = int(table.tokens[row])
+        return found

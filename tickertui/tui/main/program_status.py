@@ -17,6 +17,7 @@ from tickertui.tui.terminal.display_rate import DisplayRate
 from tickertui.tui.view.backend import Backend
 from tickertui.tui.view.data_states import NO_SOCKET_HEALTH, LinkWatch, MarketView
 from tickertui.tui.view.frames import ChainFrame
+from tickertui.tui.view.header_names import missing_names
 from tickertui.tui.view.latency import LatencyMeter
 from tickertui.tui.view.market_view import MarketViews, banner
 from tickertui.tui.view.options import ScreenOptions
@@ -97,6 +98,7 @@ class ProgramStatus:
                 runtime=context.runtime, socket_health=context.socket_health, market=context.market,
                 figures=backend.health(), progress=backend.bootstrap(), tasks=backend.tasks(), rate=self._rate,
                 now=now, underlying=underlying, has_spot=frame is None or not isnan(frame.underlying.price),
+                header=missing_names(backend, self._options.header, context.runtime.feed),
                 calendar=self._calendar_notes, keys=self._options.keymap,
                 deviations=self.markets.deviations,
                 has_forward=frame is not None and frame.summary.forward.kind is ReferenceKind.FORWARD,

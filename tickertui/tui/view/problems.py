@@ -76,6 +76,7 @@ class ProblemInputs:
         underlying: That is shown.
         has_spot: Whether it has a price.
         has_forward: Whether the options on display tell a forward.
+        header: Names of the header line that it cannot show, a sentence each.
         calendar: What is or will soon be wrong with the market calendar, a sentence each.
         keys: The user's own keys by action id.
         deviations: Where the market does not go by the calendar.
@@ -92,6 +93,7 @@ class ProblemInputs:
     underlying: str = ""
     has_spot: bool = True
     has_forward: bool = False
+    header: tuple[str, ...] = ()
     calendar: tuple[str, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
     deviations: tuple[Deviation, ...] = ()
@@ -100,7 +102,7 @@ class ProblemInputs:
 def problems(inputs: ProblemInputs) -> tuple[Problem, ...]:
     """Return everything that is not as it should be, worst first."""
     parts = (_loop, _accounts, _sockets, _database, _places, _contracts, _spot, _sleep, _clock, _display, _history,
-             _tasks, _calendar, _market)  # fmt: skip
+             _tasks, _header, _calendar, _market)  # fmt: skip
     present = [problem for part in parts for problem in part(inputs)]
     order = tuple(Loudness)
     return tuple(sorted(present, key=lambda problem: order.index(problem.role)))
@@ -326,6 +328,13 @@ def _tasks(inputs: ProblemInputs) -> Iterator[Problem]:
             yield Problem(f"task-{task.name}", what, f"{task.last_error}{times}", "none needed: it is watched", role)
 
 
+def _header(inputs: ProblemInputs) -> Iterator[Problem]:
+    if inputs.header:
+        what = "the first line leaves out an index" if len(inputs.header) == 1 else "the first line leaves out indices"
+        remedy = "`header` of [screen] in the configuration names them"
+        yield Problem("header", what, "; ".join(inputs.header), remedy, Loudness.QUIET)
+
+
 def _calendar(inputs: ProblemInputs) -> Iterator[Problem]:
     for number, sentence in enumerate(inputs.calendar):
         remedy = "an update of tickertui, or calendar.toml of the configuration folder"
@@ -348,7 +357,7 @@ def _market(inputs: ProblemInputs) -> Iterator[Problem]:
     yield Problem("closed", what, inputs.market.detail, remedy, Loudness.QUIET)
 
 
-_LOGGED: Final = frozenset(("clock-skew", "display-slow", "no-spot", "no-room", "old-contracts", "unresolved",
+_LOGGED: Final = frozenset(("clock-skew", "display-slow", "no-spot", "no-room", "old-contracts", "unresolved", "header",
                             "rate-limited", "reload-due"))  # fmt: skip
 """Problems that only the screens notice; the others are recorded by the service that they befall."""
 _LASTS_NS: Final = 5_000_000_000

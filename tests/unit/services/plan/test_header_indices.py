@@ -41,3 +41,10 @@ def test_they_go_with_the_last_rule() -> None:
     assert len(plan.desired) == 0
     reasons = [line.detail for line in plan.plan.lines if line.action == "remove"]
     assert any("not shown any more" in reason for reason in reasons), reasons
+
+
+def test_an_index_without_derivatives_is_found_by_its_symbol() -> None:
+    foreign = index_of("TAIEX", 45_901 << 8 | 9, "GLOBAL")
+    own = PlanningRig(table=a_day(foreign), indices=("TAIEX", "NO SUCH INDEX"))
+    own.store.rule(ChainRule(0, "NIFTY", strikes=2))
+    assert foreign.token in own.reload().desired.tokens.tolist()

@@ -178,6 +178,8 @@ class ChainSelection:
         Args:
             chosen: Whether the trader has just chosen what to show, so that an expired chain does not wait.
         """
+        # A name may be written with its exchange, and be another one of ours since the day's contracts changed.
+        self.underlying = self._backend.underlying_named(self.underlying) or self.underlying
         self.expiries = self._backend.expiries(self.underlying)
         if not self.expiries:
             self._follow_name()
