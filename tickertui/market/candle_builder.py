@@ -20,6 +20,7 @@ from tickertui.market.board import MarketBoard
 from tickertui.market.candles import Candles
 from tickertui.market.instruments import INDEX_SEGMENT_CODE
 from tickertui.market.ticks import ABSENT, Mode, Source, Word
+from tickertui.market.wire_prices import known_prices, signed_words
 
 MINUTE: Final = 60
 LATE: Final = 3
@@ -148,9 +149,9 @@ class CandleBuilder:
     def _take_in(self, rows: NDArray[np.intp], now: int) -> None:
         """Take in rows with a new packet."""
         state, board = self._state, self._board
-        stamps, price = self._times(rows, now), board.field(rows, Word.LAST_PRICE)
+        stamps, price = self._times(rows, now), self._prices(rows, Word.LAST_PRICE)
         volume, oi = board.field(rows, Word.VOLUME), board.field(rows, Word.OPEN_INTEREST)
-        high, low = board.field(rows, Word.HIGH), board.field(rows, Word.LOW)
+        high, low = self._prices(rows, Word.HIGH), self._prices(rows, Word.LOW)
         is_index = (board.tokens[rows] & 0xFF) == INDEX_SEGMENT_CODE
         minute = stamps // MINUTE * MINUTE
         is_known = state["last"][rows] > 0
@@ -166,7 +167,7 @@ class CandleBuilder:
         state["minute"][rows[is_new | ~is_known]] = minute[is_new | ~is_known]
 
         moved = (volume > state["volume"][rows]) | (price != state["price"][rows])
-        traded = is_known & (price > 0) & (is_index | moved) & (now - stamps < _OLD)
+        traded = is_known & (price != 0) & (is_index | moved) & (now - stamps < _OLD)
         highest, lowest = price.copy(), price.copy()
         reached = (high > state["day_high"][rows]) & (state["day_high"][rows] > 0)
         np.copyto(highest, np.maximum(high, price), where=reached | new_day)
@@ -179,6 +180,12 @@ class CandleBuilder:
         state["oi"][rows], state["last"][rows] = oi, stamps
         state["received"][rows] = board.received_ns[rows]
         state["is_told"][rows] = is_index | (board.modes[rows] >= Mode.QUOTE)
+
+    def _prices(self, rows: NDArray[np.intp], word: Word) -> Ints:
+        """A price field as the wire's integer, of a commodity with its sign; 0 where there is none."""
+        raw, tokens = self._board.field(rows, word), self._board.tokens[rows]
+        prices: Ints = np.where(known_prices(raw, tokens), signed_words(raw, tokens), 0)
+        return prices
 
     def _times(self, rows: NDArray[np.intp], now: int) -> Ints:
         """When packets are of: the exchange's time where it is carried, never later than now."""

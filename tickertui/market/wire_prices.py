@@ -1,9 +1,9 @@
 """Prices as the wire has them: integers in a 32-bit word, of commodities with a sign.
 
 A commodity's price can be negative (crude oil, April 2020), and the broker writes it as a signed word; of every other
-segment such a word is none (`tickertui.market.figures`). 0 is no price yet. Whoever makes rupees of a board's words asks
-here: `tickertui.market.board_rows`, `tickertui.market.snapshots`, the valuation, the frame reader, the marks, the
-simulator.
+segment such a word is none (`tickertui.market.figures`). 0 is no price yet. Whoever reads prices off a board's words
+asks here: `tickertui.market.board_rows`, `tickertui.market.snapshots`, `tickertui.market.candle_builder`, the
+valuation, the frame reader, the marks, the simulator.
 """
 
 from __future__ import annotations

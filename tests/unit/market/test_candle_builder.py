@@ -242,3 +242,14 @@ def test_a_stamp_from_the_future_is_of_now() -> None:
     desk.send("11:01:10", 101, 1_010, stamp="11:09:00")
     desk.wait("11:02:10")
     assert [row[0] for row in desk.candles()] in ([], ["11:01"])
+
+
+def test_candles_of_a_commodity_go_below_zero_and_words_that_are_no_price_are_in_none() -> None:
+    token, below = 60_000 << 8 | 7, 1 << 32
+    desk = Desk([token])
+    desk.send("11:00:40", 50, 1_000, token=token)
+    desk.send("11:01:05", 20, 1_010, token=token)
+    desk.send("11:01:20", below - 30, 1_020, token=token, high=1 << 31, low=1 << 31)
+    desk.send("11:01:50", below - 10, 1_030, token=token)
+    desk.wait("11:02:10")
+    assert [row[1:5] for row in desk.candles() if row[0] == "11:01"] == [[20, 20, -30, -10]]
