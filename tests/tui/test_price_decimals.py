@@ -43,7 +43,8 @@ def backend(source: Source = Source.LIVE) -> FakeBackend:
     for wave in (0, 25_000):
         packets = np.zeros((len(tokens), WORDS), dtype=np.uint32)
         packets[:, Word.TOKEN] = tokens
-        packets[:, Word.EXCHANGE_TIMESTAMP] = desk.clock.time_ns() // 1_000_000_000
+        packets[:, Word.EXCHANGE_TIMESTAMP] = packets[:, Word.LAST_TRADE_TIME] = desk.clock.time_ns() // 1_000_000_000
+        packets[:, Word.VOLUME] = 5_000
         is_future = np.array([one.kind is InstrumentKind.FUTURE for one in pair])
         level = np.where(is_future, 100.4975, LAST)
         packets[:, Word.LAST_PRICE] = np.rint(level * 1e7) + wave - 25_000
