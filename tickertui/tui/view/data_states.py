@@ -377,7 +377,7 @@ def classify(facts: CellFacts, feed: FeedMode, market: MarketView) -> NDArray[np
     states = live_or_quiet(facts.age_s, facts.gap_s)
     with np.errstate(invalid="ignore"):
         never = facts.subscribed_s > NEVER_AFTER_S
-    states[(facts.source == Source.SNAPSHOT) | (facts.packets <= 1)] = DataState.SNAP
+    states[(facts.source == Source.SNAPSHOT) | (facts.source == Source.STORED) | (facts.packets <= 1)] = DataState.SNAP
     if not market.shuts(feed):
         states[(facts.link != Link.HEALTHY) & (facts.source == Source.LIVE)] = DataState.STALE
     else:
