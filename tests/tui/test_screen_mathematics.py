@@ -10,10 +10,12 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from tests.support.boards import EXPIRIES
 from tests.support.plain_numbers import PlainNumbers, ratio
 from tests.support.screen_reader import Heading, Painted, cells, figure_after, headings, painted
 from tests.support.screen_worlds import CALL, PUT, SITUATIONS, Situation, World, build_world
@@ -261,3 +263,41 @@ async def test_every_figure_is_what_plain_code_makes_of_what_was_sent(situation:
     assert not wrong, "\n".join([f"{len(wrong)} of {checked} figures", *wrong[:40]])
     assert checked > 900 or math.isnan(checked)
     assert situation.feed is not FeedMode.MOCK or "MOCK" in "\n".join(screen.lines)
+
+
+@pytest.mark.parametrize("width", [80, 87, 94, 101, 123, 150, 200])
+async def test_labels_of_axes_are_whole_and_of_what_is_drawn(width: int) -> None:
+    world = build_world(SITUATIONS[0], width)
+    options = replace(STILL, underlying=world.kind.name, header=())
+    async with driven(size=(width, 40), backend=world.backend, options=options) as run:
+        await run.press("5")
+        for _ in range(5):
+            run.main.frame()
+            await run.pilot.pause()
+        lines = run.text()
+    axes = [at for at, line in enumerate(lines) if line.count("━") > 20][1::2]  # the lower edges of two frames
+    assert len(axes) == 2, "\n".join(lines)
+    for at in axes:
+        labels = [value for word in lines[at + 1].split() if (value := painted(word).value) is not None]
+        assert labels
+        assert all(world.strikes[0] <= value <= world.strikes[-1] for value in labels), labels
+        steps = {round(after - before, 6) for before, after in pairwise(labels)}
+        assert len(steps) <= 1, f"evenly apart, none cut: {labels}"
+
+
+async def test_a_chain_without_figures_has_no_axes_of_the_one_before() -> None:
+    async with driven(size=(120, 40)) as run:
+        await run.press("5")
+        for _ in range(5):
+            run.main.frame()
+            await run.pilot.pause()
+        assert sum(line.count("━") > 20 for line in run.text()) == 4
+        expiry = EXPIRIES[3]  # it has no price yet
+        run.chain.select("NIFTY", expiry)
+        for _ in range(50):
+            run.backend.clock.advance(0.1)  # the chain before stays for three seconds
+            run.main.frame()
+            await run.pilot.pause()
+        text = "\n".join(run.text())
+        assert "none yet" in text
+        assert "━" * 20 not in text

@@ -140,7 +140,9 @@ class AnalyticsPane(Contained, Vertical):
         values = np.where(below, frame.values[near, Side.PUT, Field.IV], frame.values[near, Side.CALL, Field.IV])
         known = ~np.isnan(values)
         title = f"{name} · implied volatility by strike, %"
-        if np.count_nonzero(known) < _FEWEST_POINTS:
+        # Without points the axes would be those of what was shown before.
+        plot.display = bool(np.count_nonzero(known) >= _FEWEST_POINTS)
+        if not plot.display:
             self._title("smile", f"{title} · none yet")
             return
         self._title("smile", f"{title} · ATM {fmt.volatility(frame.summary.atm_iv)} at {_spot(frame)}")
@@ -167,11 +169,16 @@ class AnalyticsPane(Contained, Vertical):
         sums = f"PCR {fmt.number(totals.pcr)} · pain {fmt.strike(totals.max_pain)}{f' · {part} legs' if part else ''}"
         self._title("profile", f"{name} · open interest, lakh: calls above, puts below · {sums}")
         variables = self.app.theme_variables
+        interest: NDArray[np.float64] = frame.values[near, :, Field.OI] / fmt.LAKH
+        drawn = np.count_nonzero(~np.isnan(interest), axis=0) >= _FEWEST_POINTS
+        plot.display = bool(drawn.any())
+        if not plot.display:
+            return
         plot.set_xlimits(float(strikes[0]), float(strikes[-1]))
         for side, sign, colour in ((Side.CALL, 1, "loss"), (Side.PUT, -1, "gain")):
-            oi: NDArray[np.float64] = frame.values[near, side, Field.OI] / fmt.LAKH
+            oi = interest[:, side]
             known = ~np.isnan(oi)
-            if np.count_nonzero(known) >= _FEWEST_POINTS:
+            if drawn[side]:
                 plot.bar(strikes[known], sign * oi[known], bar_style=variables[colour], hires_mode=HiResMode.QUADRANT)
         self._mark_spot(plot, frame)
 
