@@ -14,6 +14,7 @@ from itertools import zip_longest
 from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.market.calendar_data import UnderlyingKind
@@ -229,6 +230,15 @@ class DayContracts:
         if instrument.expiry is None:
             return False
         return now >= self.expiry_instant(instrument.exchange, instrument.expiry, instrument.name)
+
+    def over(self, now: datetime) -> NDArray[np.bool_]:
+        """Return which rows of the table have expired, bool[n]."""
+        expiries, today = self.table.expiries, now.date().toordinal()
+        over: NDArray[np.bool_] = (expiries > 0) & (expiries < today)
+        exchanges, names = self.table.exchanges, self.table.names
+        for row in np.flatnonzero(expiries == today).tolist():
+            over[row] = now >= self.expiry_instant(exchanges[row], today, names[row])
+        return over
 
     def live_expiries(self, underlying: str, now: datetime) -> tuple[date, ...]:
         """Return the expiries of an underlying's options that are not over, ascending."""

@@ -172,13 +172,17 @@ def _described(what: str, items: tuple[object, ...]) -> Iterator[str]:
         yield f"{what}: {', '.join(map(str, items[:_SHOWN]))}{more}"
 
 
-def differences(before: InstrumentTable, after: InstrumentTable, day: date) -> Differences:
+def differences(
+    before: InstrumentTable, after: InstrumentTable, day: date, *, over: NDArray[np.bool_] | None = None
+) -> Differences:
     """Compare two days.
 
     Args:
         before: The contracts of the earlier day.
         after: Those of ``day``.
         day: What expired before it is expected to be gone.
+        over: bool[n], which contracts of ``before`` have expired: also today's, which a list of the evening is without;
+            those that expired before ``day`` by default.
     """
     rows = MatchedRows(before, after)
     old_rows, new_rows = rows.old, rows.new
@@ -189,7 +193,7 @@ def differences(before: InstrumentTable, after: InstrumentTable, day: date) -> D
     reused = _reused(before, after, rows, names, names_differ) | (expiries_differ & symbols_differ)
     kept = ~reused
     gone = _others(before, old_rows)
-    is_over = (before.expiries[gone] > 0) & (before.expiries[gone] < day.toordinal())
+    is_over = ((before.expiries > 0) & (before.expiries < day.toordinal()) if over is None else over)[gone]
     expires = (before.expiries[old_rows] > 0) & (after.expiries[new_rows] > 0)
     lots = kept & expires & (before.lot_sizes[old_rows] != after.lot_sizes[new_rows])
     strikes = kept & expires & _differ(before.strikes[old_rows], after.strikes[new_rows])

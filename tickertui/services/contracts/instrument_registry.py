@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
 import numpy as np
+from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.kite.instruments_csv import DumpError, ParsedDump, parse_dump
-from tickertui.market.clock import Clock
+from tickertui.market.clock import IST, Clock
 from tickertui.market.contract_terms import TermsChange
 from tickertui.market.instruments import ChainRows, Instrument, InstrumentKind, InstrumentTable
 from tickertui.services.contracts.day_contracts import DayContracts, ExpiryCalendar
@@ -237,17 +239,19 @@ class InstrumentRegistry:
 
     async def _take(self, csv: bytes, day: date) -> RefreshReport:
         before = self._contracts
+        over = self._over(before, day)
         try:
             parsed, contracts, search = await anyio.to_thread.run_sync(self._read, csv, day)
             self._judge.check_broker(parsed.table, day)
-            self._judge.check(parsed.table, before, day)
+            self._judge.check(parsed.table, before, day, over)
         except (DumpError, DumpRefused) as error:
             self.last_refusal = str(error)
             self._say(f"today's contracts were refused: {error}", Severity.ERROR)
             return RefreshReport(changed=False, rows=len(self), day=self.day, refused=self.last_refusal)
         changes = Differences()
         if len(before) and not before.bundled:
-            changes = await anyio.to_thread.run_sync(differences, before.table, parsed.table, day)
+            compare = partial(differences, before.table, parsed.table, day, over=over)
+            changes = await anyio.to_thread.run_sync(compare)
         changed = not len(before) or before.bundled or before.day != day or not changes.is_empty
         self.last_refusal = ""
         if changed:
@@ -271,18 +275,23 @@ class InstrumentRegistry:
             DumpRefused: When they cannot be whole; the contracts before stay in force.
         """
         before = self._contracts
+        over = self._over(before, day)
         if not bundled:
-            self._judge.check(table, before, day)
+            self._judge.check(table, before, day, over)
         elif not len(table):
             raise DumpRefused("the bundled contracts are empty")
         changes = Differences()
         if len(before) and before.bundled == bundled:
-            changes = differences(before.table, table, day)
+            changes = differences(before.table, table, day, over=over)
         self.differences = changes
         if not bundled:
             self._note_terms(changes)
         self._install(self._contracts_of(table, day, bundled=bundled), None)
         return changes
+
+    def _over(self, before: DayContracts, day: date) -> NDArray[np.bool_]:
+        """Which contracts of before have expired by now, or when the day of the new ones begins."""
+        return before.over(max(self._clock.now(), datetime.combine(day, time(), IST)))
 
     def _note_terms(self, changes: Differences) -> None:
         if changes.terms:

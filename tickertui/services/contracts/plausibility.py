@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.market.instruments import InstrumentTable
@@ -59,8 +60,16 @@ class Plausibility:
     exchanges: tuple[str, ...] = ("NFO",)
     least_part: float = 0.9
 
-    def shortage(self, table: InstrumentTable, before: DayContracts, day: date) -> Shortage | None:
+    def shortage(
+        self, table: InstrumentTable, before: DayContracts, day: date, over: NDArray[np.bool_]
+    ) -> Shortage | None:
         """Compare a dump with the one before; None where nothing is missing.
+
+        Args:
+            table: The dump.
+            before: The contracts in force.
+            day: Of the dump.
+            over: bool[n], which contracts of ``before`` have expired: those are not missed.
 
         Raises:
             DumpRefused: When there are no contracts at all.
@@ -70,8 +79,7 @@ class Plausibility:
         if before.bundled or not len(before):
             return None
         missing = sorted(set(before.table.exchanges).difference(table.exchanges))
-        expiries = before.table.expiries
-        alive = (expiries == 0) | (expiries >= day.toordinal())
+        alive = ~over
         if missing:
             alive &= ~np.isin(np.asarray(before.table.exchanges), missing)
         expected = int(alive.sum())
@@ -118,13 +126,13 @@ class DumpJudge:
         """
         self._plausibility.check_broker(table, day)
 
-    def check(self, table: InstrumentTable, before: DayContracts, day: date) -> None:
-        """Take a dump, or refuse it for what it lacks.
+    def check(self, table: InstrumentTable, before: DayContracts, day: date, over: NDArray[np.bool_]) -> None:
+        """Take a dump, or refuse it for what it lacks; for the arguments see `Plausibility.shortage`.
 
         Raises:
             DumpRefused: With what is missing.
         """
-        shortage = self._plausibility.shortage(table, before, day)
+        shortage = self._plausibility.shortage(table, before, day, over)
         if shortage is None or shortage.is_again(self._refused) or self._is_harmless(table, before, shortage):
             self._refused = None
             return

@@ -325,6 +325,21 @@ async def test_what_has_expired_since_is_not_missed() -> None:
     assert len(report.differences.gone) == 0
 
 
+async def test_what_has_expired_this_afternoon_has_expired_in_a_list_of_the_evening() -> None:
+    office = Office()
+    office.clock.set(datetime(2026, 11, 23, 9, 20, tzinfo=IST))
+    await office.registry.refresh(Source(DAY))
+    left = [row for row in rows_of(a_day()) if row.expiry != M23]
+    office.clock.set(datetime(2026, 11, 23, 15, 0, tzinfo=IST))
+    early = await office.registry.refresh(Source(csv(left)), force=True)
+    assert early.refused, "in the afternoon they are missed"
+    office.clock.set(datetime(2026, 11, 23, 16, 30, tzinfo=IST))
+    report = await office.registry.refresh(Source(csv(left)), force=True)
+    assert report.changed
+    assert report.differences.expired == len(a_day()) - len(left)
+    assert len(report.differences.gone) == 0
+
+
 async def test_contracts_that_come_with_the_program_prove_nothing() -> None:
     office = Office()
     universe = load_universe()
