@@ -45,6 +45,8 @@ class SlicePrices:
 
     Attributes:
         instants: float64[m], epoch seconds.
+        begins: float64[m], epoch seconds at which the sessions of the instants began, -inf where that is not known or
+            the prices have their own time: what carries an earlier stamp is of another session.
         flags: int64[n], of the options' rows, see `MarketBoard.flags`.
         arrived: float64[n], epoch seconds at which their last packets came, 0 before the first.
         times: float64[n], epoch seconds that they carry, or else of their arrival.
@@ -53,6 +55,7 @@ class SlicePrices:
     """
 
     instants: Floats
+    begins: Floats
     flags: Ints
     arrived: Floats
     times: Floats
@@ -104,8 +107,9 @@ class PriceTimes:
         instants = instants.max(axis=0)
         # Nothing came yet: there is no price either, and now is as good as any instant.
         instants[instants <= 0] = self._clock.time_ns() / 1e9
+        begins = np.where(own_time, -np.inf, self._begins(instants, self._segments[touched]))
         spots = slice(size, size + count)
-        return SlicePrices(instants, flags[:size], arrived[:size], times[:size], flags[spots], times[spots])
+        return SlicePrices(instants, begins, flags[:size], arrived[:size], times[:size], flags[spots], times[spots])
 
     def _of_rows(self, rows: Rows) -> tuple[Ints, Floats, Floats]:
         """Flags, arrivals and times of the rows' last packets, epoch seconds: never after now, 0 for none."""
@@ -115,6 +119,10 @@ class PriceTimes:
         believed = (stamps >= FIRST_TIME) & (flags >> 8 > _STAMP) & (flags < DOUBTFUL)
         times = np.where(believed, stamps, arrived)
         return flags, arrived, np.minimum(times, self._clock.time_ns() / 1e9)
+
+    def of_rows(self, rows: Rows) -> Floats:
+        """Return the times that the rows' last packets carry, or else of their arrival: epoch seconds, 0 for none."""
+        return self._of_rows(rows)[2]
 
     def auction(self) -> AuctionTimes:
         """Return the closing auction of the cash market's session that began last."""
@@ -172,6 +180,15 @@ class PriceTimes:
                 rest = rest[~inside]
             del spans[:-_KEPT_SPANS]
         return bounded.reshape(instants.shape)
+
+    def _begins(self, instants: Floats, segments: Rows) -> Floats:
+        """Return when the sessions of the slices' instants began, -inf where the hours are not known; float64[m]."""
+        begins = np.full(len(instants), -np.inf)
+        for place, segment in enumerate(self._names):
+            for began, closes, until in self._spans.get(segment, ()):
+                if closes < np.inf:
+                    begins[(segments == place) & (instants >= began) & (instants < until)] = began
+        return begins
 
     def _span(self, segment: str, instant: float) -> tuple[float, float, float]:
         """The session that began last before an instant: its begin, its close and the next open."""

@@ -208,7 +208,7 @@ class Valuation:
         rows = layout.rows[positions]
         times = self._slice_times(layout, touched, positions)
         instants = np.repeat(times.prices.instants, lengths)
-        bid, ask, last, last_age = self._quotes(layout, positions, rows, times.prices, instants)
+        bid, ask, last, last_age = self._quotes(rows, times.prices, instants, np.repeat(times.prices.begins, lengths))
         years = times.years
         discounts = np.exp(-convention.interest_rate * np.maximum(years, 0.0))
         forwards, forward_ns = self._forwards(layout, touched, positions, bid, ask, times, discounts)
@@ -256,11 +256,13 @@ class Valuation:
         return len(positions)
 
     def _quotes(
-        self, layout: ValuationLayout, positions: Rows, rows: Rows, prices: SlicePrices, instants: Floats
+        self, rows: Rows, prices: SlicePrices, instants: Floats, begins: Floats
     ) -> tuple[Floats, Floats, Floats, Floats]:
         """Bid, ask, last in rupees, NaN where there is none, and the seconds from the last trade to ``instants``."""
-        # Of a packet from the future nobody knows of when its prices are.
-        modes, tokens = np.where(prices.flags < DOUBTFUL, prices.flags >> 8, 0), self._board.tokens[rows]
+        # Of a packet from the future nobody knows of when its prices are; one of the session before (the broker's
+        # cached packet of what has not traded or been quoted yet) has prices of another time to expiry.
+        usable = (prices.flags < DOUBTFUL) & (prices.times >= begins)
+        modes, tokens = np.where(usable, prices.flags >> 8, 0), self._board.tokens[rows]
         full = modes == Mode.FULL
         board, words = self._board, self._board.words
         bid, ask, last = (
@@ -384,8 +386,8 @@ class Valuation:
         ])  # fmt: skip
         return ForwardInputs(
             years=times.years,
-            future=self._traded_price(layout.future_rows[touched]),
-            far_future=self._traded_price(layout.far_rows[touched]),
+            future=self._traded_price(layout.future_rows[touched], prices.begins),
+            far_future=self._traded_price(layout.far_rows[touched], prices.begins),
             far_years=(far_ends - prices.instants) / YEAR_SECONDS,
             spot=spot,
             manual=np.full(len(touched), np.nan),
@@ -394,10 +396,11 @@ class Valuation:
             prefer_future=~layout.spot_is_index[touched],
         )
 
-    def _traded_price(self, rows: Rows) -> Floats:
+    def _traded_price(self, rows: Rows, begins: Floats) -> Floats:
         """Last prices in rupees, NaN where there is none, it is of another day, or nobody knows of when it is."""
         board = self._board
-        return np.where(board.untraded(rows) | board.doubtful[rows], np.nan, board.price(rows))
+        past = board.untraded(rows) | board.doubtful[rows] | (self._times.of_rows(rows) < begins)
+        return np.where(past, np.nan, board.price(rows))
 
     def _forward_times(
         self, layout: ValuationLayout, touched: Rows, pairs: Rows, forwards: Forwards

@@ -39,6 +39,10 @@ def leg(market: Market, strike: float = 24_400.0, kind: InstrumentKind = Instrum
     return market.board.row(found.token)
 
 
+def futures_of(market: Market) -> set[int]:
+    return {future.token for future in market.table.futures_of("NIFTY")}
+
+
 def value_at(market: Market, moment: datetime, preset: Preset = Preset.FORWARD) -> NDArray[np.float64]:
     """Derived values of the 24,400 call as a program that starts now sees them."""
     market.clock.set(moment)
@@ -138,6 +142,34 @@ def test_one_tick_anywhere_in_the_slice_moves_its_time() -> None:
     market.apply(only={int(market.board.tokens[leg(market, 24_000.0)])})
     moved = value_at(market, market.clock.now())
     assert moved[Derived.PRICED_AT] == market.clock.now().timestamp()
+
+
+def test_quotes_of_another_session_are_behind_nothing_once_the_slice_has_prices_of_this_one() -> None:
+    """Friday's quotes valued at Monday's time to expiry had a volatility that no market ever had."""
+    market = market_at(FRIDAY_CLOSE)
+    market.apply()
+    close = value_at(market, FRIDAY_CLOSE)
+    monday = datetime(2026, 11, 30, 9, 16, tzinfo=IST)
+    market.clock.set(monday)
+    market.apply(only={int(market.board.tokens[leg(market, 24_000.0)])})
+    values = value_at(market, monday)
+    assert not np.isnan(close[Derived.IV])
+    assert np.isnan(values[[Derived.IV, Derived.DELTA, Derived.FORWARD, Derived.PRICE]]).all()
+    assert values[Derived.FORWARD_SOURCE] == ForwardSource.NONE, "index, future and parity are all of Friday"
+    market.apply()
+    values = value_at(market, monday)
+    assert values[Derived.IV] == pytest.approx(market.volatility(24_400.0, market.forward("NIFTY", TUESDAY)), abs=4e-4)
+
+
+def test_a_future_of_another_session_is_no_forward_of_this_one() -> None:
+    market = market_at(FRIDAY_CLOSE)
+    market.apply()
+    monday = datetime(2026, 11, 30, 9, 16, tzinfo=IST)
+    market.clock.set(monday)
+    market.apply(spread=400.0, only=set(market.table.tokens.tolist()) - futures_of(market))
+    assert value_at(market, monday)[Derived.FORWARD_SOURCE] == ForwardSource.NONE
+    market.apply(spread=400.0, only=futures_of(market))
+    assert value_at(market, monday)[Derived.FORWARD_SOURCE] != ForwardSource.NONE
 
 
 def test_a_stamp_from_the_future_is_no_time() -> None:
