@@ -6,6 +6,8 @@ Called by the valuation (what may be a forward) and by the chain's frame reader 
 - It has *settled* with a print that is stamped within the auction's last step (the matching, or the random close) and
   brought another price then, or with any print that is stamped at or after the auction's end. Before its last step
   nothing settles, whatever is printed: an index that repeats its price every second is as frozen as a silent one.
+- Whoever starts within the last step saw no change. What was printed then and has not been repeated for `REPEATED_S`
+  is the result; an index that is printed on and on may still be repeating the price that the auction holds.
 - Contracts that expire on the day are settled at that value: it is their forward, and no time value is left.
 """
 
@@ -18,6 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from tickertui.frozen import frozen
 from tickertui.market.hours import Session
+
+REPEATED_S: Final = 15.0
+"""An index that repeats its price does so every second or two: one that was silent for so long does not."""
 
 Flags = NDArray[np.bool_]
 
@@ -44,15 +49,17 @@ class AuctionTimes:
         begins, result, end = session.auction, session.auction_result, session.auction_end
         return cls(begins.timestamp(), result.timestamp(), end.timestamp())
 
-    def settled(self, stamps: ArrayLike, moved: ArrayLike) -> Flags:
+    def settled(self, now: float, stamps: ArrayLike, moved: ArrayLike) -> Flags:
         """Return which indices have printed their settling value.
 
         Args:
+            now: Epoch seconds.
             stamps: Epoch seconds of their last prints, 0 for none.
             moved: Epoch seconds at which their prices changed last, 0 where no change was seen (a first print).
         """
         stamps, moved = np.asarray(stamps, dtype=np.float64), np.asarray(moved, dtype=np.float64)
-        found: Flags = (stamps >= self.ends) | ((stamps >= self.result) & ((moved == 0) | (moved >= self.result)))
+        printed = np.where(moved == 0, stamps <= now - REPEATED_S, moved >= self.result)
+        found: Flags = (stamps >= self.ends) | ((stamps >= self.result) & printed)
         return found
 
     def frozen(self, now: float, stamps: ArrayLike, moved: ArrayLike) -> Flags:
@@ -65,7 +72,7 @@ class AuctionTimes:
         """
         if now < self.begins:
             return np.zeros(np.shape(stamps), dtype=np.bool_)
-        return ~self.settled(stamps, moved)
+        return ~self.settled(now, stamps, moved)
 
 
 NO_AUCTION: Final = AuctionTimes()

@@ -30,24 +30,25 @@ def test_the_auction_has_its_times_from_the_calendar(auction: AuctionTimes) -> N
 
 
 @pytest.mark.parametrize(
-    ("stamp", "moved", "settled"),
+    ("now", "stamp", "moved", "settled"),
     [
-        ("15:14:59", "15:14:59", False),
-        ("15:15:03", "15:15:03", False),  # the last print before the auction comes a little late
-        ("15:24:00", "15:24:00", False),  # whatever is printed before the matching is not the result
-        ("15:31:10", "15:14:59", False),  # the same price again each second is no result
-        ("15:31:10", "15:31:10", True),
-        ("15:31:10", None, True),  # the first packet after a start: nobody saw it move
-        ("15:35:00", "15:14:59", True),  # whatever stands at the end of the auction is its result
-        (None, None, False),
+        ("15:36:00", "15:14:59", "15:14:59", False),
+        ("15:36:00", "15:15:03", "15:15:03", False),  # the last print before the auction comes a little late
+        ("15:36:00", "15:24:00", "15:24:00", False),  # whatever is printed before the matching is not the result
+        ("15:36:00", "15:31:10", "15:14:59", False),  # the same price again each second is no result
+        ("15:36:00", "15:31:10", "15:31:10", True),
+        ("15:36:00", "15:31:10", None, True),  # not repeated since: nobody saw it move, and it is the result
+        ("15:34:43", "15:34:42", None, False),  # started while the held price is printed again and again
+        ("15:36:00", "15:35:00", "15:14:59", True),  # whatever stands at the end of the auction is its result
+        ("15:36:00", None, None, False),
     ],
 )
 def test_an_index_settles_by_a_print_of_the_matching(
-    auction: AuctionTimes, stamp: str | None, moved: str | None, settled: bool
+    auction: AuctionTimes, now: str, stamp: str | None, moved: str | None, settled: bool
 ) -> None:
     stamps, moves = ([at(text) if text else 0.0] for text in (stamp, moved))
-    assert auction.settled(stamps, moves).tolist() == [settled]
-    assert auction.frozen(at("15:36"), stamps, moves).tolist() == [not settled]
+    assert auction.settled(at(now), stamps, moves).tolist() == [settled]
+    assert auction.frozen(at(now), stamps, moves).tolist() == [not settled]
 
 
 def test_before_the_auction_nothing_is_frozen(auction: AuctionTimes) -> None:

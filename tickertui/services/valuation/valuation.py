@@ -314,7 +314,8 @@ class Valuation:
         expiring = [place for place, number in enumerate(touched.tolist()) if layout.slices[number].expiry == today]
         if expiring:
             rows = layout.spot_rows[touched[expiring]]
-            settled = self._times.auction().settled(prices.spot_times[expiring], self._times.moved(rows))
+            now_s = self._clock.time_ns() / 1e9
+            settled = self._times.auction().settled(now_s, prices.spot_times[expiring], self._times.moved(rows))
             settled &= prices.spot_flags[expiring] < DOUBTFUL
             values[expiring] = np.where(settled, self._board.price(rows), np.nan)
         return values
@@ -375,7 +376,7 @@ class Valuation:
         spot, now_s = board.price(spot_rows), self._clock.time_ns() / 1e9
         old, frozen_ = prices.instants - stamps > _SPOT_TRUSTED_S, np.zeros(len(touched), dtype=np.bool_)
         if now_s >= auction.begins:
-            settled = auction.settled(stamps, self._times.moved(spot_rows))
+            settled = auction.settled(now_s, stamps, self._times.moved(spot_rows))
             old, frozen_ = old & ~settled, ~settled
         spot[old & (prices.spot_flags & 0xFF == Source.LIVE)] = np.nan
         spot[prices.spot_flags >= DOUBTFUL] = np.nan

@@ -62,7 +62,7 @@ def index_state(board: MarketBoard, row: int, moved_ns: int, market: MarketView,
     stamp_s = min(stamp or int(board.received_wall_ns[row]) / 1e9, now_s)
     moved_s = now_s - (clock.monotonic_ns() - moved_ns) / 1e9 if moved_ns else 0.0
     # A packet from the future settles nothing.
-    if bool(auction.settled(stamp_s, moved_s)) and not board.doubtful[row]:
+    if bool(auction.settled(now_s, stamp_s, moved_s)) and not board.doubtful[row]:
         # What is repeated later was printed then; of a start after the auction only its end is certain.
         at = moved_s if moved_s >= auction.result else min(stamp_s, auction.ends)
         return IndexState(settled_at=f"{from_epoch(at):%H:%M}")
