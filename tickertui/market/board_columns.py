@@ -58,7 +58,7 @@ class RowFacts(NamedTuple):
         direction: -1, 0 or +1, the last change of the last price; 0 before the first.
         moved_ns: Monotonic time of that change, 0 = none.
         oi_changed_ns: Wall time of the last change of the open interest, 0 = none.
-        doubtful: 1 where the last packet's time stamp lies ahead of the market's clock, else 0.
+        doubtful: Not 0 where the last packet's time stamp lies ahead of the market's clock.
     """
 
     source: NDArray[np.int64]

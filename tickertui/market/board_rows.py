@@ -16,7 +16,7 @@ from tickertui.market.board_columns import DOUBTFUL, META_VOID, PAST_VOID, ROW_V
 from tickertui.market.instruments import INDEX_SEGMENT_CODE
 from tickertui.market.ticks import ABSENT, WORDS, Mode, Source, Word
 from tickertui.market.token_rows import TokenRows
-from tickertui.market.wire_prices import rupees, rupees_of, signed_words
+from tickertui.market.wire_prices import rupees, rupees_of, signed_word, signed_words
 
 
 class BoardRows:
@@ -179,7 +179,7 @@ class BoardRows:
         Made from the price before that change when it is asked for: writing it with each tick would cost more.
         """
         before = self._past[:, Past.PRICE_BEFORE]
-        return _direction(self.words[:, _LAST_PRICE], before, self.tokens)
+        return _direction(self.words[:, _LAST_PRICE], before, self.tokens, slice(None))
 
     @property
     def moved_ns(self) -> NDArray[np.int64]:
@@ -230,6 +230,10 @@ class BoardRows:
         doubtful: NDArray[np.bool_] = self._meta[:, Meta.FLAGS] & DOUBTFUL != 0
         return doubtful
 
+    def is_doubtful(self, row: int) -> bool:
+        """Whether `doubtful` is true of one row, without a look at the others."""
+        return bool(self._meta.item(row, _FLAGS) & DOUBTFUL)
+
     @property
     def flags(self) -> NDArray[np.int64]:
         """int64[capacity]: `Source` and `Mode` and `DOUBTFUL` in one, see `Meta.FLAGS`; read for some rows at once."""
@@ -260,16 +264,31 @@ class BoardRows:
             received_ns=meta[..., _RECEIVED],
             connection=meta[..., _CONNECTION],
             packets=past[..., _PACKETS],
-            direction=_direction(self.words[:, _LAST_PRICE].take(rows), before, self.tokens.take(rows)),
+            # Not `take`: of a column it would copy the whole.
+            direction=_direction(self.words[:, _LAST_PRICE][rows], before, self.tokens, rows),
             moved_ns=past[..., _MOVED],
             oi_changed_ns=past[..., _OI_CHANGED],
-            doubtful=flags >> 16 & 1,
+            doubtful=flags & DOUBTFUL,
         )
+
+    def facts_of(self, row: int) -> tuple[int, ...]:
+        """Return the same of one row, in the same order: without numpy's cost per call."""
+        received, _, version, connection, _, flags = self._meta[row].tolist()
+        packets, moved, before, oi_changed = self._past[row].tolist()
+        direction = 0
+        if before > 0:
+            token = self.tokens.item(row)
+            step = signed_word(self.words.item(row, _LAST_PRICE), token) - signed_word(before, token)
+            direction = (step > 0) - (step < 0)
+        return (
+            flags & 0xFF, flags >> 8 & 0xFF, version, received, connection, packets, direction, moved, oi_changed,
+            flags & DOUBTFUL,
+        )  # fmt: skip
 
     def price_of(self, row: int, word: Word | int = Word.LAST_PRICE) -> float:
         """Return one price field of one row in rupees, NaN where `price` gives it: without numpy's cost per call."""
-        token, raw = int(self.tokens[row]), int(self.words[row, word])
-        carried = int(self._meta[row, _FLAGS]) >> 8 & 0xFF > word
+        token, raw = self.tokens.item(row), self.words.item(row, word)
+        carried = self._meta.item(row, _FLAGS) >> 8 & 0xFF > word
         sent = carried and (word in _INDEX_WORDS or token & 0xFF != INDEX_SEGMENT_CODE)
         return rupees_of(raw, token) if sent else float("nan")
 
@@ -327,10 +346,19 @@ class BoardRows:
             rows: intp rows of this board, of whatever shape.
         """
         rows = np.asarray(rows, dtype=np.intp)
-        flags = self._meta[rows, Meta.FLAGS]
-        untraded: NDArray[np.bool_] = (flags >> 8 & 0xFF > _VOLUME) & (self.words[rows, _VOLUME] == 0)
-        untraded &= (flags & 0xFF != Source.MOCK) & (self.tokens[rows] & 0xFF != INDEX_SEGMENT_CODE)
+        untraded: NDArray[np.bool_] = self.words[:, _VOLUME][rows] == 0
+        if untraded.any():  # in a session most have traded
+            flags = self._meta[:, _FLAGS][rows]
+            untraded &= (flags >> 8 & 0xFF > _VOLUME) & (flags & 0xFF != _MOCK)
+            untraded &= self.tokens[rows] & 0xFF != INDEX_SEGMENT_CODE
         return untraded
+
+    def is_untraded(self, row: int) -> bool:
+        """Whether `untraded` is true of one row, without numpy's cost per call."""
+        flags = self._meta.item(row, _FLAGS)
+        if self.words.item(row, _VOLUME) or flags >> 8 & 0xFF <= _VOLUME or flags & 0xFF == _MOCK:
+            return False
+        return self.tokens.item(row) & 0xFF != INDEX_SEGMENT_CODE
 
     def mode_of(self, row: int) -> Mode:
         """Return the mode of a row's last packet."""
@@ -347,13 +375,19 @@ _PACKETS, _MOVED, _PRICE_BEFORE, _OI_CHANGED = (
     int(p) for p in (Past.PACKETS, Past.MOVED, Past.PRICE_BEFORE, Past.OI_CHANGED)
 )
 _LAST_PRICE, _VOLUME = int(Word.LAST_PRICE), int(Word.VOLUME)
+_MOCK = int(Source.MOCK)
 _INDEX_WORDS: Final = frozenset(
     (Word.TOKEN, Word.LAST_PRICE, Word.OPEN, Word.HIGH, Word.LOW, Word.CLOSE, Word.EXCHANGE_TIMESTAMP)
 )
 """What an index packet carries; an index has no volume, open interest or depth."""
 
 
-def _direction(now: NDArray[np.uint32], before: NDArray[np.int64], tokens: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Which way prices went, by their words; 0 where there was none before."""
-    step: NDArray[np.int64] = signed_words(now, tokens) - signed_words(before, tokens)
+def _direction(
+    now: NDArray[np.uint32], before: NDArray[np.int64], tokens: NDArray[np.uint32], rows: NDArray[np.intp] | slice
+) -> NDArray[np.int64]:
+    """Which way the prices of rows went, by their words; 0 where there was none before."""
+    step: NDArray[np.int64] = now - before
+    # A price below zero is a word with its high bit set. Where both have it, or none, the difference is the same.
+    if np.maximum.reduce(now, axis=None, initial=0) >> 31 or np.maximum.reduce(before, axis=None, initial=0) >> 31:
+        step = signed_words(now, tokens[rows]) - signed_words(before, tokens[rows])
     return np.sign(step) * (before > 0)

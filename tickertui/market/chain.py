@@ -269,7 +269,7 @@ class OptionChain:
         A price of which nobody knows of when it is (`MarketBoard.doubtful`) is none: the money must not follow it.
         """
         row = self.board.row(self.underlying_token)
-        if self.board.doubtful[row]:
+        if self.board.is_doubtful(row):
             return NO_REFERENCE
         price = self.board.price_of(row)
         if price == price:

@@ -50,6 +50,8 @@ def blank_zeros(
         oi: Open interest, units, NaN where not known.
         previous: Open interest at the previous close, units, negative where not known.
     """
+    if oi.all() and volume.all():  # no zeros, as in most frames of a session
+        return
     nothing = np.isnan(price)
     oi[(oi == 0) & (nothing | (previous > np.nan_to_num(volume)))] = np.nan
     volume[(volume == 0) & nothing] = np.nan
@@ -63,6 +65,12 @@ def change_of(now: NDArray[np.float64], before: NDArray[Any]) -> NDArray[np.floa
         before: Units, NaN or negative where not known.
     """
     change: NDArray[np.float64] = now - before
+    if np.fmax.reduce(now, axis=None, initial=0) < HALF > np.fmax.reduce(before, axis=None, initial=0):
+        # As good as always: then no difference is as great, and only what is not known has none.
+        unknown = before < 0
+        if unknown.any():
+            change[unknown] = np.nan
+        return change
     change[~((now < AT_LEAST) & (before >= 0) & (before < AT_LEAST) & (np.abs(change) < HALF))] = np.nan
     return change
 

@@ -69,7 +69,10 @@ class Phase(StrEnum):
     @property
     def is_open(self) -> bool:
         """Whether the segment's session runs."""
-        return self in (Phase.OPEN, Phase.CAS, Phase.CLOSING)
+        return self in _OPEN_PHASES
+
+
+_OPEN_PHASES: Final = (Phase.OPEN, Phase.CAS, Phase.CLOSING)
 
 
 class DayKind(StrEnum):

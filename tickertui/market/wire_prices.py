@@ -49,6 +49,11 @@ def signed_words(raw: NDArray[Any], tokens: NDArray[Any]) -> NDArray[Any]:
     return raw.astype(np.int64) - np.where(high, _WRAPS[tokens & 0xFF], 0)
 
 
+def signed_word(raw: int, token: int) -> int:
+    """Return one price word as the number that it is, as `signed_words` does."""
+    return raw - _WRAP if raw >= _HALF and is_signed(token) else raw
+
+
 def known_prices(raw: NDArray[Any], tokens: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which words are prices; 0 is none.
 
@@ -57,6 +62,8 @@ def known_prices(raw: NDArray[Any], tokens: NDArray[Any]) -> NDArray[np.bool_]:
         tokens: Whose; they broadcast.
     """
     known: NDArray[np.bool_] = (raw > 0) & (raw < NO_PRICE)
+    if known.all():
+        return known
     high = raw > _HALF
     if high.any():
         known |= high & (_WRAPS[tokens & 0xFF] > 0)

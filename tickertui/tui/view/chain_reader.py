@@ -24,7 +24,7 @@ from tickertui.market.hours import Phase
 from tickertui.market.instruments import INDEX_SEGMENT_CODE, LEAST_DECIMALS, PRICE_DIVISORS
 from tickertui.market.stamps import FIRST_TIME
 from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
-from tickertui.market.wire_prices import known_prices, signed_words
+from tickertui.market.wire_prices import NO_PRICE, known_prices, signed_words
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.view.chain_summary import Money, summarise
 from tickertui.tui.view.data_states import (
@@ -66,11 +66,17 @@ _WORDS: Final = np.array(
 _DERIVED: Final = np.array([Derived.IV, Derived.DELTA, Derived.GAMMA, Derived.THETA, Derived.VEGA], dtype=np.intp)
 # Plain integers: a look into an enumeration takes Python 3.11 a microsecond, and a frame has dozens.
 _LTP, _CLOSE, _BID, _ASK = int(Field.LTP), int(Field.CLOSE), int(Field.BID), int(Field.ASK)
-_QUOTED: Final = ((_BID, int(Field.BID_QTY)), (_ASK, int(Field.ASK_QTY)))
+_QUOTES: Final = slice(_BID, _ASK + 1)
+_QUANTITIES: Final = slice(int(Field.BID_QTY), int(Field.ASK_QTY) + 1)
+"""Of `_QUOTES`, in the same order."""
 _OI, _VOLUME, _IV, _OI_CHANGE = int(Field.OI), int(Field.VOLUME), int(Field.IV), int(Field.OI_CHANGE)
 _CHANGE, _CHANGE_PCT, _SPREAD = int(Field.CHANGE), int(Field.CHANGE_PCT), int(Field.SPREAD)
 _EXCHANGE_AT, _TODAY, _STAMP, _TRADED_AT = int(Field.EXCHANGE_AT), int(Field.TODAY), len(_WORDS) - 2, len(_WORDS) - 1
-_SUMMED: Final = [_OI, _VOLUME, _OI_CHANGE]
+_LEAST: Final = np.zeros(len(_WORDS), dtype=np.uint32)
+_LEAST[:_OI], _LEAST[_STAMP:] = 1, FIRST_TIME
+"""From where each of the words means anything: a price of zero is none, nor is a time before there was a market."""
+_FIELDS: Final = len(Field)
+_ALL: Final = slice(None)
 _LAST_OF_TODAY: Final = int(Source.SNAPSHOT)
 _SAME_SESSION_S: Final = 8 * 3600.0
 _LIVE_SOURCE, _MOCK, _REPLAY = int(Source.LIVE), int(DataState.MOCK), int(DataState.REPLAY)
@@ -146,12 +152,14 @@ class ChainReader:
         self.key = ChainKey(chain.underlying, chain.expiry)
         self._expiries = tuple(expiries)
         self._clock = clock
+        self._decimals = chain.contracts.decimals
         self._number = 0
         self._seen = -1
         self._layout = -1
         self._scales = (0.0, 0.0, 0.0)
         self._known = float("nan")
         self._began = 0.0
+        self._market: MarketView | None = None
         self._mark: NDArray[np.float64] | None = None
         self._marked_at: datetime | None = None
         self._reset()
@@ -167,6 +175,10 @@ class ChainReader:
         self._crossing: tuple[int, int] = (-1, -1)
         self._totals: ChainTotals | None = None
         self._shown: tuple[NDArray[np.float64], int] | None = None
+        self._past: NDArray[np.bool_] | None = None
+        self._may_be_past = False
+        self._has_large = False
+        self._forward: Reference | None = None
         self._on_board = self.chain.rows > 0
         self._on_board.setflags(write=False)
         self._seen = -1
@@ -211,8 +223,10 @@ class ChainReader:
         board = self.chain.board
         if board.layout != self._layout:
             self._reset()
-        if self.context.market.began != self._began:
-            self._began, self._seen = self.context.market.began, -1
+        if self.context.market is not self._market:
+            self._market = self.context.market
+            if (began := self._market.began) != self._began:
+                self._began, self._seen = began, -1
         self._number += 1
         rows, now_ns = self.chain.rows, self._clock.monotonic_ns()
         facts, quotes = self._gather(rows)
@@ -235,11 +249,7 @@ class ChainReader:
         chain = self.chain
         tokens = [chain.underlying_token, *([chain.future_token] if chain.future_token else [])]
         heads = [chain.board.row(token) for token in (*tokens, *(quote.token for quote in self._others))]
-        # Together: each of numpy's calls costs as much as the rows.
-        facts = chain.board.facts(np.concatenate((rows.ravel(), heads)))
-        legs = RowFacts(*(column[: rows.size].reshape(rows.shape) for column in facts))
-        quotes = list(zip(heads, *(column[rows.size :].tolist() for column in facts), strict=True))
-        return legs, quotes
+        return chain.board.facts(rows), [(row, *chain.board.facts_of(row)) for row in heads]
 
     def _read_changed(self, rows: NDArray[np.intp], facts: RowFacts) -> NDArray[np.bool_]:
         """Read again the strikes with a leg that the board changed; return where a shown value differs, bool[k]."""
@@ -249,16 +259,21 @@ class ChainReader:
         changed = _either((facts.version > self._seen) | (previous != self._previous_oi))
         self._previous_oi = previous
         self._seen = board.sequence
-        where = np.flatnonzero(changed)
-        if not len(where):
+        count = np.count_nonzero(changed)
+        if not count:
             return changed
-        new = self._values_of(rows[where], facts.mode[where], facts.source[where], previous[where], where)
+        self._forward = None
+        where = np.flatnonzero(changed) if count < len(changed) else _ALL
+        old = self._values[where]
+        new = self._values_of(rows[where], facts.mode[where], facts.source[where], previous[where], where, old)
         # Compared as bits, for which a missing value equals itself.
-        same = new.view(np.int64) == self._values[where].view(np.int64)
+        same = new.view(np.int64) == old.view(np.int64)
         self._values[where] = new
         self._shown = None
+        if self._may_be_past:
+            self._note_past()
         changed[where] = ~np.logical_and.reduce(same[..., :_EXCHANGE_AT], axis=(1, 2))
-        if not same[..., _SUMMED].all():
+        if not (same[..., _OI : _VOLUME + 1].all() and same[..., _OI_CHANGE].all()):
             self._totals = None
         return changed
 
@@ -268,56 +283,77 @@ class ChainReader:
         modes: NDArray[np.int64],
         sources: NDArray[np.int64],
         previous: NDArray[np.int64],
-        where: NDArray[np.intp],
+        where: NDArray[np.intp] | slice,
+        old: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        """float64[n, 2, fields] of board rows intp[n, 2]."""
+        """float64[n, 2, fields] of board rows intp[n, 2], after the ``old`` ones."""
         board = self.chain.board
         raw = board.words.take(rows, axis=0).take(_WORDS, axis=-1)
-        has_value = modes[..., None] > _WORDS
-        tokens = board.tokens.take(rows)[..., None]
-        has_value[..., :_OI] &= known_prices(raw[..., :_OI], tokens)
-        has_value[..., _OI:_IV] &= figures.known_quantities(raw[..., _OI:_IV])
-        has_value[..., _STAMP:] &= raw[..., _STAMP:] >= FIRST_TIME
-        values = np.full((*rows.shape, len(Field)), np.nan)
-        prices, divisors = signed_words(raw[..., _LTP:_OI], tokens), PRICE_DIVISORS.take(tokens & 0xFF)
-        np.divide(prices, divisors, out=values[..., _LTP:_OI], where=has_value[..., _LTP:_OI])
-        np.copyto(values[..., _OI:_IV], raw[..., _OI:_IV], where=has_value[..., _OI:_IV])
-        np.copyto(values[..., _EXCHANGE_AT], raw[..., _STAMP], where=has_value[..., _STAMP])
+        has_value = (modes[..., None] > _WORDS) & (raw >= _LEAST)
+        tokens, prices = board.tokens.take(rows)[..., None], raw[..., _LTP:_OI]
+        if not (is_plain := bool(np.maximum.reduce(raw[..., :_IV], axis=None) < NO_PRICE)):
+            has_value[..., :_OI] &= known_prices(prices, tokens)
+            has_value[..., _OI:_IV] &= figures.known_quantities(raw[..., _OI:_IV])
+            prices = signed_words(prices, tokens)
+            self._has_large = True
+        # Nobody bids: that is no quantity of 0 at a price.
+        has_value[..., _QUANTITIES] &= has_value[..., _QUOTES]
+        is_whole = bool(has_value.all())
+        values = np.full((*rows.shape, _FIELDS), np.nan)
+        divisors = PRICE_DIVISORS.take(tokens & 0xFF)
+        if is_whole:
+            np.divide(prices, divisors, out=values[..., _LTP:_OI])
+            values[..., _OI:_IV], values[..., _EXCHANGE_AT] = raw[..., _OI:_IV], raw[..., _STAMP]
+        else:
+            np.divide(prices, divisors, out=values[..., _LTP:_OI], where=has_value[..., _LTP:_OI])
+            np.copyto(values[..., _OI:_IV], raw[..., _OI:_IV], where=has_value[..., _OI:_IV])
+            np.copyto(values[..., _EXCHANGE_AT], raw[..., _STAMP], where=has_value[..., _STAMP])
         values[..., _IV:_OI_CHANGE] = board.derived.take(rows, axis=0).take(_DERIVED, axis=-1)
-        self._drop_impossible(values, previous, where)
+        values[..., _TODAY] = values[..., _LTP]
+        if not raw[..., _OI : _VOLUME + 1].all():
+            figures.blank_zeros(values[..., _LTP], values[..., _VOLUME], values[..., _OI], previous)
+            values[board.untraded(rows), _TODAY] = np.nan
+            self._may_be_past = True
+        if self._has_large:
+            _hold_volume(values, old)
         values[..., _OI_CHANGE] = figures.change_of(values[..., _OI], previous)
-        past = board.untraded(rows) | self._traded_before(raw, has_value, sources)
-        values[..., _TODAY] = np.where(past, np.nan, values[..., _LTP])
+        if self._began:
+            self._blank_before(values, raw, has_value, sources)
         close = values[..., _CLOSE]
         change = values[..., _TODAY] - close
         values[..., _CHANGE] = change
-        np.divide(100 * change, close, out=values[..., _CHANGE_PCT], where=close > 0)
+        if is_whole and is_plain:
+            values[..., _CHANGE_PCT] = 100 * change / close
+        else:
+            np.divide(100 * change, close, out=values[..., _CHANGE_PCT], where=close > 0)
         values[..., _SPREAD] = values[..., _ASK] - values[..., _BID]
-        for price, quantity in _QUOTED:
-            # Nobody bids: that is no quantity of 0 at a price.
-            values[..., quantity] = np.where(np.isnan(values[..., price]), np.nan, values[..., quantity])
         if self._mark is not None:
             self._compare(values, self._mark[where])
         return values
 
-    def _drop_impossible(
-        self, values: NDArray[np.float64], previous: NDArray[np.int64], where: NDArray[np.intp]
-    ) -> None:
-        """Blank zeros that cannot be, in place; a day's volume that has gone round is at least what a word holds."""
-        figures.blank_zeros(values[..., _LTP], values[..., _VOLUME], values[..., _OI], previous)
-        before = self._values[where]
-        with np.errstate(invalid="ignore"):
-            fallen = before[..., _VOLUME] - values[..., _VOLUME] > figures.HALF
-        if fallen.any():
-            fallen &= values[..., _EXCHANGE_AT] - before[..., _EXCHANGE_AT] < _SAME_SESSION_S
-            values[..., _VOLUME][fallen] = figures.AT_LEAST
+    def _note_past(self) -> None:
+        """Keep which legs have a price that is of another day; None where none is."""
+        prices, today = self._values[..., _LTP], self._values[..., _TODAY]
+        past = np.isnan(today) & ~np.isnan(prices)
+        self._past = past if past.any() else None
+        self._may_be_past = self._past is not None
 
-    def _traded_before(
-        self, raw: NDArray[np.uint32], has_value: NDArray[np.bool_], sources: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        """Where the last trade is of a day before the session that is shown; a mock and a replay have other days."""
-        past: NDArray[np.bool_] = has_value[..., _TRADED_AT] & (raw[..., _TRADED_AT] < self._began)
-        return past & (sources <= _LAST_OF_TODAY)
+    def _blank_before(
+        self,
+        values: NDArray[np.float64],
+        raw: NDArray[np.uint32],
+        has_value: NDArray[np.bool_],
+        sources: NDArray[np.int64],
+    ) -> None:
+        """Take a last trade of a day before the session that is shown for none of today, in place.
+
+        A mock and a replay have other days.
+        """
+        past = raw[..., _TRADED_AT] < self._began
+        if past.any():
+            past &= has_value[..., _TRADED_AT] & (sources <= _LAST_OF_TODAY)
+            values[past, _TODAY] = np.nan
+            self._may_be_past = True
 
     @staticmethod
     def _compare(values: NDArray[np.float64], mark: NDArray[np.float64]) -> None:
@@ -337,12 +373,11 @@ class ChainReader:
         self._typical_gap.update(received)
         age_s = np.where(received > 0, (now_ns - received) / 1e9, np.nan)
         states = self._states(rows, facts, age_s, now_ns)
-        # Of another day: a price there is, and none of the session.
-        today = self._values[..., _TODAY]
-        past = (today != today) & ~np.isnan(self._values[..., _LTP])
-        if past.any():
+        past, direction = self._past, facts.direction
+        if past is not None:
             mark(states, past, DataState.PAST)
-        if facts.doubtful.any():
+            direction = np.where(past, 0, direction)
+        if np.count_nonzero(facts.doubtful):
             mark(states, facts.doubtful > 0, DataState.DOUBT)
         cached = facts.packets <= 1
         if cached.any():
@@ -353,7 +388,6 @@ class ChainReader:
         moved, derived_ns = now_ns - facts.moved_ns, board.derived_ns.take(rows)
         look = np.empty((5, *rows.shape), dtype=np.int32)
         look[0] = states
-        direction = np.where(past, 0, facts.direction)
         look[_ARROW] = direction * (moved < ARROW_NS)
         look[_FLASH] = direction * (moved < FLASH_NS)
         look[_AGE] = np.where(_AGED.take(states), _shown_age(age_s), -1)
@@ -397,7 +431,9 @@ class ChainReader:
     def _summarise(self, facts: RowFacts, index: IndexState) -> tuple[ChainSummary, int]:
         chain, context = self.chain, self.context
         preferred = ReferenceKind.FORWARD if index.is_frozen else context.reference
-        forward = chain.forward()
+        if self._forward is None:
+            self._forward = chain.forward()
+        forward = self._forward
         spot = spot_of_session(chain, context.market)
         wanted, other = (forward, spot) if preferred is ReferenceKind.FORWARD else (spot, forward)
         reference = wanted if wanted.kind is not ReferenceKind.NONE else other
@@ -452,7 +488,7 @@ class ChainReader:
     def _quote(self, label: str, facts: tuple[int, ...], now_ns: int, *, is_index: bool) -> QuoteView:
         board, context = self.chain.board, self.context
         row, source, _, _, received, connection, _, direction, moved_ns, _, doubtful = facts
-        of_index = int(board.tokens[row]) & 0xFF == INDEX_SEGMENT_CODE
+        of_index = board.tokens.item(row) & 0xFF == INDEX_SEGMENT_CODE
         market = context.indices if of_index and context.indices is not None else context.market
         price, close = board.price_of(row), board.price_of(row, _CLOSE_WORD)
         age_s = (now_ns - received) / 1e9 if received else float("nan")
@@ -464,7 +500,7 @@ class ChainReader:
         state = index.of(spot_state(Source(source), age_s if is_index else 0.0, link, context.feed, market))
         if is_index:
             state = state_before_open(state, day, market, age_s, link)
-        past = bool(board.untraded(row))
+        past = board.is_untraded(row)
         if past and (state in LIVE_STATES or state in (DataState.SNAP, DataState.CLOSED, DataState.STALE)):
             state = DataState.PAST
         if doubtful and (state in LIVE_STATES or state is DataState.STALE):
@@ -482,7 +518,7 @@ class ChainReader:
             close_day=market.session_day if without else "",
             day=day,
             settled_at=index.settled_at,
-            decimals=LEAST_DECIMALS if of_index else self.chain.contracts.decimals,
+            decimals=LEAST_DECIMALS if of_index else self._decimals,
         )
 
     def _frame(
@@ -535,6 +571,15 @@ class ChainReader:
             is_mock=_MOCK in seen or quotes[0].state is DataState.MOCK,
             is_replay=_REPLAY in seen,
         )
+
+
+def _hold_volume(values: NDArray[np.float64], old: NDArray[np.float64]) -> None:
+    """Take a day's volume that has gone round for at least what a word holds, in place."""
+    with np.errstate(invalid="ignore"):
+        fallen = old[..., _VOLUME] - values[..., _VOLUME] > figures.HALF
+    if fallen.any():
+        fallen &= values[..., _EXCHANGE_AT] - old[..., _EXCHANGE_AT] < _SAME_SESSION_S
+        values[..., _VOLUME][fallen] = figures.AT_LEAST
 
 
 def _either(legs: NDArray[np.bool_]) -> NDArray[np.bool_]:

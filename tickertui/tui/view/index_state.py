@@ -42,6 +42,8 @@ class IndexState(NamedTuple):
 
 
 FREE: Final = IndexState()
+_HELD: Final = IndexState(is_frozen=True)
+_AUCTION: Final = (Phase.CAS, Phase.CLOSING)
 
 
 def index_state(board: MarketBoard, row: int, moved_ns: int, market: MarketView, clock: Clock) -> IndexState:
@@ -55,14 +57,14 @@ def index_state(board: MarketBoard, row: int, moved_ns: int, market: MarketView,
         clock: Now.
     """
     auction = market.auction
-    if auction is NO_AUCTION or market.phase not in (Phase.CAS, Phase.CLOSING):
-        return IndexState(is_frozen=market.index_frozen)
+    if auction is NO_AUCTION or market.phase not in _AUCTION:
+        return _HELD if market.index_frozen else FREE
     now_s = clock.time_ns() / 1e9
     stamp = int(board.words[row, Word.EXCHANGE_TIMESTAMP]) if board.mode_of(row) > Word.EXCHANGE_TIMESTAMP else 0
     stamp_s = min(stamp or int(board.received_wall_ns[row]) / 1e9, now_s)
     moved_s = now_s - (clock.monotonic_ns() - moved_ns) / 1e9 if moved_ns else 0.0
     # A packet from the future settles nothing.
-    if bool(auction.settled(now_s, stamp_s, moved_s)) and not board.doubtful[row]:
+    if bool(auction.settled(now_s, stamp_s, moved_s)) and not board.is_doubtful(row):
         # What is repeated later was printed then; of a start after the auction only its end is certain.
         at = moved_s if moved_s >= auction.result else min(stamp_s, auction.ends)
         return IndexState(settled_at=f"{from_epoch(at):%H:%M}")
