@@ -196,6 +196,17 @@ def test_the_summary_of_the_middle_size_is_the_references() -> None:
     )
 
 
+@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("counted", ["T 4.0d Fri 15:39→15:40", "T→15:30?", "T 4.9d Thu 15:39→15:30?"])
+def test_what_the_time_to_expiry_has_to_say_has_room_at_every_size(width: int, counted: str) -> None:
+    """Of another day's prices, of hours that nothing confirms: it gave way to the lot."""
+    frame = FRAMES["live"]
+    summary = replace(frame.summary, convention=f"B76 F=parity {counted}", oi_at=None)
+    line = text(ChainSummaryLine().lay_out(summary_view(replace(frame, summary=summary)), width))
+    assert counted in line
+    assert "PCR 0.89" in line
+
+
 def test_what_matters_less_is_dropped_wherever_it_stands() -> None:
     frame = FRAMES["live"]
     marked = replace(frame, summary=replace(frame.summary, marked_at=frame.at))

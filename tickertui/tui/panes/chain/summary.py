@@ -33,7 +33,9 @@ class SummaryView:
         pain: Max pain as text.
         lots: Units per lot; each, where the legs differ.
         series: The series of other terms at the same strikes, which are chains of their own; empty for none.
-        convention: How Greeks are computed.
+        convention: How Greeks are computed: the model and where its forward comes from.
+        counted: From when and to when time is counted, ``T→15:40`` or ``T 4.0d Fri 15:39→15:30?``; empty where it is
+            not known.
         oi_at: When open interest was seen to change last.
         oi_age: Seconds since then, as text.
         marked_at: When the mark was set.
@@ -55,6 +57,7 @@ class SummaryView:
     lots: str
     series: str
     convention: str
+    counted: str
     oi_at: datetime | None
     oi_age: str
     marked_at: datetime | None
@@ -62,6 +65,10 @@ class SummaryView:
     is_stale: bool
     note: str = ""
     risk_reversal: str = fmt.MISSING
+
+
+_TIME = " T"
+"""Where the time begins in the words of the model (`ChainSelection`)."""
 
 
 def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
@@ -72,6 +79,7 @@ def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
         with_skew: Whether there is room for the risk reversal, which takes some arithmetic.
     """
     summary, totals, coverage = frame.summary, frame.totals, frame.totals.coverage
+    model, before_time, counted = summary.convention.partition(_TIME)
     stale = frame.atm_row >= 0 and bool((frame.states[frame.atm_row] == DataState.STALE).any())
     return SummaryView(
         atm=fmt.strike(summary.atm_strike),
@@ -85,7 +93,8 @@ def summary_view(frame: ChainFrame, *, with_skew: bool = False) -> SummaryView:
         pain=fmt.covered(fmt.strike(totals.max_pain), coverage.oi),
         lots=_lots(frame.contracts),
         series=", ".join(frame.contracts.series),
-        convention=summary.convention,
+        convention=model,
+        counted=(before_time + counted).strip(),
         oi_at=summary.oi_at,
         oi_age=fmt.duration(summary.oi_age_s),
         marked_at=summary.marked_at,
@@ -178,10 +187,20 @@ def _parts(view: SummaryView, width: int) -> list[_Part]:
         _Part(10, _pair("25d RR", mark + view.risk_reversal, tint) if width >= WIDEST else []),
         _Part(11, ratios if width >= WIDEST else []),
         _Part(8, _pair("lot", view.lots) if wide else []),
-        _Part(9, [Piece(view.convention, MUTED)] if wide and view.convention else []),
+        *_model(view, wide=wide),
         _Part(6, _oi_clock(view, width)),
         _Part(7, _pair("mark", f"{view.marked_at:%H:%M}") if view.marked_at is not None else []),
     ]
+
+
+def _model(view: SummaryView, *, wide: bool) -> list[_Part]:
+    """The model and its time, which matters more where it is of another day's prices or of hours not confirmed."""
+    says_more = view.counted.endswith("?") or not view.counted.startswith("T→")
+    if view.counted and says_more:
+        model = _Part(9, [Piece(view.convention, MUTED)] if wide and view.convention else [])
+        return [model, _Part(3, [Piece(view.counted, MUTED)])]
+    words = f"{view.convention} {view.counted}".rstrip()
+    return [_Part(9, [Piece(words, MUTED)] if wide and words else [])]
 
 
 def _oi_clock(view: SummaryView, width: int) -> list[Piece]:
