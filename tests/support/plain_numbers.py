@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from datetime import date
 
 from tests.support.screen_worlds import CALL, PUT, Sent, World, black, normal
 
@@ -15,22 +16,25 @@ DAY = 1 / 365
 
 
 class PlainNumbers:
-    """Figures of the shown expiry of a world.
+    """Figures of one expiry of a world.
 
     Args:
         world: What was sent.
-        forward: Of the shown expiry, as the program's valuation found it; `parity_forward` is its check.
+        forward: Of the expiry, as the program's valuation found it; `parity_forward` is its check.
+        expiry: Which, the shown one by default.
     """
 
-    def __init__(self, world: World, forward: float) -> None:
+    def __init__(self, world: World, forward: float, expiry: date | None = None) -> None:
         self.world = world
         self.forward = forward
+        self.expiry = expiry or world.expiry
+        self.years = world.years_to(self.expiry)
         self._volatilities: dict[tuple[float, str], float | None] = {}
 
     # ------------------------------------------------------------------ one leg
 
     def sent(self, strike: float, side: str) -> Sent | None:
-        return self.world.legs.get((self.world.expiry, strike, side))
+        return self.world.legs.get((self.expiry, strike, side))
 
     def mid_or_last(self, strike: float, side: str) -> float | None:
         """The middle of a tight quote, else the last trade, which is always recent in these worlds."""
@@ -51,7 +55,7 @@ class PlainNumbers:
         return self._volatilities[key]
 
     def _implied(self, strike: float, side: str) -> float | None:
-        price, years = self.mid_or_last(strike, side), self.world.years
+        price, years = self.mid_or_last(strike, side), self.years
         if price is None or years * 365 * 86_400 < 300:
             return None
         intrinsic = max(self.forward - strike if side == CALL else strike - self.forward, 0.0)
@@ -73,7 +77,7 @@ class PlainNumbers:
 
         A leg that nobody asks for has none.
         """
-        if (self.world.expiry, strike, side) not in self.world.asked:
+        if (self.expiry, strike, side) not in self.world.asked:
             return None
         if strike == self.forward:
             legs = [value for each in (CALL, PUT) if (value := self.own_volatility(strike, each)) is not None]
@@ -83,7 +87,7 @@ class PlainNumbers:
 
     def greeks(self, strike: float, side: str) -> dict[str, float | None]:
         """Delta, gamma, theta a calendar day (or what is left within the last), vega a point."""
-        sigma, years, forward = self.volatility(strike, side), self.world.years, self.forward
+        sigma, years, forward = self.volatility(strike, side), self.years, self.forward
         if sigma is None:
             return dict.fromkeys(("delta", "gamma", "theta", "vega"))
         deviation = sigma * math.sqrt(years)

@@ -48,9 +48,9 @@ def painted(text: str) -> Painted:
         ValueError: When there is neither.
     """
     plain = text.translate(_MARKS).strip()
-    if plain.startswith(_MISSING):
-        return Painted(text, None)
     match = _NUMBER.search(plain)
+    if match is None and _MISSING in plain:
+        return Painted(text, None)
     if match is None:
         raise ValueError(f"no figure in {text!r}")
     digits, unit = match["digits"].replace(",", ""), UNITS[match["unit"]]

@@ -46,7 +46,7 @@ class Kind:
         level: Rupees, about.
         step: Rupees between strikes.
         expiries: The shown one and the next.
-        ends: Time of day at which the shown one is over.
+        ends: Time of day at which each is over.
     """
 
     name: str
@@ -62,21 +62,47 @@ class Kind:
     level: float
     step: float
     expiries: tuple[date, date]
-    ends: tuple[int, int]
+    ends: tuple[tuple[int, int], tuple[int, int]]
 
 
 _DEC: Final = (date(2026, 12, 1), date(2026, 12, 29))
 INDEX: Final = Kind(
-    "NIFTY", "NIFTY 50", InstrumentKind.INDEX, "NSE", "NFO", 2, 100.0, 0.05, 2, 65, 24_350.0, 50.0, _DEC, (15, 40)
+    "NIFTY",
+    "NIFTY 50",
+    InstrumentKind.INDEX,
+    "NSE",
+    "NFO",
+    2,
+    100.0,
+    0.05,
+    2,
+    65,
+    24_350.0,
+    50.0,
+    _DEC,
+    ((15, 40), (15, 30)),
 )
 SHARE: Final = Kind(
-    "RELIANCE", "RELIANCE", InstrumentKind.EQUITY, "NSE", "NFO", 2, 100.0, 0.05, 2, 500, 1_482.0, 10.0, _DEC, (15, 40)
+    "RELIANCE",
+    "RELIANCE",
+    InstrumentKind.EQUITY,
+    "NSE",
+    "NFO",
+    2,
+    100.0,
+    0.05,
+    2,
+    500,
+    1_482.0,
+    10.0,
+    _DEC,
+    ((15, 40), (15, 45)),
 )
 CURRENCY: Final = Kind(
-    "USDINR", "", InstrumentKind.INDEX, "", "CDS", 3, 10_000_000.0, 0.0025, 4, 1, 88.5, 0.25, _DEC, (12, 30)
+    "USDINR", "", InstrumentKind.INDEX, "", "CDS", 3, 10_000_000.0, 0.0025, 4, 1, 88.5, 0.25, _DEC, ((12, 30),) * 2
 )
 COMMODITY: Final = Kind(
-    "NATURALGAS", "", InstrumentKind.INDEX, "", "MCX", 7, 100.0, 0.05, 2, 1250, 362.0, 5.0, _DEC, (23, 55)
+    "NATURALGAS", "", InstrumentKind.INDEX, "", "MCX", 7, 100.0, 0.05, 2, 1250, 362.0, 5.0, _DEC, ((23, 55),) * 2
 )
 
 MORNING: Final = datetime(2026, 11, 25, 11, 20, 0, tzinfo=IST)
@@ -172,8 +198,12 @@ class World:
     @property
     def years(self) -> float:
         """From the packets to the end of the shown expiry."""
-        hour, minute = self.kind.ends
-        end = datetime(self.expiry.year, self.expiry.month, self.expiry.day, hour, minute, tzinfo=IST)
+        return self.years_to(self.expiry)
+
+    def years_to(self, expiry: date) -> float:
+        """From the packets to the end of an expiry: hours change on 7 December 2026, as announced."""
+        hour, minute = self.kind.ends[self.kind.expiries.index(expiry)]
+        end = datetime(expiry.year, expiry.month, expiry.day, hour, minute, tzinfo=IST)
         return (end - self.situation.sent_at).total_seconds() / (365 * 86_400)
 
 
@@ -255,7 +285,7 @@ def _trade(world: World, tokens: dict[object, int], level: float, chance: random
                 world.asked.add((expiry, strike, side))
                 if chance.random() < 0.04:
                     continue  # it has sent nothing
-                years = world.years if expiry == world.expiry else world.years + 28 / 365
+                years = world.years_to(expiry)
                 smile = volatility + 1.5 * math.log(strike / forward) ** 2
                 sent = _leg(black(forward, strike, years, side, smile), kind, chance)
                 world.legs[expiry, strike, side] = sent

@@ -1,7 +1,8 @@
 """What is painted, read off the screen and calculated once more by plain code from what was sent.
 
-Two hundred seeded screens: eight kinds of market, each view, preset and unit of quantity, at several sizes. A figure
-may differ by the rounding of its last digit and by nothing else; a dash stands where nothing is known, and only there.
+Two hundred and forty seeded screens: eight kinds of market, each view, preset and unit of quantity, at several sizes.
+A figure may differ by the rounding of its last digit and by nothing else; a dash stands where nothing is known, and
+only there.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from itertools import pairwise
 
 import numpy as np
@@ -28,7 +30,7 @@ from tickertui.tui.look.format import Units
 SEEDS = range(5)
 SIZES = ((80, 24), (120, 40), (200, 50), (250, 60))
 LOOKS = tuple(PRESETS)
-"""Five screens a world: each preset, and the view by straddles."""
+"""Six screens a world: each preset, the view by straddles and that by expiry."""
 COUNTED = {"OI": "oi", "dOI": "oi_change", "Vol": "volume", "BidQ": "bid_quantity", "AskQ": "ask_quantity"}
 PRICES = {"Bid": "bid", "Ask": "ask", "Avg": "average", "High": "high", "Low": "low"}
 GREEKS = {"dlt": "delta", "dl": "delta", "gamma": "gamma", "theta": "theta", "thet": "theta", "vega": "vega"}
@@ -44,11 +46,10 @@ class Screen:
         money = next(at for at, line in enumerate(lines) if " ATM " in line)
         self.lines = lines[money - 2 :]  # below the banner of a mock
         self.units = units
-        forwards = world.backend.board.derived[:, Derived.FORWARD]
-        rows = world.backend.board.rows([token for token in chain_tokens(world) if token in world.backend.board])
-        known = forwards[rows][~np.isnan(forwards[rows])]
-        assert len(set(known.tolist())) == 1, "one forward for all"
-        self.numbers = PlainNumbers(world, float(known[0]))
+        self.by_expiry = {
+            expiry: PlainNumbers(world, forward_of(world, expiry), expiry) for expiry in world.kind.expiries
+        }
+        self.numbers = self.by_expiry[world.expiry]
         self.checked = 0
         self.wrong: list[str] = []
 
@@ -109,7 +110,10 @@ class Screen:
         raise AssertionError(line)
 
     def leg_figure(self, title: str, strike: float, side: str) -> float | None:
-        numbers, sent = self.numbers, self.numbers.sent(strike, side)
+        return self.figure_of(self.numbers, title, strike, side)
+
+    def figure_of(self, numbers: PlainNumbers, title: str, strike: float, side: str) -> float | None:
+        sent = numbers.sent(strike, side)
         if title in COUNTED:
             value = numbers.quantity(strike, side, COUNTED[title])
             if COUNTED[title].endswith("_quantity") and not value:
@@ -165,6 +169,30 @@ class Screen:
         )  # fmt: skip
         return None if call is None or put is None else call + put
 
+    def check_expiries(self) -> None:
+        """The view by expiry: one strike, a line an expiry."""
+        top = next(at for at, line in enumerate(self.lines) if re.search(r"expiry +~?days", line))
+        width = len(self.lines[top - 1].partition("╭")[0])  # beside it other panels begin
+        columns = headings(self.lines[top][:width])
+        match = re.search(rf"{self.world.kind.name} ([\d,.]+) by expiry", self.lines[top - 1])
+        assert match is not None, self.lines[top - 1]
+        strike = painted(match[1]).value
+        assert strike in self.world.strikes
+        put = [column.title for column in columns].index("PUT")
+        for expiry, numbers in self.by_expiry.items():
+            line = next(line[:width].replace("│", " ") for line in self.lines[top + 1 :] if f"{expiry:%d%b}" in line)
+            for place, (column, text) in enumerate(cells(line, columns)):
+                where = f"{expiry:%d%b} {strike:g} {column.title}"
+                if column.title in ("strd", "%"):
+                    legs = [numbers.sent(strike, side) for side in (CALL, PUT)]
+                    both = sum(leg.last for leg in legs if leg) if all(legs) else None
+                    share = None if both is None else 100 * both / self.reference
+                    self.check(where, painted(text), both if column.title == "strd" else share, slack=1e-4)
+                elif column.title not in ("expiry", "days"):
+                    side = PUT if place >= put else CALL
+                    found, value = painted(text), self.figure_of(numbers, column.title, strike, side)
+                    self.check(where, found, value, slack=1e-4)
+
     # ------------------------------------------------------------------ the lines around
 
     @property
@@ -218,8 +246,18 @@ class Screen:
                 self.check_sum(label, part, value, what)
 
 
-def chain_tokens(world: World) -> Iterator[int]:
-    chain = world.backend.table.chain(world.kind.name, world.expiry)
+def forward_of(world: World, expiry: date) -> float:
+    """The forward that the program's valuation found for an expiry."""
+    board = world.backend.board
+    rows = board.rows([token for token in chain_tokens(world, expiry) if token in board])
+    forwards = board.derived[rows, Derived.FORWARD]
+    known = set(forwards[~np.isnan(forwards)].tolist())
+    assert len(known) == 1, "one for all"
+    return float(known.pop())
+
+
+def chain_tokens(world: World, expiry: date) -> Iterator[int]:
+    chain = world.backend.table.chain(world.kind.name, expiry)
     assert chain is not None
     yield from (token for token in [*chain.call_tokens.tolist(), *chain.put_tokens.tolist()] if token > 0)
 
@@ -233,8 +271,10 @@ async def look(run: Driven, world: World, units: Units, look_number: int) -> Scr
     screen = Screen(world, run.text(), units)
     if look_number < len(LOOKS):
         screen.check_legs()
-    else:
+    elif look_number == len(LOOKS):
         screen.check_straddles()
+    else:
+        screen.check_expiries()
     screen.check_header()
     screen.check_summary()
     screen.check_totals()
@@ -246,15 +286,17 @@ async def look(run: Driven, world: World, units: Units, look_number: int) -> Scr
 async def test_every_figure_is_what_plain_code_makes_of_what_was_sent(situation: Situation, seed: int) -> None:
     units = list(Units)[seed % 3]
     wrong, checked = [], 0
-    for number in range(len(LOOKS) + 1):
+    for number in range(len(LOOKS) + 2):
         world = build_world(situation, 1_000 * seed + number)
         size = SIZES[(seed + number) % len(SIZES)]
         preset = LOOKS[number % len(LOOKS)]
         options = replace(STILL, underlying=world.kind.name, header=(), preset=preset, units=str(units))
         async with driven(size=size, backend=world.backend, options=options) as run:
-            if number == len(LOOKS):
+            if number >= len(LOOKS):
                 while run.grid.view is not View.STRADDLE:
                     await run.press("v")
+            if number > len(LOOKS):
+                await run.press("v")
             screen = await look(run, world, units, number)
         wrong += [f"{size} {preset}: {sentence}" for sentence in screen.wrong]
         checked += screen.checked
