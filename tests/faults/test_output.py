@@ -161,7 +161,7 @@ def test_the_end_of_standard_input_is_one_sentence(environ: dict[str, str]) -> N
         terminal.until_painted("   > ")
         terminal.type("\x04")
         assert terminal.wait() == 4
-        assert "not logged in" in terminal.text
+        assert "Z1: nothing was pasted" in terminal.text
         assert "Traceback" not in terminal.text
 
 
@@ -196,6 +196,20 @@ def test_a_configuration_that_does_not_fit_on_the_disk_leaves_nothing(environ: d
     assert not (tmp_path / "new.toml").exists()
 
 
+def interrupted(process: subprocess.Popen[bytes]) -> bytes:
+    """Press Ctrl+C until the program has ended; return what it says.
+
+    A signal between Python's look for one and the system call that it is about to block in is not heard: on a busy
+    machine that has been seen, and one presses again.
+    """
+    for _ in range(SECONDS):
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=1)[1]
+    process.kill()
+    raise AssertionError("Ctrl+C does not end it")
+
+
 def test_ctrl_c_is_no_traceback(environ: dict[str, str], tmp_path: Path) -> None:
     fifo = tmp_path / "rules.toml"
     os.mkfifo(fifo)
@@ -208,8 +222,7 @@ def test_ctrl_c_is_no_traceback(environ: dict[str, str], tmp_path: Path) -> None
             return bool(writers)
 
         until(has_opened_it, "the command reads its file")
-        process.send_signal(signal.SIGINT)
-        _, complaint = process.communicate(timeout=SECONDS)
+        complaint = interrupted(process)
     os.close(writers[0])
     assert (process.returncode, complaint) == (128 + signal.SIGINT, b"")
     assert not (Path(environ["TICKERTUI_HOME"]) / "data").exists()

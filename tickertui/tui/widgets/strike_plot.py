@@ -63,7 +63,7 @@ class _Drawing(Canvas):
         """Write a label so that all of it is seen."""
         length = len(Text.from_markup(text).plain)
         if self.id == "margin-bottom":
-            start = {TextAlign.LEFT: x, TextAlign.RIGHT: x - length + 1}.get(align, x - length // 2)
+            start = {TextAlign.LEFT: x, TextAlign.RIGHT: x - length + 1}.get(align, x - (length - 1) // 2)
             x, align = max(0, min(start, self.size.width - length)), TextAlign.LEFT
             if not length or length > self.size.width or x <= self._label_end:
                 return
