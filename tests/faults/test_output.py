@@ -202,7 +202,7 @@ def interrupted(process: subprocess.Popen[bytes]) -> bytes:
     A signal between Python's look for one and the system call that it is about to block in is not heard: on a busy
     machine that has been seen, and one presses again.
     """
-    for _ in range(SECONDS):
+    for _ in range(int(SECONDS)):
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
             return process.communicate(timeout=1)[1]
