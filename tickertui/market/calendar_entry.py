@@ -93,9 +93,11 @@ class CalendarEntry:
         value = self.table.get("steps", [])
         steps: list[tuple[time, str]] = []
         for item in value if isinstance(value, list) else [None]:
-            if not (isinstance(item, list) and len(item) == 2 and isinstance(item[0], time)):
-                raise self.error("steps", 'must be a list of [time, "name"] pairs')
-            steps.append((item[0], str(item[1])))
+            match item:
+                case [time() as start, str() as name]:
+                    steps.append((start, name))
+                case _:
+                    raise self.error("steps", 'must be a list of [time, "name"] pairs')
         if steps != sorted(steps, key=lambda step: step[0]):
             raise self.error("steps", "must ascend in time")
         return tuple(steps)
@@ -103,7 +105,7 @@ class CalendarEntry:
     def segments(self, *, known: bool = True) -> tuple[str, ...]:
         """Return the segments an entry is for, groups taken apart; "equity" where the key is absent."""
         names = self.table.get("segments", ["equity"])
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise self.error("segments", 'must be a list of segments or groups, for instance ["NFO", "BFO"]')
         segments: list[str] = []
         for name in names:

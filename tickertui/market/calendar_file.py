@@ -8,7 +8,7 @@ it; a mistake is never repaired silently, because a wrong calendar looks like a 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, time, timedelta
 from importlib.resources import files
@@ -114,10 +114,20 @@ def _settle(data: CalendarData, entry: CalendarEntry) -> None:
     if day not in known:
         days = ", ".join(str(each) for each in known) or "none"
         raise entry.error("from", f"nothing is announced for {day}; announced and unconfirmed: {days}")
+    if moved_to is not None:
+        _check_move(data, entry, day, moved_to)
     for hours in data.hours.values():
         _settle_dated(hours, day, None if withdrawn else moved_to or day, confirmed=confirmed)
     for times in data.expiry_times.values():
         _settle_dated(times, day, None if withdrawn else moved_to or day, confirmed=confirmed)
+
+
+def _check_move(data: CalendarData, entry: CalendarEntry, day: date, moved_to: date) -> None:
+    """Refuse a move before the hours that the announced ones follow: a mistyped year would take nothing but them."""
+    dated: list[Mapping[date, Hours | ExpiryTime]] = [*data.hours.values(), *data.expiry_times.values()]
+    before = [other for each in dated if day in each and each[day].announcement for other in each if other < day]
+    if before and moved_to <= max(before):
+        raise entry.error("moved_to", f"{moved_to} is not after {max(before)}, from when the hours before are in force")
 
 
 def _settle_dated(dated: dict[date, _Entry], day: date, now: date | None, *, confirmed: bool) -> None:
@@ -222,6 +232,7 @@ def _merge_expiries(data: CalendarData, entries: Sequence[CalendarEntry]) -> Non
         expiry = ExpiryTime(entry.required_time("at"), _announcement(entry, first_day))
         kind = entry.choice("underlying", UnderlyingKind, UnderlyingKind.OTHER)
         for segment in entry.segments():
+            _check_within_hours(data, entry, segment, first_day, expiry.at)
             if kind is not UnderlyingKind.OTHER:
                 of_a_kind.append(((segment, kind), first_day, expiry))
                 continue
@@ -230,6 +241,14 @@ def _merge_expiries(data: CalendarData, entries: Sequence[CalendarEntry]) -> Non
             data.expiry_times.setdefault((segment, kind), {})[first_day] = expiry
     for key, first_day, expiry in of_a_kind:
         data.expiry_times.setdefault(key, {})[first_day] = expiry
+
+
+def _check_within_hours(data: CalendarData, entry: CalendarEntry, segment: str, day: date, at: time) -> None:
+    """Refuse an expiry at which the segment does not trade: the close would take its place without a word."""
+    hours = data.hours_on(segment, day)
+    if not hours.over_midnight and not hours.open < at <= hours.close:
+        session = f"{segment}'s session of that day ({hours.open:%H:%M} to {hours.close:%H:%M})"
+        raise entry.error("at", f"{at:%H:%M} does not lie within {session}; mend it, or give its [[hours]] too")
 
 
 def _merge_holiday(data: CalendarData, entry: CalendarEntry, seen: set[tuple[date, str]]) -> None:

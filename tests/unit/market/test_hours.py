@@ -614,6 +614,23 @@ def test_the_override_adds_replaces_and_cancels(tmp_path: Path) -> None:
             "expiry[1].underlying",
             "did you mean 'index'?",
         ),
+        ('[[session]]\ndate = 2026-12-20\nname = "x"\nsegments = []', "session[1].segments", "must be a list"),
+        (
+            '[[hours]]\nsegments = ["NFO"]\nfrom = 2027-01-01\nopen = 09:15:00\nclose = 15:00:00\n'
+            "steps = [[10:00:00, 3]]",
+            "hours[1].steps",
+            "pairs",
+        ),
+        (
+            '[[expiry]]\nsegments = ["NFO"]\nfrom = 2027-01-01\nat = 18:30:00',
+            "expiry[1].at",
+            "18:30 does not lie within NFO's session of that day (09:15 to 15:45)",
+        ),
+        (
+            "[[announcement]]\nfrom = 2026-12-07\nmoved_to = 2026-01-04",
+            "announcement[1].moved_to",
+            "2026-01-04 is not after 2026-09-07",
+        ),
         ("weekend = [0]", "weekend", "ISO weekday numbers"),
         ('groups = "x"', "groups", "table of segment lists"),
         ("[groups]\nmine = 5", "groups.mine", "must be a list of segments"),
