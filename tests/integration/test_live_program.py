@@ -119,6 +119,10 @@ def test_subs_list_plan_export_and_remove(environ: dict[str, str], config: Path,
             "NIFTY: 16 Nov 2026 is over already",
             "NSE:NIFTY 50: there is no account z1 in the configuration; did you mean Z1?",
         ], "all at once, and nothing is taken"
+    for symbol in ("BSE:NIFTY 50", "NSE:NIFTY 5O"):
+        refused = run_program(environ, "subs", "add", "--symbol", symbol, *arguments)
+        assert refused.returncode == 2
+        assert refused.stderr.endswith("did you mean NSE:NIFTY 50?\n"), "what is listed, where it is listed"
     wrong = run_program(environ, "subs", "remove", "99", *arguments)
     assert wrong.returncode == 2
     assert wrong.stderr == "99: is neither a rule's number nor a subscribed symbol; see `subs list`\n"

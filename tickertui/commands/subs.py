@@ -28,8 +28,9 @@ from tickertui.commands.subscription_files import (
 )
 from tickertui.engine import Engine, EngineOptions
 from tickertui.market.calendar_data import CalendarError
-from tickertui.market.instruments import Instrument
+from tickertui.market.instruments import Instrument, InstrumentTable
 from tickertui.market.subscriptions import ChainRule, RuleError, SubscriptionRecord, SubscriptionStatus
+from tickertui.market.underlying_names import in_exchange_order
 from tickertui.process.exit_codes import ExitCode
 from tickertui.process.logging_setup import logging_nowhere
 from tickertui.process.output import OutputFailed, complain, say
@@ -225,10 +226,25 @@ def _instrument(services: Services, item: WantedInstrument) -> Instrument:
     known = (
         f"the instruments of {day:%d %b %Y}" if day else "any list of instruments yet; start tickertui once to load it"
     )
-    alike = [f"{exchange}:{one}" for one in table.symbols if one[:3] == symbol[:3] and one != symbol]
-    near = get_close_matches(item.symbol, alike, n=1, cutoff=0.8) if len(alike) <= _MOST_ALIKE else []
-    hint = f"; did you mean {near[0]}?" if near else ""
+    near = _nearest_symbol(table, item.symbol)
+    hint = f"; did you mean {near}?" if near else ""
     raise CommandFailed(f"{item.symbol}: is not in {known}{hint}", ExitCode.USAGE)
+
+
+def _nearest_symbol(table: InstrumentTable, wanted: str) -> str:
+    """Return what is listed and most like it, empty where nothing is; the same symbol on another exchange first."""
+    exchange, _, symbol = wanted.partition(":")
+    elsewhere = in_exchange_order({table.exchanges[row] for row, one in enumerate(table.symbols) if one == symbol})
+    if elsewhere:
+        return f"{elsewhere[0]}:{symbol}"
+    is_listed = exchange in table.exchanges
+    alike = [
+        f"{where}:{one}"
+        for where, one in zip(table.exchanges, table.symbols, strict=True)
+        if one[:3] == symbol[:3] and (where == exchange or not is_listed)
+    ]
+    near = get_close_matches(wanted, alike, n=1, cutoff=0.8) if len(alike) <= _MOST_ALIKE else []
+    return near[0] if near else ""
 
 
 async def _remove(services: Services, arguments: Namespace, tell: Tell) -> None:

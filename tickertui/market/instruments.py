@@ -391,13 +391,19 @@ class InstrumentTable:
         others = () if name is None else self.namesakes(name)
         if name is None or not others:
             return ""
-        words = []
-        for other in others:
-            exchange, lot = self.exchange_of(other), other.partition("/")[2]
-            whose = f"that of lot {lot}" if lot and exchange == self.exchange_of(name) else f"{exchange}'s"
-            # With its exchange before it, a name means the same whatever else is listed.
-            words.append(f"{whose} is {other if exchange_of(other) or lot else f'{exchange}:{other}'}")
-        return f"{underlying} is {self.exchange_of(name)}'s; {', '.join(words)}"
+        here, series = self.exchange_of(name), name.partition("/")[2]
+        words = [self._told_apart(other, here) for other in others]
+        whose = f"{here}'s of lot {series}" if series else f"{here}'s"
+        return f"{underlying} is {whose}; {', '.join(words)}"
+
+    def _told_apart(self, other: str, exchange: str) -> str:
+        """Return what another underlying of one name is to one of an exchange, and how it is written."""
+        where, lot = self.exchange_of(other), other.partition("/")[2]
+        # With its exchange before it, a name means the same whatever else is listed.
+        written = other if exchange_of(other) or lot else f"{where}:{other}"
+        if where != exchange:
+            return f"{where}'s is {written}"
+        return f"that of lot {lot} is {written}" if lot else f"that of the usual lot is {other}"
 
     @cached_property
     def _by_listed_name(self) -> dict[str, list[str]]:

@@ -72,6 +72,13 @@ def _stream_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _store_place(value: str) -> str:
+    scheme, is_address, _ = value.partition("://")
+    if is_address and scheme not in ("postgresql", "postgres"):
+        raise ValueError("must be a path without a scheme, or start with postgresql://")
+    return value
+
+
 def _api_key(value: str) -> Secret:
     if not value.isalnum():
         raise ValueError("must be the letters and digits that the broker's developer page shows")
@@ -110,6 +117,7 @@ def _mode(value: str) -> str:
 
 WebAddress = Annotated[str, After(_web_address)]
 StreamAddress = Annotated[str, After(_stream_address)]
+StorePlace = Annotated[str, After(_store_place)]
 PresetName = Annotated[str, After(preset_name)]
 Columns = Annotated[tuple[Annotated[str, After(column_name)], ...], After(column_choice)]
 
@@ -262,7 +270,7 @@ class GreeksSettings(_Section):
 class StoreSettings(_Section):
     """Where subscriptions, candles and progress are kept."""
 
-    url: str = ""
+    url: StorePlace = ""
     """Empty for a SQLite file in the data directory; a path; or postgresql://... to share a desk's subscriptions."""
 
 

@@ -114,6 +114,8 @@ def test_two_contracts_at_one_strike_are_two_series_of_their_own_lots() -> None:
         assert (other.strikes.tolist(), set(other.lots.ravel().tolist())) == ([245, 250], {910})
         assert (ours.series, other.series) == ((f"{MILLS}/910",), ())
         assert contracts.explain_name(MILLS) == f"{MILLS} is NFO's; that of lot 910 is {MILLS}/910"
+        of_series = f"{MILLS}/910 is NFO's of lot 910; that of the usual lot is {MILLS}"
+        assert contracts.explain_name(f"{MILLS}/910") == of_series
 
 
 def test_two_contracts_that_differ_in_nothing_but_the_symbol_are_both_there() -> None:

@@ -88,6 +88,19 @@ thme = "mono"
     ]
 
 
+@pytest.mark.parametrize("address", ["sqlite:///home/z/mine.db", "mysql://desk/x", "file:///x.db"])
+def test_a_store_at_an_address_that_is_none_is_no_file_of_that_name(tmp_path: Path, address: str) -> None:
+    path = write(tmp_path, f'[store]\nurl = "{address}"\n')
+    (problem,) = problems_of(path)
+    assert problem.startswith(f"{path}:2: store.url: must be a path without a scheme, or start with postgresql://")
+
+
+@pytest.mark.parametrize("place", ["", "mine.db", "C:\\\\mine.db", "postgresql://desk/x", "postgres://desk/x"])
+def test_a_store_may_be_a_path_or_a_server(tmp_path: Path, place: str) -> None:
+    path = write(tmp_path, f'[store]\nurl = "{place}"\n')
+    assert load_settings(path, {}).store.url == place.replace("\\\\", "\\")
+
+
 def test_broken_toml_names_the_line(tmp_path: Path) -> None:
     path = write(tmp_path, '[broker]\napi_url = "x\n')
     (problem,) = problems_of(path)
