@@ -34,6 +34,7 @@ from tickertui.store.protocol import (
     PlanChanges,
     SessionValues,
     Store,
+    StoredInterest,
     StoreError,
     StoreNewer,
     StoreUnreadable,
@@ -501,6 +502,21 @@ class StoreContract:
     async def test_an_answer_without_candles_still_proves_coverage(self, store: Store) -> None:
         await store.add_candles(1, EXPIRY, MINUTE, Candles.empty(), (minute(0), minute(375)))
         assert await store.coverage(MINUTE) == {(1, EXPIRY): [span(0, 375)]}
+
+    async def test_the_last_open_interest_before_an_instant_and_what_is_complete_since(self, store: Store) -> None:
+        assert await store.last_interest(1, EXPIRY, MINUTE, minute(9)) is None
+        rows = minutes(0, 5).to_rows()
+        rows[:, 6] = [75, 150, -1, 300, 375]
+        await store.add_candles(1, EXPIRY, MINUTE, Candles.from_rows(rows), (minute(0), minute(5)))
+        await store.add_candles(1, EXPIRY, MINUTE, Candles.empty(), (minute(7), minute(9)))
+        await store.add_candles(2, EXPIRY, MINUTE, minutes(5, 3), (minute(5), minute(8)))
+        assert await store.last_interest(1, EXPIRY, MINUTE, minute(0)) is None
+        found = await store.last_interest(1, EXPIRY, MINUTE, minute(9))
+        assert found == StoredInterest(span(4, 5)[0], 375, (span(0, 5), span(7, 9)))
+        found = await store.last_interest(1, EXPIRY, MINUTE, minute(3))
+        assert found is not None
+        assert (found.start, found.oi) == (span(1, 2)[0], 150), "a candle without it is passed over"
+        assert await store.last_interest(1, NEXT_EXPIRY, MINUTE, minute(9)) is None
 
     async def test_candles_without_coverage_prove_nothing(self, store: Store) -> None:
         await store.add_candles(1, EXPIRY, MINUTE, minutes(0, 3), None)

@@ -52,6 +52,7 @@ class TermsContract:
         assert await store.coverage(MINUTE) == {}
         await store.add_candles(1, EXPIRY, MINUTE, minutes(5, 10), (minute(5), minute(15)))
         assert await store.coverage(MINUTE) == {}, "an answer that was under way is about the old contract too"
+        assert await store.last_interest(1, EXPIRY, MINUTE, minute(2 * MINUTES_A_DAY)) is None, "nor its open interest"
 
     async def test_of_two_changes_the_later_counts_and_the_same_twice_changes_nothing(self, store: Store) -> None:
         again = TermsChange(1, NEXT_DAY, replace(BEFORE, strike=None, expiry=None, lot_size=9), is_another=True)

@@ -21,6 +21,7 @@ from tickertui.store.protocol import (
     HistoryFailure,
     OpenInterestFact,
     Span,
+    StoredInterest,
     StoreError,
     VolatilityFact,
 )
@@ -211,6 +212,16 @@ class MemoryHistory:
     async def coverage(self, interval: Interval) -> dict[ContractKey, list[Span]]:
         await self._turn()
         return {key: list(spans) for key, spans in self.covered.items()}
+
+    async def last_interest(
+        self, token: int, expiry: date | None, interval: Interval, before: datetime
+    ) -> StoredInterest | None:
+        await self._turn()
+        rows = self.rows.get((token, expiry), {})
+        starts = [start for start, row in rows.items() if start < seconds_of(before) and row[6] >= 0]
+        if not starts:
+            return None
+        return StoredInterest(max(starts), rows[max(starts)][6], tuple(self.covered.get((token, expiry), ())))
 
     async def candle_days(self, interval: Interval, first: date, last: date) -> dict[ContractKey, dict[date, int]]:
         await self._turn()

@@ -35,6 +35,7 @@ from tickertui.store.protocol import (
     PlanChanges,
     SessionValues,
     Span,
+    StoredInterest,
     StoreUnreadable,
     VolatilityFact,
 )
@@ -265,6 +266,12 @@ class SqlStore(ABC):
     async def coverage(self, interval: Interval) -> dict[ContractKey, list[Span]]:
         """Return for each contract what is complete: ascending spans that do not touch."""
         return await self._read(history.read_coverage(interval))
+
+    async def last_interest(
+        self, token: int, expiry: date | None, interval: Interval, before: datetime
+    ) -> StoredInterest | None:
+        """Return the open interest of the last stored candle before an instant; see `Store.last_interest`."""
+        return await self._read(history.read_last_interest(token, expiry, interval, epoch_seconds(before)))
 
     async def candle_days(self, interval: Interval, first: date, last: date) -> dict[ContractKey, dict[date, int]]:
         """Return how many candles are stored for each contract and day."""

@@ -31,7 +31,7 @@ from tickertui.store.operation import (
     micros,
     midnight,
 )
-from tickertui.store.protocol import ContractKey, HistoryFailure, OpenInterestFact, Span, VolatilityFact
+from tickertui.store.protocol import ContractKey, HistoryFailure, OpenInterestFact, Span, StoredInterest, VolatilityFact
 from tickertui.store.session_candles import (
     MARKET_OFFSET,
     drop_session_candles,
@@ -122,6 +122,23 @@ def read_candles(token: int, expiry: date | None, interval: Interval, span: Span
     own = yield from read_session_candles(contract, span)
     covered = yield from read_coverage_of(contract, span)
     return merged_candles(rows, own, covered, interval.seconds)
+
+
+def read_last_interest(
+    token: int, expiry: date | None, interval: Interval, before: int
+) -> Operation[StoredInterest | None]:
+    """Return the open interest of the last candle that starts before an instant and has one."""
+    contract = (token, day_number(expiry), interval.seconds)
+    found = yield Statement(
+        f"SELECT start, oi FROM candles WHERE {_CONTRACT} AND start < ? AND oi >= 0 "
+        f"AND start >= {_TERMS_START.format('candles')} ORDER BY start DESC LIMIT 1",
+        (*contract, before),
+    )
+    if not found:
+        return None
+    start, interest = found[0]
+    covered = yield from read_coverage_of(contract, (start, before))
+    return StoredInterest(start, interest, tuple(covered))
 
 
 def read_coverage(interval: Interval) -> Operation[dict[ContractKey, list[Span]]]:

@@ -160,6 +160,21 @@ class OpenInterestFact:
     oi: int
 
 
+@frozen
+class StoredInterest:
+    """Open interest of a stored candle.
+
+    Attributes:
+        start: Start of the candle, epoch seconds.
+        oi: Units.
+        covered: What is complete from it on, ascending; may reach further on both sides.
+    """
+
+    start: int
+    oi: int
+    covered: tuple[Span, ...] = ()
+
+
 class SessionValues(NamedTuple):
     """A session of one contract as its candles tell it; prices are the segment's wire integers.
 
@@ -422,6 +437,12 @@ class Store(Protocol):
 
     async def coverage(self, interval: Interval) -> dict[ContractKey, list[Span]]:
         """Return for each contract what is complete: ascending spans that do not touch."""
+        ...
+
+    async def last_interest(
+        self, token: int, expiry: date | None, interval: Interval, before: datetime
+    ) -> StoredInterest | None:
+        """Return the open interest of the last stored candle that starts before an instant and has one."""
         ...
 
     async def candle_days(self, interval: Interval, first: date, last: date) -> dict[ContractKey, dict[date, int]]:

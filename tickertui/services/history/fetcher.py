@@ -69,11 +69,31 @@ async def fetch_into_store(
     candles = Candles.from_rows(rows) if len(rows) else Candles.empty()
     doubtful = _doubtful(request, candles, rejected, dense, interval) if request.look == 0 else []
     # Facts first: after a crash in between the span is still missing and everything is fetched again.
-    interest = closing_oi(candles, request.span, sessions) if target.has_oi else []
+    interest = await _closing_oi(store, request, interval, candles, sessions) if target.has_oi else []
     for day, oi in interest:
         await store.save_daily_facts(day, [OpenInterestFact(target.token, target.expiry, oi)])
     await _store(store, request, interval, candles, subtract([request.span], doubtful))
     return Fetched(len(candles), len(rejected), tuple(doubtful), tuple(interest))
+
+
+async def _closing_oi(
+    store: HistoryStore, request: Request, interval: Interval, candles: Candles, sessions: Sequence[TradingSession]
+) -> list[tuple[date, int]]:
+    """Return the open interest at the closes in a request: of the last trade, which a session's last part may lack."""
+    interest = closing_oi(candles, request.span, sessions)
+    closes = {session.day: seconds_of(session.close) for session in sessions}
+    found = {day for day, _ in interest}
+    untold = [day for day, close in closes.items() if request.start < close <= request.end and day not in found]
+    if not untold:
+        return interest
+    last = await store.last_interest(*request.target.key, interval, from_epoch(request.start))
+    if last is None:
+        return interest
+    trading = [(seconds_of(session.open), seconds_of(session.close)) for session in sessions]
+    between = clipped(trading, last.start + interval.seconds, request.start)
+    # Without the minutes in between nobody knows that the contract did not trade in them.
+    is_known = last.start >= min(start for start, _ in trading) and not subtract(between, last.covered)
+    return [*((day, last.oi) for day in untold), *interest] if is_known else interest
 
 
 def _doubtful(

@@ -11,7 +11,7 @@ from tickertui.kite.pacing import RATES, CallClass
 from tickertui.market.candles import Candles, Interval
 from tickertui.market.instruments import INDEX_SEGMENT_CODE
 from tickertui.services.history.gaps import TradingSession
-from tickertui.store.protocol import ContractKey, HistoryFailure, OpenInterestFact, Span, VolatilityFact
+from tickertui.store.protocol import ContractKey, HistoryFailure, OpenInterestFact, Span, StoredInterest, VolatilityFact
 
 InterestHook = Callable[[int, date, int], None]
 """Called with token, day and open interest at its close."""
@@ -178,6 +178,12 @@ class HistoryStore(Protocol):
 
     async def coverage(self, interval: Interval) -> dict[ContractKey, list[Span]]:
         """Return for each contract what is complete."""
+        ...
+
+    async def last_interest(
+        self, token: int, expiry: date | None, interval: Interval, before: datetime
+    ) -> StoredInterest | None:
+        """Return the open interest of the last stored candle that starts before an instant and has one."""
         ...
 
     async def candle_days(self, interval: Interval, first: date, last: date) -> dict[ContractKey, dict[date, int]]:
