@@ -104,6 +104,9 @@ class Derived(IntEnum):
     """Token of the strike's other leg, 0 where it has none."""
 
 
+DERIVED_VOID: Final = np.dtype(f"V{len(Derived) * 8}")
+
+
 @dataclass(slots=True)
 class BoardCounters:
     """What the board took in and what it refused, since the start."""

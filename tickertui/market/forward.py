@@ -282,11 +282,14 @@ def choose_forwards(
             (ForwardSource.SPOT_CARRIED, spot),
         ]
     # The model knows no price of nothing or less, and no other source may stand in where the future has one.
-    with np.errstate(all="ignore"):
-        has_one = ~(inputs.future <= 0.0)
+    has_one, unknown = ~(inputs.future <= 0.0), np.ones(len(spot), dtype=np.bool_)
     for name, candidate in candidates:
-        open_rows = (source == ForwardSource.NONE) & (candidate > 0.0) & (candidate < np.inf)
+        found = unknown & (candidate > 0.0) & (candidate < np.inf)
         if name not in _TOLD:
-            open_rows &= has_one
-        value[open_rows], source[open_rows] = candidate[open_rows], name
+            found &= has_one
+        if found.any():
+            value[found], source[found] = candidate[found], name
+            unknown &= ~found
+            if not unknown.any():
+                break
     return Forwards(value, source)

@@ -70,15 +70,16 @@ def known_prices(raw: NDArray[Any], tokens: NDArray[Any]) -> NDArray[np.bool_]:
     return known
 
 
-def rupees(raw: NDArray[Any], tokens: NDArray[Any]) -> NDArray[np.float64]:
+def rupees(raw: NDArray[Any], tokens: NDArray[Any], divisors: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """Return prices in rupees, NaN where a word is none (see `known_prices`).
 
     Args:
         raw: Words as unsigned integers; a negative one stands for a word that was not sent.
         tokens: Whose; they broadcast.
+        divisors: Theirs, where the caller knows them.
     """
-    divisors = PRICE_DIVISORS[tokens & 0xFF]
-    if not (raw >= NO_PRICE).any():  # as good as always: one look instead of three
+    divisors = PRICE_DIVISORS[tokens & 0xFF] if divisors is None else divisors
+    if raw.max(initial=0) < NO_PRICE:  # as good as always: one look instead of three
         return np.where(raw > 0, raw / divisors, np.nan)
     return np.where(known_prices(raw, tokens), signed_words(raw, tokens) / divisors, np.nan)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tickertui.frozen import frozen
 from tickertui.market.board import MarketBoard
 from tickertui.market.calendar_data import UnderlyingKind
-from tickertui.market.instruments import InstrumentKind, InstrumentTable
+from tickertui.market.instruments import PRICE_DIVISORS, InstrumentKind, InstrumentTable
 from tickertui.market.price_selection import other_legs
 from tickertui.market.underlyings import underlying_kind
 
@@ -55,7 +55,9 @@ class ValuationLayout:
         strikes: float64[n], rupees.
         is_call: bool[n].
         ticks: float64[n], tick sizes in rupees.
+        divisors: float64[n], wire integer to rupees.
         other_leg: intp[n], position of the same strike's other leg, -1 where it has none.
+        other_tokens: float64[n], token of that leg, 0 where it has none.
         pair_starts: intp[m], first strike of each slice.
         pair_lengths: intp[m], strikes of each slice.
         pair_strikes: float64[k].
@@ -76,7 +78,9 @@ class ValuationLayout:
     strikes: Floats
     is_call: NDArray[np.bool_]
     ticks: Floats
+    divisors: Floats
     other_leg: Rows
+    other_tokens: Floats
     pair_starts: Rows
     pair_lengths: Rows
     pair_strikes: Floats
@@ -128,6 +132,7 @@ def build_layout(
     pair_starts, pair_lengths, pair_strikes, pair_calls, pair_puts = _pairs(slice_of, strikes, is_call, len(slices))
     spot_rows, spot_is_index = _spots(board, table, slices, underlying_token)
     future_rows, far_rows, far_expiries = _choose_futures(slices, futures, underlying_token)
+    other = other_legs(slice_of, strikes, is_call)
     return ValuationLayout(
         slices=slices,
         rows=rows,
@@ -137,7 +142,9 @@ def build_layout(
         strikes=strikes,
         is_call=is_call,
         ticks=table.tick_sizes[contracts],
-        other_leg=other_legs(slice_of, strikes, is_call),
+        divisors=PRICE_DIVISORS[board.tokens[rows] & 0xFF],
+        other_leg=other,
+        other_tokens=np.where(other >= 0, board.tokens[rows[other]], 0.0) if len(rows) else np.zeros(0),
         pair_starts=pair_starts,
         pair_lengths=pair_lengths,
         pair_strikes=pair_strikes,

@@ -30,7 +30,10 @@ from tickertui.services.valuation.layout import Floats, Rows, ValuationLayout
 Ints = NDArray[np.int64]
 
 _STAMP: Final = int(Word.EXCHANGE_TIMESTAMP)
-_OWN_TIME: Final = (Source.MOCK, Source.REPLAY)
+_BEARING_STAMP: Final = _STAMP << 8 | 0xFF
+"""Flags above this are of a packet with a time stamp, whatever its source."""
+_OWN_TIME: Final = np.zeros(256, dtype=np.bool_)
+_OWN_TIME[[Source.MOCK, Source.REPLAY]] = True
 _CASH: Final = "INDICES"
 _KEPT_SPANS: Final = 4
 """Sessions of a segment that are remembered: prices are of this one or the one before, few are older."""
@@ -48,7 +51,6 @@ class SlicePrices:
         begins: float64[m], epoch seconds at which the sessions of the instants began, -inf where that is not known or
             the prices have their own time: what carries an earlier stamp is of another session.
         flags: int64[n], of the options' rows, see `MarketBoard.flags`.
-        arrived: float64[n], epoch seconds at which their last packets came, 0 before the first.
         times: float64[n], epoch seconds that they carry, or else of their arrival.
         spot_flags: int64[m], of the underlyings' rows.
         spot_times: float64[m], epoch seconds of the underlyings' last packets, 0 before the first.
@@ -57,7 +59,6 @@ class SlicePrices:
     instants: Floats
     begins: Floats
     flags: Ints
-    arrived: Floats
     times: Floats
     spot_flags: Ints
     spot_times: Floats
@@ -83,46 +84,51 @@ class PriceTimes:
         self._names: list[str] = []
         self._segments: Rows = np.zeros(0, dtype=np.intp)
 
-    def of_slices(self, layout: ValuationLayout, touched: Rows, positions: Rows) -> SlicePrices:
+    def of_slices(self, layout: ValuationLayout, touched: Rows, options: Rows) -> SlicePrices:
         """Return the instant of each touched slice, and what the board knows of its rows.
 
         Args:
             layout: All slices.
             touched: intp[m], of which slices.
-            positions: intp[n], their rows in the layout's order, slice after slice.
+            options: intp[n], their rows of the board, slice after slice.
         """
         self._follow_sessions(layout)
-        count, size = len(touched), len(positions)
+        count, size = len(touched), len(options)
         lengths = layout.lengths[touched]
         starts = np.cumsum(lengths) - lengths
-        rows = np.concatenate((layout.rows[positions], layout.spot_rows[touched], layout.future_rows[touched]))
+        rows = np.concatenate((options, layout.spot_rows[touched], layout.future_rows[touched]))
         # Together: each of numpy's calls costs as much as the rows.
-        flags, arrived, times = self._of_rows(rows)
+        flags, times = self._of_rows(rows)
         newest = np.concatenate((np.maximum.reduceat(times[:size], starts), times[size:])).reshape(3, count)
-        own_time = np.logical_or.reduceat(np.isin(flags[:size] & 0xFF, _OWN_TIME), starts)
+        own_time = np.logical_or.reduceat(_OWN_TIME.take(flags[:size] & 0xFF), starts)
         bounded = self._bounded(newest, self._segments[touched], own_time)
-        # Printed while the options were shut (the index of a pre-open session): no time of their prices.
-        instants = np.where(bounded == newest, newest, 0.0)
-        instants[0] = bounded[0]
+        instants = newest
+        if bounded is not newest:
+            # Printed while the options were shut (the index of a pre-open session): no time of their prices.
+            instants = np.where(bounded == newest, newest, 0.0)
+            instants[0] = bounded[0]
         instants = instants.max(axis=0)
         # Nothing came yet: there is no price either, and now is as good as any instant.
         instants[instants <= 0] = self._clock.time_ns() / 1e9
         begins = np.where(own_time, -np.inf, self._begins(instants, self._segments[touched]))
         spots = slice(size, size + count)
-        return SlicePrices(instants, begins, flags[:size], arrived[:size], times[:size], flags[spots], times[spots])
+        return SlicePrices(instants, begins, flags[:size], times[:size], flags[spots], times[spots])
 
-    def _of_rows(self, rows: Rows) -> tuple[Ints, Floats, Floats]:
-        """Flags, arrivals and times of the rows' last packets, epoch seconds: never after now, 0 for none."""
+    def _of_rows(self, rows: Rows) -> tuple[Ints, Floats]:
+        """Flags and times of the rows' last packets, epoch seconds: never after now, 0 for none."""
         board = self._board
-        flags, arrived, stamps = board.flags[rows], board.received_wall_ns[rows] / 1e9, board.words[rows, _STAMP]
+        flags, stamps = board.flags[rows], board.words[:, _STAMP][rows]
+        times = stamps.astype(np.float64)
         # The mode stands above the source and below the mark of doubt.
-        believed = (stamps >= FIRST_TIME) & (flags >> 8 > _STAMP) & (flags < DOUBTFUL)
-        times = np.where(believed, stamps, arrived)
-        return flags, arrived, np.minimum(times, self._clock.time_ns() / 1e9)
+        believed = (stamps >= FIRST_TIME) & (flags > _BEARING_STAMP) & (flags < DOUBTFUL)
+        if not believed.all():
+            told = ~believed
+            times[told] = board.received_wall_ns[rows[told]] / 1e9
+        return flags, np.minimum(times, self._clock.time_ns() / 1e9, out=times)
 
     def of_rows(self, rows: Rows) -> Floats:
         """Return the times that the rows' last packets carry, or else of their arrival: epoch seconds, 0 for none."""
-        return self._of_rows(rows)[2]
+        return self._of_rows(rows)[1]
 
     def auction(self) -> AuctionTimes:
         """Return the closing auction of the cash market's session that began last."""
@@ -160,10 +166,17 @@ class PriceTimes:
             instants: float64[3, m].
             segments: intp[m], places among the names.
             own_time: bool[m], slices that are left alone.
+
+        Returns:
+            float64[3, m]; ``instants`` itself where nothing was put elsewhere.
         """
+        several = len(self._names) > 1
+        if not several:
+            for begins, closes, until in self._spans.get(self._names[0], ()):
+                if closes < until and (((instants >= begins) & (instants <= closes)) | (instants <= 0)).all():
+                    return instants  # as good as always: all within one session
         bounded, flat = instants.copy().ravel(), instants.ravel()
         wanted = ((instants > 0) & ~own_time).ravel()
-        several = len(self._names) > 1
         for place, segment in enumerate(self._names):
             mine = wanted & np.tile(segments == place, len(instants)) if several else wanted
             rest = np.flatnonzero(mine)

@@ -9,14 +9,14 @@ take under 4 ms, which is why this runs on the event loop: in a thread it would 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, datetime
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import anyio
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tickertui.frozen import frozen
 from tickertui.market.black import Greeks, on_spot
@@ -53,10 +53,9 @@ _IDLE_NS: Final = 60_000_000_000
 """Slices that nothing touches are done once a minute, because time to expiry shrinks."""
 _SPOT_TRUSTED_S: Final = 60.0
 """A spot so much older than the slice's prices is no forward."""
-_GREEKS: Final = (
-    Derived.DELTA, Derived.GAMMA, Derived.THETA, Derived.VEGA, Derived.RHO, Derived.VANNA, Derived.VOLGA,
-    Derived.CHARM,
-)  # fmt: skip
+# Plain integers: a look into an enumeration takes Python 3.11 longer than a short array's sum.
+_FULL, _LAST_PRICE, _LAST_TRADE_TIME = int(Mode.FULL), int(Word.LAST_PRICE), int(Word.LAST_TRADE_TIME)
+_ALL: Final = slice(None)
 
 
 class Contracts(Protocol):
@@ -138,7 +137,9 @@ class Valuation:
         self._laid_out: tuple[int, InstrumentTable | None] = (-1, None)
         self._seen = -1
         self._valued_ns: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self._instants: dict[tuple[str, date, UnderlyingKind], datetime | None] = {}
+        self._instants: dict[tuple[str, date, UnderlyingKind], float] = {}
+        self._ends: Floats = np.zeros(0)
+        self._far_ends: Floats = np.zeros(0)
         self._times = PriceTimes(board, calendar, clock)
         self.last_valued: ValuationRound | None = None
         """The last round that valued anything, None before the first: between ticks most rounds have nothing to do."""
@@ -184,6 +185,12 @@ class Valuation:
             self._laid_out = key
             self._valued_ns = np.zeros(len(self._layout.slices), dtype=np.int64)
             self._seen = -1
+            slices = self._layout.slices
+            self._ends = np.array([self._expiry_s(item, item.expiry) for item in slices], dtype=np.float64)
+            far = zip(slices, self._layout.far_expiries, strict=True)
+            self._far_ends = np.array(
+                [np.nan if expiry is None else self._expiry_s(item, expiry) for item, expiry in far], dtype=np.float64
+            )
         return self._layout
 
     def _touched(self, layout: ValuationLayout, now_ns: int) -> Rows:
@@ -205,26 +212,27 @@ class Valuation:
         board, convention = self._board, self._convention
         positions = slice_rows(layout.starts[touched], layout.lengths[touched])
         lengths = layout.lengths[touched]
-        rows = layout.rows[positions]
-        times = self._slice_times(layout, touched, positions)
-        instants = np.repeat(times.prices.instants, lengths)
-        bid, ask, last, last_age = self._quotes(rows, times.prices, instants, np.repeat(times.prices.begins, lengths))
+        # All of them, in a busy market: then no column of the layout is copied.
+        mine = positions if len(touched) < len(layout.slices) else _ALL
+        rows = layout.rows[mine]
+        times = self._slice_times(layout, touched, rows)
+        instants = times.prices.instants.repeat(lengths)
+        bid, ask, last, last_age = self._quotes(
+            rows, layout.divisors[mine], times.prices, instants, times.prices.begins.repeat(lengths)
+        )
         years = times.years
         discounts = np.exp(-convention.interest_rate * np.maximum(years, 0.0))
-        forwards, forward_ns = self._forwards(layout, touched, positions, bid, ask, times, discounts)
-        strikes, is_call, ticks = layout.strikes[positions], layout.is_call[positions], layout.ticks[positions]
+        forwards, forward_ns = self._forwards(layout, touched, mine, bid, ask, times, discounts)
+        strikes, is_call, ticks = layout.strikes[mine], layout.is_call[mine], layout.ticks[mine]
         selected = select_price(bid, ask, last, last_age, ticks, rule=convention.price_rule)
-        forward, time = np.repeat(forwards.value, lengths), np.repeat(years, lengths)
-        discount = np.repeat(discounts, lengths) if convention.interest_rate else None
+        forward, time = forwards.value.repeat(lengths), years.repeat(lengths)
+        discount = discounts.repeat(lengths) if convention.interest_rate else None
         iv, status = np.empty(len(positions)), np.empty(len(positions), dtype=np.int8)
         self._kernel.implied_volatility(selected.price, forward, strikes, time, is_call, discount, iv, status)
         left = np.repeat(times.left, lengths) if times.last_day else None
         if left is not None:
             blank_last_minutes(left, np.repeat(~np.isnan(times.settling), lengths), iv, status)
-        place = np.full(len(layout), -1, dtype=np.intp)
-        place[positions] = np.arange(len(positions))
-        other = layout.other_leg[positions]
-        other = np.where(other >= 0, place[other], -1)
+        other = _places(len(layout), mine)[layout.other_leg[mine]]
         chosen = select_volatility(iv, forward, strikes, is_call, other, convention.side)
         greeks = Greeks.empty(len(positions))
         self._kernel.greeks(forward, strikes, time, is_call, chosen.iv, discount, greeks)
@@ -234,51 +242,44 @@ class Valuation:
             greeks.theta[:] = theta_to_expiry(greeks.theta, greeks.price, forward, strikes, is_call, discount, left)
         unreliable = is_unreliable(greeks.vega, ticks, ask - bid, selected.source)
         by_trade = selected.source == PriceSource.LAST
-        others: dict[Derived, ArrayLike] = {
-            Derived.IV: chosen.iv,
-            Derived.FORWARD: forward,
-            Derived.PRICE: selected.price,
-            Derived.FORWARD_SOURCE: np.repeat(forwards.source, lengths),
-            Derived.PRICE_SOURCE: selected.source,
-            Derived.UNRELIABLE: unreliable,
-            Derived.PRICED_AT: instants,
-            Derived.PRICE_AT: np.where(by_trade, instants - last_age, times.prices.times),
-            Derived.IV_ORIGIN: chosen.origin,
-            Derived.OTHER_LEG: np.where(other >= 0, board.tokens[rows[other]], 0),
-        }
-        self._write(rows, status, greeks, others)
+        price_at = np.where(by_trade, instants - last_age, times.prices.times)
         received = board.received_ns[rows]
-        oldest = np.minimum(received, np.repeat(forward_ns, lengths))
-        board.derived_ns[rows] = np.where(oldest > 0, oldest, received)
-        board.touch(rows)
+        oldest = np.minimum(received, forward_ns.repeat(lengths))
+        # In the order of `Derived`; the last of the Greeks' columns is the price.
+        columns: tuple[NDArray[Any], ...] = (
+            chosen.iv, *greeks.columns()[:-1], forward, selected.price, forwards.source.repeat(lengths),
+            selected.source, unreliable, instants, price_at, chosen.origin, layout.other_tokens[mine],
+        )  # fmt: skip
+        out = np.empty((len(rows), len(Derived)))
+        for number, column in enumerate(columns):
+            out[:, number] = column
+        board.write_derived(rows, out, status, np.where(oldest > 0, oldest, received))
         self._seen = board.sequence
         self._valued_ns[touched] = now_ns
         return len(positions)
 
     def _quotes(
-        self, rows: Rows, prices: SlicePrices, instants: Floats, begins: Floats
+        self, rows: Rows, divisors: Floats, prices: SlicePrices, instants: Floats, begins: Floats
     ) -> tuple[Floats, Floats, Floats, Floats]:
         """Bid, ask, last in rupees, NaN where there is none, and the seconds from the last trade to ``instants``."""
         # Of a packet from the future nobody knows of when its prices are; one of the session before (the broker's
         # cached packet of what has not traded or been quoted yet) has prices of another time to expiry.
         usable = (prices.flags < DOUBTFUL) & (prices.times >= begins)
-        modes, tokens = np.where(usable, prices.flags >> 8, 0), self._board.tokens[rows]
-        full = modes == Mode.FULL
-        board, words = self._board, self._board.words
+        full = usable & (prices.flags >> 8 == _FULL)
+        board, words, tokens = self._board, self._board.words, self._board.tokens[rows]
         bid, ask, last = (
-            np.where(present, rupees(raw, tokens), np.nan)
-            for present, raw in (
-                (full, words[rows, BID_PRICE]),
-                (full, words[rows, ASK_PRICE]),
-                # A price of another day is behind no volatility, its own or the other leg's.
-                ((modes > 0) & ~board.untraded(rows), words[rows, Word.LAST_PRICE]),
-            )
+            rupees(words[:, word][rows], tokens, divisors) for word in (BID_PRICE, ASK_PRICE, _LAST_PRICE)
         )
-        traded = words[rows, Word.LAST_TRADE_TIME]
-        trade_time = np.where(traded >= FIRST_TIME, traded, np.nan)
+        # A price of another day is behind no volatility, its own or the other leg's.
+        last[board.untraded(rows)] = np.nan
+        traded = words[:, _LAST_TRADE_TIME][rows]
+        trade_time = traded.astype(np.float64)
+        trade_time[traded < FIRST_TIME] = np.nan
         if not full.all():
+            modes = np.where(usable, prices.flags >> 8, 0)
+            bid[~full], ask[~full], last[modes == 0] = np.nan, np.nan, np.nan
             trade_time = np.where(full, trade_time, self._trade_times(rows, modes))
-        trade_time = np.where(trade_time > self._clock.time_ns() / 1e9 + AHEAD_S, np.nan, trade_time)
+        trade_time[trade_time > self._clock.time_ns() / 1e9 + AHEAD_S] = np.nan
         return bid, ask, last, np.maximum(instants - trade_time, 0.0)
 
     def _trade_times(self, rows: Rows, modes: NDArray[np.int64]) -> Floats:
@@ -292,19 +293,20 @@ class Valuation:
         cached = (board.packets[rows] <= 1) & (board.sources[rows] == Source.LIVE)
         return np.where(modes == Mode.LTP, np.where(moved > 0, moved, np.nan), np.where(cached, np.nan, arrived))
 
-    def _slice_times(self, layout: ValuationLayout, touched: Rows, positions: Rows) -> _SliceTimes:
-        prices = self._times.of_slices(layout, touched, positions)
+    def _slice_times(self, layout: ValuationLayout, touched: Rows, rows: Rows) -> _SliceTimes:
+        prices = self._times.of_slices(layout, touched, rows)
         instants = prices.instants
         now_s = self._clock.time_ns() / 1e9
-        slices = [layout.slices[number] for number in touched.tolist()]
-        ends = np.array([self._expiry_s(item, item.expiry) for item in slices])
+        ends = self._ends[touched]
         # Past the expiry nothing is valued, however old the last prices are.
         left = ends - np.where(now_s >= ends, now_s, instants)
         years = left / YEAR_SECONDS
         if self._convention.time_basis is TimeBasis.TRADING_252:
             for place in np.flatnonzero(left > 0).tolist():
                 at, end = from_epoch(float(instants[place])), from_epoch(float(ends[place]))
-                years[place] = trading_years(at, end, partial(self._sessions_left, slices[place].segment))
+                years[place] = trading_years(
+                    at, end, partial(self._sessions_left, layout.slices[touched[place]].segment)
+                )
         return _SliceTimes(prices, left, years, self._settling(layout, touched, prices))
 
     def _settling(self, layout: ValuationLayout, touched: Rows, prices: SlicePrices) -> Floats:
@@ -325,11 +327,10 @@ class Valuation:
         key = (item.segment, expiry, item.kind)
         if key not in self._instants:
             try:
-                self._instants[key] = self._calendar.expiry_instant(*key)
+                self._instants[key] = self._calendar.expiry_instant(*key).timestamp()
             except (CalendarError, ValueError):
-                self._instants[key] = None
-        instant = self._instants[key]
-        return np.nan if instant is None else instant.timestamp()
+                self._instants[key] = np.nan
+        return self._instants[key]
 
     def _sessions_left(self, segment: str, now: datetime, end: datetime) -> float:
         calendar = self._calendar
@@ -342,15 +343,14 @@ class Valuation:
         self,
         layout: ValuationLayout,
         touched: Rows,
-        positions: Rows,
+        positions: Rows | slice,
         bid: Floats,
         ask: Floats,
         times: _SliceTimes,
         discounts: Floats,
     ) -> tuple[Forwards, NDArray[np.int64]]:
         """Forwards of the touched slices and the monotonic times of the oldest price behind each."""
-        place = np.full(len(layout) + 1, -1, dtype=np.intp)
-        place[positions] = np.arange(len(positions))
+        place = _places(len(layout), positions)
         pairs = slice_rows(layout.pair_starts[touched], layout.pair_lengths[touched])
         # Position -1 (no such leg) finds the NaN behind the last row.
         bids, asks = np.append(bid, np.nan), np.append(ask, np.nan)
@@ -380,16 +380,14 @@ class Valuation:
             old, frozen_ = old & ~settled, ~settled
         spot[old & (prices.spot_flags & 0xFF == Source.LIVE)] = np.nan
         spot[prices.spot_flags >= DOUBTFUL] = np.nan
-        far_ends = np.array([
-            np.nan if expiry is None else self._expiry_s(layout.slices[number], expiry)
-            for number in touched.tolist()
-            for expiry in (layout.far_expiries[number],)
-        ])  # fmt: skip
+        # Together: each of numpy's calls costs as much as the rows.
+        future_rows = np.concatenate((layout.future_rows[touched], layout.far_rows[touched]))
+        futures = self._traded_price(future_rows, np.concatenate((prices.begins, prices.begins)))
         return ForwardInputs(
             years=times.years,
-            future=self._traded_price(layout.future_rows[touched], prices.begins),
-            far_future=self._traded_price(layout.far_rows[touched], prices.begins),
-            far_years=(far_ends - prices.instants) / YEAR_SECONDS,
+            future=futures[: len(touched)],
+            far_future=futures[len(touched) :],
+            far_years=(self._far_ends[touched] - prices.instants) / YEAR_SECONDS,
             spot=spot,
             manual=np.full(len(touched), np.nan),
             settled=times.settling,
@@ -400,8 +398,9 @@ class Valuation:
     def _traded_price(self, rows: Rows, begins: Floats) -> Floats:
         """Last prices in rupees, NaN where there is none, it is of another day, or nobody knows of when it is."""
         board = self._board
-        past = board.untraded(rows) | board.doubtful[rows] | (self._times.of_rows(rows) < begins)
-        return np.where(past, np.nan, board.price(rows))
+        found = board.price(rows)
+        found[board.untraded(rows) | (board.flags[rows] >= DOUBTFUL) | (self._times.of_rows(rows) < begins)] = np.nan
+        return found
 
     def _forward_times(
         self, layout: ValuationLayout, touched: Rows, pairs: Rows, forwards: Forwards
@@ -425,12 +424,9 @@ class Valuation:
         growth = np.exp(carry * time)
         return on_spot(greeks, forward / growth, growth, np.full(len(time), carry), time)
 
-    def _write(self, rows: Rows, status: NDArray[np.int8], greeks: Greeks, others: Mapping[Derived, ArrayLike]) -> None:
-        """Write all columns of the rows at once: each scatter into the board costs more than its columns."""
-        out = np.empty((len(rows), len(Derived)))
-        for column, values in zip(_GREEKS, greeks.columns(), strict=False):
-            out[:, column] = values
-        for column, found in others.items():
-            out[:, column] = found
-        self._board.derived[rows] = out
-        self._board.derived_status[rows] = status
+
+def _places(count: int, positions: Rows | slice) -> Rows:
+    """Where the rows of a layout stand among some of them, -1 where they do not; -1 at the end, for no row."""
+    place = np.full(count + 1, -1, dtype=np.intp)
+    place[:-1][positions] = np.arange(count if isinstance(positions, slice) else len(positions))
+    return place
