@@ -101,8 +101,13 @@ async def test_a_leg_stamped_ahead_is_marked_and_follows_the_market_again(screen
     frame = await screen.send(full_packet(screen.token, screen.now + ahead, last=999.0))
     assert frame.values[screen.leg][0] == 999.0
     assert frame.states[screen.leg] == DataState.DOUBT
+    assert np.isnan(frame.values[screen.leg][[Field.TODAY, Field.CHANGE, Field.CHANGE_PCT]]).all()
+    assert frame.directions[screen.leg] == 0
+    assert frame.atm_row == screen.leg[0]
+    assert np.isnan(frame.summary.straddle), "half of it is of nobody knows when"
     frame = await screen.market_moves()
     assert frame.values[screen.leg][0] != 999.0
+    assert not np.isnan(frame.summary.straddle)
     assert frame.states[screen.leg] != DataState.DOUBT
     assert screen.live.rig.board.counters.ahead == 1
 

@@ -207,6 +207,17 @@ def test_what_the_time_to_expiry_has_to_say_has_room_at_every_size(width: int, c
     assert "PCR 0.89" in line
 
 
+def test_there_is_no_basis_beside_a_doubtful_index() -> None:
+    frame = FRAMES["live"]
+    assert frame.future is not None
+    assert "Fut 24,371.20 (+18.80)" in header("live", 120)
+    doubtful = replace(frame, underlying=replace(frame.underlying, state=DataState.DOUBT))
+    view = header_view(doubtful, frame.tag(frame.strikes.argsort()[20:37]))
+    line = text(Header().lay_out(view, 200))
+    assert "Fut 24,371.20" in line
+    assert "(" not in line
+
+
 def test_what_matters_less_is_dropped_wherever_it_stands() -> None:
     frame = FRAMES["live"]
     marked = replace(frame, summary=replace(frame.summary, marked_at=frame.at))

@@ -235,8 +235,8 @@ class OptionChain:
         return self.board.price(self.rows, word)
 
     def price_today(self) -> NDArray[np.float64]:
-        """float64[k, 2]: the last price in rupees, NaN where there is none or nothing has traded in its session."""
-        return np.where(self.board.untraded(self.rows), np.nan, self.price())
+        """float64[k, 2]: the last price in rupees, NaN where there is none, it is of another day, or nobody knows."""
+        return np.where(self.board.untraded(self.rows) | self.board.doubtful[self.rows], np.nan, self.price())
 
     def quantity(self, word: Word | int) -> NDArray[np.float64]:
         """float64[k, 2]: one quantity field in units, NaN missing."""

@@ -266,6 +266,12 @@ class ChainReader:
         where = np.flatnonzero(changed) if count < len(changed) else _ALL
         old = self._values[where]
         new = self._values_of(rows[where], facts.mode[where], facts.source[where], previous[where], where, old)
+        doubtful = facts.doubtful[where]
+        if np.count_nonzero(doubtful):
+            # Of nobody knows when: no change of today, in no straddle.
+            new[doubtful > 0, _TODAY : _TODAY + 1] = np.nan
+            new[doubtful > 0, int(Field.CHANGE) : int(Field.CHANGE_PCT) + 1] = np.nan
+            self._may_be_past = True
         # Compared as bits, for which a missing value equals itself.
         same = new.view(np.int64) == old.view(np.int64)
         self._values[where] = new
@@ -374,11 +380,11 @@ class ChainReader:
         age_s = np.where(received > 0, (now_ns - received) / 1e9, np.nan)
         states = self._states(rows, facts, age_s, now_ns)
         past, direction = self._past, facts.direction
+        if np.count_nonzero(facts.doubtful):
+            mark(states, facts.doubtful > 0, DataState.DOUBT)
         if past is not None:
             mark(states, past, DataState.PAST)
             direction = np.where(past, 0, direction)
-        if np.count_nonzero(facts.doubtful):
-            mark(states, facts.doubtful > 0, DataState.DOUBT)
         cached = facts.packets <= 1
         if cached.any():
             # The broker's cached packet is as old as the exchange's stamp in it, not as its arrival here.

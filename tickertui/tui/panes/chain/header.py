@@ -230,7 +230,9 @@ def _future(view: HeaderView, *, detail: bool) -> list[Piece]:
         of_session = [Piece(f" {view.market.session_day}", MUTED)] if shut else []
         return [*pieces, *_day(future, view.market), *of_session]
     apart = (DataState.MOCK, DataState.PAST, DataState.DOUBT)
-    if detail and future.price and view.underlying.price and future.state not in apart:
+    # A basis to a price of nobody knows when is none.
+    is_basis = future.price and view.underlying.price and not {future.state, view.underlying.state} & {*apart}
+    if detail and is_basis:
         pieces.append(
             Piece(f" ({fmt.price(future.price - view.underlying.price, future.decimals, signed=True)})", MUTED)
         )
