@@ -11,6 +11,7 @@ from tests.support.prepared_backend import Situation
 from tests.support.waiting import wait_until
 from tests.tui.covering import covers, press
 from tests.tui.driving import driven
+from tickertui.market.candles import Candles
 from tickertui.market.chain import Side
 from tickertui.services.loop.status import FeedMode
 from tickertui.tui.chain_grid.columns import PRESETS, View
@@ -247,6 +248,27 @@ async def test_three_views_of_a_leg_lead_to_each_other() -> None:
         await run.press("escape")
         await press(run, "leg")
         await wait_until(lambda: any("147 candles" in line for line in run.text()), "the day")
+
+
+async def test_the_open_day_of_a_leg_grows_with_the_session() -> None:
+    async with driven() as run:
+        await press(run, "leg")
+        await wait_until(lambda: any("147 candles" in line for line in run.text()), "the day")
+        assert run.chain.instrument is not None
+        token = run.chain.instrument.token
+        whole = run.backend.candles_of[token].to_rows()
+        later = whole[-1:].copy()
+        later[:, 0] += 60
+        run.backend.candles_of[token] = Candles.from_rows(np.concatenate([whole, later]))
+        run.main.frame()
+        assert run.backend.calls.count(("candles", token)) == 1, "not with every frame"
+        run.backend.clock.advance(25)
+
+        def shows_it() -> bool:
+            run.main.frame()
+            return any("148 candles" in line for line in run.text())
+
+        await wait_until(shows_it, "the candle that was made meanwhile")
 
 
 async def test_why_tells_what_changed_since_the_mark() -> None:

@@ -33,6 +33,8 @@ _RowSource = Callable[[], Sequence[Row]]
 
 _DAYS: Final = 4
 """Calendar days of candles before today that the day of a leg shows: over a weekend there is still one."""
+_RELOAD_NS: Final = 20 * 10**9
+"""Between two readings of an open day: a running session makes a candle each minute."""
 _COPIED: Final = (Field.OI, Field.OI_CHANGE, Field.VOLUME, Field.IV, Field.DELTA, Field.BID, Field.ASK, Field.LTP)
 
 
@@ -54,6 +56,21 @@ class LegCursor:
     cell: Callable[[], Leg | None]
     expiry_line: Callable[[], str | None]
     is_by_expiry: Callable[[], bool]
+
+
+class _Day:
+    """What the open day of a leg shows.
+
+    Attributes:
+        candles: None until they have been read.
+        asked_ns: When they were asked for last, monotonic nanoseconds.
+    """
+
+    __slots__ = ("asked_ns", "candles")
+
+    def __init__(self) -> None:
+        self.candles: Candles | None = None
+        self.asked_ns = 0
 
 
 class LegViews:
@@ -209,23 +226,31 @@ class LegViews:
             return None
 
     async def _show_day(self, instrument: Instrument) -> None:
-        """Open at once, and fill in the candles when they have been read."""
-        board, keys, found = self._backend.board, self._keys, list[Candles]()
-        screen = self._screen(
-            title_of(instrument),
-            instrument,
-            lambda: list(leg_rows(board, instrument, found[0] if found else None, keys=keys)),
-        )
+        """Open at once, fill in the candles when they have been read, and again as the session makes more."""
+        board, clock, keys, day = self._backend.board, self._backend.clock, self._keys, _Day()
+
+        def rows() -> Sequence[Row]:
+            if day.candles is not None and clock.monotonic_ns() - day.asked_ns >= _RELOAD_NS:
+                day.asked_ns = clock.monotonic_ns()
+                self._host.run_worker(partial(self._read_day, instrument, day), group="leg", exclusive=True)
+            return list(leg_rows(board, instrument, day.candles, keys=keys))
+
+        screen = self._screen(title_of(instrument), instrument, rows)
         await self._host.app.push_screen(screen, lambda view: self._open(view, instrument))
+        day.asked_ns = clock.monotonic_ns()
+        await self._read_day(instrument, day)
+        if screen.is_attached:
+            screen.renew()
+
+    async def _read_day(self, instrument: Instrument, day: _Day) -> None:
         now = self._backend.clock.now()
         start = datetime.combine(now.date() - timedelta(days=_DAYS), time(0, 0), tzinfo=now.tzinfo)
         try:
-            found.append(await self._backend.candles(instrument.token, start, now))
+            day.candles = await self._backend.candles(instrument.token, start, now)
         except BackendRefused as refused:
-            self._host.notify(str(refused), severity="error", markup=False)
-            found.append(Candles.empty())
-        if screen.is_attached:
-            screen.renew()
+            if day.candles is None:
+                self._host.notify(str(refused), severity="error", markup=False)
+                day.candles = Candles.empty()
 
     # ------------------------------------------------------------------ copies
 
