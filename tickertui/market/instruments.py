@@ -240,7 +240,7 @@ class InstrumentTable:
 
     @cached_property
     def _row_by_token(self) -> dict[int, int]:
-        return {token: row for row, token in enumerate(self.tokens.tolist())}
+        return dict(zip(self.tokens.tolist(), range(len(self.tokens)), strict=True))
 
     def row(self, token: int) -> int | None:
         """Return the row of a token, or None where the dump does not hold it."""
@@ -269,20 +269,31 @@ class InstrumentTable:
         return None if row is None else self.instrument(row)
 
     @cached_property
+    def _derivatives(self) -> tuple[NDArray[np.intp], NDArray[np.int64], list[str]]:
+        """Rows of what expires or is an option, a number of each one's name, and the names by their numbers."""
+        rows = np.flatnonzero((self.expiries > 0) | (self.kinds >= InstrumentKind.CALL))
+        names = list(map(self.names.__getitem__, rows.tolist()))
+        listed = list(dict.fromkeys(names))
+        numbers = dict(zip(listed, range(len(listed)), strict=True))
+        return rows, np.fromiter(map(numbers.__getitem__, names), np.int64, len(names)), listed
+
+    @cached_property
     def _rows_by_chain(self) -> dict[tuple[str, int], NDArray[np.intp]]:
         """Rows of every (underlying, expiry) of options, found in one sort over the option rows."""
-        option_rows = np.flatnonzero(self.kinds >= InstrumentKind.CALL)
+        rows, ids, names = self._derivatives
+        is_option = self.kinds[rows] >= InstrumentKind.CALL
+        option_rows = rows[is_option]
         if not len(option_rows):
             return {}
-        ids: dict[str, int] = {}
-        names = self.names
-        name_ids = np.array([ids.setdefault(names[row], len(ids)) for row in option_rows.tolist()], dtype=np.int64)
-        keys = name_ids << 32 | self.expiries[option_rows].astype(np.int64)
+        keys = ids[is_option] << 32 | self.expiries[option_rows].astype(np.int64)
         order = np.argsort(keys, kind="stable")
-        unique, starts = np.unique(keys[order], return_index=True)
-        by_id = list(ids)
-        groups = np.split(option_rows[order], starts[1:])
-        return {(by_id[int(key) >> 32], int(key) & 0xFFFFFFFF): rows for key, rows in zip(unique, groups, strict=True)}
+        ordered, option_rows = keys[order], option_rows[order]
+        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+        ends = [*starts[1:].tolist(), len(ordered)]
+        return {
+            (names[key >> 32], key & 0xFFFFFFFF): option_rows[start:end]
+            for key, start, end in zip(ordered[starts].tolist(), starts.tolist(), ends, strict=True)
+        }
 
     @cached_property
     def option_underlyings(self) -> tuple[str, ...]:
@@ -328,7 +339,7 @@ class InstrumentTable:
             lots=lots,
             ticks=ticks,
             lot_size=_most_frequent(self.lot_sizes[rows]),
-            tick_size=float(min(ticks[ticks > 0], default=0.0)),
+            tick_size=float(ticks[ticks > 0].min()) if ticks.any() else 0.0,
             exchange=self.exchanges[first],
             segment=self.segments[first],
             series=tuple(
@@ -341,8 +352,11 @@ class InstrumentTable:
     @cached_property
     def exchange_of_name(self) -> Mapping[str, str]:
         """Exchange of each underlying of derivatives, by its name."""
-        rows = np.flatnonzero(self.expiries > 0).tolist()
-        return dict(zip(map(self.names.__getitem__, rows), map(self.exchanges.__getitem__, rows), strict=True))
+        rows, ids, names = self._derivatives
+        expires = self.expiries[rows] > 0
+        last = np.full(len(names), -1, dtype=np.intp)
+        last[ids[expires]] = rows[expires]
+        return {name: self.exchanges[row] for name, row in zip(names, last.tolist(), strict=True) if row >= 0}
 
     @cached_property
     def _keys(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ list that.
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -33,12 +34,16 @@ def spot_tokens(table: InstrumentTable, derivatives: Collection[str]) -> dict[st
         table: The day's instruments.
         derivatives: Names of the underlyings that are wanted.
     """
-    rows = np.flatnonzero(table.kinds <= InstrumentKind.INDEX).tolist()
-    # The later entry stays.
-    rows.sort(key=lambda row: (int(table.kinds[row]), table.exchanges[row] == "NSE"))
     wanted: dict[str, list[str]] = {}
     for derivative in derivatives:
         wanted.setdefault(listed_name(derivative), []).append(derivative)
+    # Most shares have no derivatives: they are left out at C's speed, a dump has tens of thousands.
+    shares = np.flatnonzero(table.kinds < InstrumentKind.INDEX).tolist()
+    rows = list(compress(shares, map(wanted.__contains__, map(table.symbols.__getitem__, shares))))
+    # The later entry stays.
+    rows.sort(key=lambda row: (int(table.kinds[row]), table.exchanges[row] == "NSE"))
+    indices = np.flatnonzero(table.kinds == InstrumentKind.INDEX).tolist()
+    rows += sorted(indices, key=lambda row: table.exchanges[row] == "NSE")
     token_of: dict[str, int] = {}
     for row in rows:
         names = [table.symbols[row]]
