@@ -69,6 +69,7 @@ _LTP, _CLOSE, _BID, _ASK = int(Field.LTP), int(Field.CLOSE), int(Field.BID), int
 _QUOTES: Final = slice(_BID, _ASK + 1)
 _QUANTITIES: Final = slice(int(Field.BID_QTY), int(Field.ASK_QTY) + 1)
 """Of `_QUOTES`, in the same order."""
+_AVERAGE = int(Field.AVERAGE)
 _OI, _VOLUME, _IV, _OI_CHANGE = int(Field.OI), int(Field.VOLUME), int(Field.IV), int(Field.OI_CHANGE)
 _CHANGE, _CHANGE_PCT, _SPREAD = int(Field.CHANGE), int(Field.CHANGE_PCT), int(Field.SPREAD)
 _EXCHANGE_AT, _TODAY, _STAMP, _TRADED_AT = int(Field.EXCHANGE_AT), int(Field.TODAY), len(_WORDS) - 2, len(_WORDS) - 1
@@ -353,12 +354,15 @@ class ChainReader:
     ) -> None:
         """Take a last trade of a day before the session that is shown for none of today, in place.
 
-        A mock and a replay have other days.
+        Where the packet itself is of then, so are its volume, average and range. A mock and a replay have other days.
         """
         past = raw[..., _TRADED_AT] < self._began
         if past.any():
-            past &= has_value[..., _TRADED_AT] & (sources <= _LAST_OF_TODAY)
+            of_market = sources <= _LAST_OF_TODAY
+            past &= has_value[..., _TRADED_AT] & of_market
             values[past, _TODAY] = np.nan
+            before = has_value[..., _STAMP] & (raw[..., _STAMP] < self._began) & of_market
+            values[before, _AVERAGE:_OI] = values[before, _VOLUME : _VOLUME + 1] = np.nan
             self._may_be_past = True
 
     @staticmethod

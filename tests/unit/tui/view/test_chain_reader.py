@@ -383,6 +383,23 @@ def test_yesterdays_trades_are_of_another_day_from_the_open_on_without_a_packet(
     assert (frame.states == DataState.PAST).sum() == 1
 
 
+def test_a_packet_of_the_session_before_has_no_volume_and_no_range_of_this_one() -> None:
+    """The broker's cached packet of what has not traded yet: Monday's volume stood in Tuesday's sums."""
+    scene = build_scene()
+    now_s = int(scene.clock.time_ns() / 1e9)
+    reader = reader_of(scene, market=MarketView(session=session_from(now_s - 3_600)))
+    today = reader.read()
+    odd_words(scene, (20, 0), LAST_TRADE_TIME=now_s - 70_002, EXCHANGE_TIMESTAMP=now_s - 70_000)
+    frame = reader.read()
+    day = [Field.VOLUME, Field.AVERAGE, Field.HIGH, Field.LOW]
+    assert not np.isnan(today.values[20, 0, day]).any()
+    assert np.isnan(frame.values[20, 0, day]).all()
+    assert not np.isnan(frame.values[20, 0, [Field.LTP, Field.CLOSE, Field.OI]]).any(), "these stand until they change"
+    assert frame.totals.call_volume == pytest.approx(today.totals.call_volume - today.values[20, 0, Field.VOLUME])
+    odd_words(scene, (20, 0), LAST_TRADE_TIME=now_s - 70_002, EXCHANGE_TIMESTAMP=now_s)
+    assert not np.isnan(reader.read().values[20, 0, Field.VOLUME]), "told in this session"
+
+
 def test_the_straddle_at_the_money_is_of_one_day_or_none() -> None:
     scene = build_scene()
     reader = reader_of(scene)
