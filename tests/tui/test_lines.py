@@ -17,6 +17,7 @@ from tickertui.market.hours import Phase
 from tickertui.tui.look.format import Units
 from tickertui.tui.panes.chain.expiry_strip import ExpiryStrip, StripView
 from tickertui.tui.panes.chain.header import Header, header_view, phase_text, tag_text
+from tickertui.tui.panes.chain.rail import movers_span
 from tickertui.tui.panes.chain.summary import ChainSummaryLine, summary_view
 from tickertui.tui.panes.chain.totals import Totals, totals_view
 from tickertui.tui.view.data_states import DataState, MarketView
@@ -216,6 +217,12 @@ def test_there_is_no_basis_beside_a_doubtful_index() -> None:
     line = text(Header().lay_out(view, 200))
     assert "Fut 24,371.20" in line
     assert "(" not in line
+
+
+def test_the_movers_of_a_shut_market_are_of_its_last_session() -> None:
+    assert movers_span(FRAMES["live"]) == "since yesterday"
+    assert movers_span(FRAMES["mock"]) == "since yesterday"
+    assert movers_span(FRAMES["closed"]) == "of Fri 20 Nov"
 
 
 def test_what_matters_less_is_dropped_wherever_it_stands() -> None:

@@ -145,9 +145,7 @@ class Rail(Contained, Vertical):
         self._put("straddle", f"{mock}Straddle {atm} · today", straddle_rows(frame, self._day))
         leg = name_of(instrument) if instrument is not None else "no leg"
         self._put("depth", f"{mock}Depth {leg}", depth_lines(self._backend.board, instrument))
-        marked = frame.summary.marked_at
-        since = f"mark {marked:%H:%M}" if marked is not None else "yesterday"
-        self._put("movers", f"{mock}Movers since {since}", mover_rows(frame, marked_iv))
+        self._put("movers", f"{mock}Movers {movers_span(frame)}", mover_rows(frame, marked_iv))
 
     def fail(self, failure: Failure) -> None:
         """Show an error in the place of all four; the chain beside them goes on."""
@@ -269,6 +267,15 @@ def depth_lines(board: MarketBoard, instrument: Instrument | None) -> Iterator[R
             else f"{fmt.MISSING:>9}"
         )
         yield row("", Span(left, "gain"), Span(" │", "quiet"), Span(right, "loss"))
+
+
+def movers_span(frame: ChainFrame) -> str:
+    """Return ``since yesterday``, ``since mark 11:42``, or of a shut market the day: ``of Fri 20 Nov``."""
+    marked, market = frame.summary.marked_at, frame.market
+    if marked is not None:
+        return f"since mark {marked:%H:%M}"
+    is_of_session = market.session_day and not market.is_open and not frame.is_mock and not frame.is_replay
+    return f"of {market.session_day}" if is_of_session else "since yesterday"
 
 
 def mover_rows(frame: ChainFrame, marked_iv: NDArray[np.float64] | None, count: int = 6) -> Iterator[Row]:
