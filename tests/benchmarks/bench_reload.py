@@ -58,6 +58,7 @@ def all_exchanges(table: InstrumentTable) -> InstrumentTable:
     options = np.flatnonzero([kind >= InstrumentKind.CALL and name.startswith("SHARE")
                               for kind, name in zip(table.kinds.tolist(), table.names, strict=True)])  # fmt: skip
     numbers = table.exchange_tokens[options] + 3_000_000
+    named = {name: f"BFO:{name}" for name in set(table.names)}  # once each, as the parser has it
     bombay = InstrumentTable(
         tokens=(numbers << 8 | 5).astype(np.uint32),
         exchange_tokens=numbers,
@@ -67,7 +68,7 @@ def all_exchanges(table: InstrumentTable) -> InstrumentTable:
         tick_sizes=table.tick_sizes[options],
         lot_sizes=table.lot_sizes[options],
         symbols=[table.symbols[row] for row in options.tolist()],
-        names=[f"BFO:{table.names[row]}" for row in options.tolist()],
+        names=[named[table.names[row]] for row in options.tolist()],
         segments=["BFO-OPT"] * len(options),
         exchanges=["BFO"] * len(options),
     )
