@@ -212,8 +212,9 @@ class MarketBoard(BoardRows):
             self.counters.unknown_tokens += unknown
         latest, own_limit = self._stamps.limits(batch.received_wall_ns)
         limit = np.uint32(latest)  # compared with a Python number, 500 stamps take half as long again
+        any_priceless = np.count_nonzero(words[:, _LAST_PRICE]) < len(words)
         for start, stop, width, _, is_index in batch.parts:
-            priceless = np.count_nonzero(words[start:stop, _LAST_PRICE]) < stop - start
+            priceless = any_priceless and np.count_nonzero(words[start:stop, _LAST_PRICE]) < stop - start
             if priceless:
                 self._all_priced = False
             if not is_index and (
