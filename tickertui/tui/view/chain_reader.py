@@ -8,49 +8,42 @@ a few array operations. 200 strikes with every leg changed take well under 3 ms.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
 from datetime import datetime
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tickertui.frozen import frozen
 from tickertui.market import figures
 from tickertui.market.board import Derived, RowFacts
 from tickertui.market.chain import ChainTotals, OptionChain, Reference, ReferenceKind, totals_of
 from tickertui.market.clock import Clock
-from tickertui.market.hours import Phase
-from tickertui.market.instruments import INDEX_SEGMENT_CODE, LEAST_DECIMALS, PRICE_DIVISORS
+from tickertui.market.instruments import PRICE_DIVISORS
 from tickertui.market.stamps import FIRST_TIME
 from tickertui.market.ticks import ASK_PRICE, ASK_QUANTITY, BID_PRICE, BID_QUANTITY, Source, Word
 from tickertui.market.wire_prices import NO_PRICE, known_prices, signed_words
 from tickertui.services.loop.status import FeedMode
+from tickertui.tui.view.chain_context import ChainContext, HeaderQuote
 from tickertui.tui.view.chain_summary import Money, summarise
 from tickertui.tui.view.data_states import (
-    LIVE_STATES,
-    NO_SOCKET_HEALTH,
     SHOWN_AGE_S,
     CellFacts,
     DataState,
     Link,
     MarketView,
-    SocketHealth,
     TypicalGap,
     classify,
     live_or_quiet,
     mark,
     refused_among,
-    spot_state,
 )
 from tickertui.tui.view.frames import BarMeaning, ChainFrame, ChainKey, ChainSummary, Field, ListedExpiry, QuoteView
-from tickertui.tui.view.index_state import FREE, IndexState, index_state
-from tickertui.tui.view.price_day import other_day, spot_of_session, state_before_open
+from tickertui.tui.view.header_quotes import ARROW_NS, quote_view
+from tickertui.tui.view.index_state import IndexState, index_state
+from tickertui.tui.view.price_day import other_day, spot_of_session
 
 FLASH_NS: Final = 400_000_000
 """How long a price that changed is lit."""
-ARROW_NS: Final = 10_000_000_000
-"""How long the arrow of the last change stands; then a dot."""
 OLD_GREEKS_NS: Final = 10_000_000_000
 """Greeks whose oldest input is older than this are dimmed."""
 
@@ -83,11 +76,8 @@ _SAME_SESSION_S: Final = 8 * 3600.0
 _LIVE_SOURCE, _MOCK, _REPLAY = int(Source.LIVE), int(DataState.MOCK), int(DataState.REPLAY)
 _ARROW, _FLASH, _AGE, _OLD_GREEKS = 1, 2, 3, 4
 """Planes of the look of a frame; plane 0 holds the states."""
-_CLOSE_WORD = int(Word.CLOSE)
 _MOVED_AT = 1 + RowFacts._fields.index("moved_ns")
 """Place in what `ChainReader._gather` tells of an instrument of the header, behind its row."""
-_THIS_MORNING_S: Final = 8 * 3600.0
-"""A packet younger than this, seen in a session (09:00 to 15:40), was not sent the evening before."""
 _HEALTHY: Final = np.int8(Link.HEALTHY)
 _MARKED: Final = (Field.OI, Field.LTP, Field.VOLUME)
 _MARK_FIELDS: Final = (Field.MARK_OI, Field.MARK_LTP, Field.MARK_VOLUME)
@@ -96,39 +86,6 @@ _AGED[[DataState.LIVE, DataState.QUIET, DataState.SNAP, DataState.STALE, DataSta
 _AGED[[DataState.PAST, DataState.DOUBT]] = True
 _SCALE_SLACK: Final = 0.9
 """A bar's scale follows the largest value at once upward, and downward only when it has fallen by a tenth."""
-
-
-@frozen
-class HeaderQuote:
-    """An instrument that the header line shows beside the underlying and its future."""
-
-    label: str
-    token: int
-
-
-@frozen
-class ChainContext:
-    """What is around the chain and changes slowly; the screen renews it about once a second.
-
-    Attributes:
-        feed: What fills the board.
-        market: What the chain's segment does.
-        indices: What the indices do, None where that is the same.
-        socket_health: Health of the sockets.
-        others: Further instruments of the header line.
-        reference: What the at-the-money row is measured from; the forward takes its place in the closing auction.
-        convention: How implied volatility and Greeks are computed, in words.
-        refused: Tokens that the broker refuses to serve.
-    """
-
-    feed: FeedMode = FeedMode.LIVE
-    market: MarketView = field(default_factory=MarketView)
-    indices: MarketView | None = None
-    socket_health: SocketHealth = NO_SOCKET_HEALTH
-    others: tuple[HeaderQuote, ...] = ()
-    reference: ReferenceKind = ReferenceKind.SPOT
-    convention: str = ""
-    refused: frozenset[int] = frozenset()
 
 
 class ChainReader:
@@ -153,7 +110,6 @@ class ChainReader:
         self.key = ChainKey(chain.underlying, chain.expiry)
         self._expiries = tuple(expiries)
         self._clock = clock
-        self._decimals = chain.contracts.decimals
         self._number = 0
         self._seen = -1
         self._layout = -1
@@ -491,45 +447,9 @@ class ChainReader:
             wanted.append(("Fut", False))
         wanted += [(quote.label, True) for quote in self._others]
         return [
-            self._quote(label, fact, now_ns, is_index=is_index)
+            quote_view(chain, self.context, self._clock, label, fact, now_ns, is_index=is_index)
             for (label, is_index), fact in zip(wanted, facts, strict=True)
         ]
-
-    def _quote(self, label: str, facts: tuple[int, ...], now_ns: int, *, is_index: bool) -> QuoteView:
-        board, context = self.chain.board, self.context
-        row, source, _, _, received, connection, _, direction, moved_ns, _, doubtful = facts
-        of_index = board.tokens.item(row) & 0xFF == INDEX_SEGMENT_CODE
-        market = context.indices if of_index and context.indices is not None else context.market
-        price, close = board.price_of(row), board.price_of(row, _CLOSE_WORD)
-        age_s = (now_ns - received) / 1e9 if received else float("nan")
-        codes = context.socket_health.codes
-        link = Link(int(codes[connection])) if 0 <= connection < len(codes) - 1 else Link.HEALTHY
-        index = index_state(board, row, moved_ns, market, self._clock) if is_index else FREE
-        day = other_day(board, row, market)
-        # A future may be silent for a while; an index prints each second.
-        state = index.of(spot_state(Source(source), age_s if is_index else 0.0, link, context.feed, market))
-        if is_index:
-            state = state_before_open(state, day, market, age_s, link)
-        past = board.is_untraded(row)
-        if past and (state in LIVE_STATES or state in (DataState.SNAP, DataState.CLOSED, DataState.STALE)):
-            state = DataState.PAST
-        if doubtful and (state in LIVE_STATES or state is DataState.STALE):
-            state = DataState.DOUBT
-        without = price != price and _closes_before_today(market, age_s)
-        return QuoteView(
-            label=label,
-            price=price,
-            change=float("nan") if past else price - close,
-            change_pct=float("nan") if past or not close > 0 else 100 * (price - close) / close,
-            direction=direction if row and not past and now_ns - moved_ns < ARROW_NS else 0,
-            state=state,
-            age_s=age_s,
-            last_close=close if without else float("nan"),
-            close_day=market.session_day if without else "",
-            day=day,
-            settled_at=index.settled_at,
-            decimals=LEAST_DECIMALS if of_index else self._decimals,
-        )
 
     def _frame(
         self,
@@ -595,15 +515,6 @@ def _hold_volume(values: NDArray[np.float64], old: NDArray[np.float64]) -> None:
 def _either(legs: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Where it is true of the call or of the put, bool[k]: `any` over so short an axis takes four times as long."""
     return legs[:, 0] | legs[:, 1]
-
-
-def _closes_before_today(market: MarketView, age_s: float) -> bool:
-    """Whether the close in a packet of that age is of the last finished session.
-
-    From the pre-open on that is what the broker sends; in the evening its packets still name the day before.
-    """
-    running = market.is_open or market.phase is Phase.PRE_OPEN
-    return running and bool(market.session_day) and age_s < _THIS_MORNING_S
 
 
 def _all_plain(facts: RowFacts) -> bool:
