@@ -13,6 +13,7 @@ Called by the valuation (what may be a forward) and by the chain's frame reader 
 
 from __future__ import annotations
 
+from datetime import datetime, time
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from tickertui.frozen import frozen
 from tickertui.market.hours import Session
 
+_DAY_S: Final = 86_400.0
 REPEATED_S: Final = 15.0
 """An index that repeats its price does so every second or two: one that was silent for so long does not."""
 
@@ -48,6 +50,11 @@ class AuctionTimes:
             return NO_AUCTION
         begins, result, end = session.auction, session.auction_result, session.auction_end
         return cls(begins.timestamp(), result.timestamp(), end.timestamp())
+
+    def is_of(self, now: datetime) -> bool:
+        """Whether it is of the day of an instant (aware, in market time)."""
+        day = datetime.combine(now.date(), time(), now.tzinfo).timestamp()
+        return day <= self.begins < day + _DAY_S
 
     def settled(self, now: float, stamps: ArrayLike, moved: ArrayLike) -> Flags:
         """Return which indices have printed their settling value.

@@ -312,12 +312,15 @@ class Valuation:
     def _settling(self, layout: ValuationLayout, touched: Rows, prices: SlicePrices) -> Floats:
         """What the underlyings of slices that expire today have settled at, NaN where they have not."""
         values = np.full(len(touched), np.nan)
-        today = self._clock.now().date()
+        now, auction = self._clock.now(), self._times.auction()
+        today = now.date()
+        if not auction.is_of(now):
+            return values  # the day before's settles nothing that expires today
         expiring = [place for place, number in enumerate(touched.tolist()) if layout.slices[number].expiry == today]
         if expiring:
             rows = layout.spot_rows[touched[expiring]]
             now_s = self._clock.time_ns() / 1e9
-            settled = self._times.auction().settled(now_s, prices.spot_times[expiring], self._times.moved(rows))
+            settled = auction.settled(now_s, prices.spot_times[expiring], self._times.moved(rows))
             settled &= prices.spot_flags[expiring] < DOUBTFUL
             values[expiring] = np.where(settled, self._board.price(rows), np.nan)
         return values

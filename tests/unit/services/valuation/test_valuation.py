@@ -67,6 +67,18 @@ def test_the_time_to_expiry_is_that_of_the_underlyings_kind() -> None:
     assert values[Derived.IV] == pytest.approx(market.volatility(24_350.0, forward), abs=1e-3)
 
 
+@pytest.mark.parametrize(("hour", "minute"), [(1, 56), (8, 30)])
+def test_what_expires_today_has_volatilities_in_a_mock_before_the_open(hour: int, minute: int) -> None:
+    """The auction of the day before has settled nothing of today's."""
+    day = EXPIRIES[0]
+    market = Market({"NIFTY": 24_352.4}, (day,))
+    market.clock.set(datetime.combine(day, time(hour, minute), IST))
+    market.apply(Source.MOCK)
+    valuation(market).round()
+    values = market.board.derived[row_of(market, "NIFTY", day, 24_350.0, InstrumentKind.CALL)]
+    assert values[Derived.IV] == pytest.approx(market.volatility(24_350.0, market.forward("NIFTY", day)), abs=1e-3)
+
+
 def test_call_and_put_of_a_strike_share_the_out_of_the_money_volatility(market: Market) -> None:
     market.apply()
     valuation(market).round()
