@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,19 @@ def test_the_login_panel_takes_every_line(
 def slow_command(tmp_path: Path, seconds: float) -> str:
     """A command that notes that it runs, takes its time and prints the secret."""
     note = shlex.quote(str(tmp_path / "asked"))
-    return f'sh -c "echo x >> {note}; sleep {seconds}; echo secret1"'
+    return f'sh -c "echo x >> {note}; echo $$ > {note}.pid; sleep {seconds}; echo secret1"'
+
+
+def living(group: int) -> list[str]:
+    """Processes of a group that have not ended (whether anybody has asked for their end or not)."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            name, _, rest = status.read_text().rpartition(")")
+            state, _, its_group, *_ = rest.split()
+            if int(its_group) == group and state != "Z":
+                found.append(name)
+    return found
 
 
 def test_a_start_does_not_ask_for_the_secret_and_a_login_does(
@@ -193,3 +206,5 @@ def test_a_login_on_the_screen_asks_for_the_secret_and_can_be_left_while_it_does
         terminal.type("q\r")
         assert terminal.wait() == 0
         assert time.monotonic() - began < 30, "the end does not wait for the command"
+    group = int((tmp_path / "asked.pid").read_text())
+    assert not living(group), "nor does anything go on that the command has started"

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import stat
 import subprocess
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -60,20 +62,38 @@ async def _from_command(account: AccountSettings, *, on_screen: bool) -> str:
         if not words:
             raise ValueError("there is no program in it")
         with anyio.fail_after(_COMMAND_TIMEOUT_S):
-            # The user's own command, without a shell; in a session of its own it cannot open the screen's terminal.
-            done = await anyio.run_process(
-                words, stdin=subprocess.DEVNULL if on_screen else None, start_new_session=on_screen, check=False
-            )
+            code, output = await _output_of(words, on_screen=on_screen)
     except FileNotFoundError as error:
         raise CredentialError(f"{where}: there is no program {error.filename!r}") from None
     except TimeoutError:
         raise CredentialError(f"{where}: gave no secret within {_COMMAND_TIMEOUT_S:.0f} s") from None
     except (OSError, ValueError) as error:
         raise CredentialError(f"{where}: cannot be run: {error}") from None
-    lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
-    if done.returncode or not lines:
-        raise CredentialError(f"{where}: ended with code {done.returncode} and printed {len(lines)} lines")
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    if code or not lines:
+        raise CredentialError(f"{where}: ended with code {code} and printed {len(lines)} lines")
     return lines[0].strip().removeprefix("\ufeff")
+
+
+async def _output_of(words: list[str], *, on_screen: bool) -> tuple[int, bytes]:
+    """Run the user's own command, without a shell; return its exit code and what it printed.
+
+    In a session of its own it cannot open the screen's terminal; what it has started there ends with it when it is
+    left.
+    """
+    printed = bytearray()
+    terminal = subprocess.DEVNULL if on_screen else None  # elsewhere it may ask, and say what is wrong
+    async with await anyio.open_process(words, stdin=terminal, stderr=terminal, start_new_session=on_screen) as process:
+        try:
+            assert process.stdout is not None
+            async for part in process.stdout:
+                printed += part
+            return await process.wait(), bytes(printed)
+        except BaseException:
+            if on_screen and os.name == "posix":
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def secret_of_file(account_id: str, path: Path) -> Secret | None:
