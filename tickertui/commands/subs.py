@@ -66,9 +66,7 @@ def run_command(arguments: Namespace) -> int:
         if arguments.action == "import":
             # Before the event loop: standard input may be a pipe into which nothing is written yet.
             arguments.wanted = _read(arguments.file, arguments.format)
-        # What the services note meanwhile is for those who look on: the program tells it when it runs.
-        with logging_nowhere():
-            anyio.run(_with_services, configuration, arguments, actions[arguments.action], told.append)
+        anyio.run(_with_services, configuration, arguments, actions[arguments.action], told.append)
     except StoreError as error:
         failure = CommandFailed(str(error), ExitCode.STORE)
     except (SubscriptionFileError, CalendarError) as error:
